@@ -1,0 +1,252 @@
+/* analyzer/load_ext_fields.c - the fields of our extension members.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A row per key of core/run_json_ext.c, metrics apart: those have a table of
+ * their own (core/metrics.h).
+ */
+#include "analyzer/load_ext.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/metrics.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HEX, FLAG };
+
+#define OF_EXT(key, type, member)                                              \
+	{                                                                      \
+		key, type, 0, offsetof(struct tailbox__run_ext, member)        \
+	}
+#define OF_OPEN(key, type, member)                                             \
+	{                                                                      \
+		key, type, 0, offsetof(struct tailbox__run_open, member)       \
+	}
+#define HEX_EXT(key, size, member)                                             \
+	{                                                                      \
+		key, HEX, size, offsetof(struct tailbox__run_ext, member)      \
+	}
+#define FLAG_EXT(key, bit)                                                     \
+	{                                                                      \
+		key, FLAG, bit, offsetof(struct tailbox__run_ext, ext_flags)   \
+	}
+
+static const struct tailbox__ext_field request_fields[] = {
+	OF_EXT("status", U16, status),
+	OF_EXT("bytes_in", U64, bytes_in),
+	OF_EXT("bytes_out", U64, bytes_out),
+	OF_EXT("worker", U32, worker),
+	OF_EXT("connection_id", U64, connection),
+	OF_EXT("termination", TERM, termination),
+	HEX_EXT("trace_id", 16, trace_id),
+	HEX_EXT("parent_id", 8, parent_id),
+	OF_EXT("trace_flags", U8, trace_flags),
+	OF_EXT("number", U64, number),
+	OF_EXT("daemon", U16, daemon),
+	OF_EXT("handler_calls", U32, handler_calls),
+	FLAG_EXT("no_handler", TAILBOX__EXT_NO_HANDLER),
+	FLAG_EXT("upgraded", TAILBOX__EXT_UPGRADED),
+	FLAG_EXT("body_discarded", TAILBOX__EXT_BODY_DISCARDED),
+};
+
+static const struct tailbox__ext_field phase_fields[] = {
+#define P(i)                                                                   \
+	{                                                                      \
+		NULL, US, 0, offsetof(struct tailbox__run_ext, phase_ns[i])    \
+	}
+	P(0), P(1), P(2), P(3), P(4), P(5), P(6),
+#undef P
+};
+_Static_assert(COUNT(phase_fields) == TAILBOX__PHASE_COUNT,
+               "a row per phase; its key is tailbox__phase_names[row]");
+
+static const struct tailbox__ext_field holder_fields[] = {
+	OF_EXT("number", U64, holder_number),
+	OF_EXT("route", STR, holder_route),
+	OF_EXT("held_us", US, holder_ns),
+};
+
+static const struct tailbox__ext_field span_fields[] = {
+	{"site", STR, 0, offsetof(struct tailbox__run_span, site)},
+};
+
+static const struct tailbox__ext_field open_fields[] = {
+	OF_OPEN("request_id", STR, id),
+	OF_OPEN("route", STR, route),
+	OF_OPEN("started_at_run_us", U64, start_us),
+	OF_OPEN("number", U64, number),
+	OF_OPEN("phase", PHASE, phase),
+	OF_OPEN("since_run_us", U64, since_us),
+	OF_OPEN("in", STR, where),
+	OF_OPEN("site", STR, site),
+	OF_OPEN("worker", U32, worker),
+	OF_OPEN("connection_id", U64, connection),
+};
+
+#define RUN TAILBOX__LOAD_OF_RUN
+#define METADATA TAILBOX__LOAD_OF_METADATA
+#define REQUEST TAILBOX__LOAD_OF_REQUEST
+#define SPAN TAILBOX__LOAD_OF_SPAN
+#define SNAPSHOT TAILBOX__LOAD_OF_SNAPSHOT
+#define TABLE(a) .fields = (a), .field_count = COUNT(a)
+
+static const struct tailbox__ext_group groups[] = {
+	{.owner = RUN},
+	{"open_requests", RUN, .is_array = true, TABLE(open_fields)},
+	{.owner = METADATA, .takes = TAILBOX__EXT_ANY_PAIRS},
+	{.owner = REQUEST, TABLE(request_fields)},
+	{"phases_us", REQUEST, TABLE(phase_fields)},
+	{"held_by", REQUEST, TABLE(holder_fields)},
+	{"tags", REQUEST, .takes = TAILBOX__EXT_ANY_STRINGS},
+	{.owner = SPAN, TABLE(span_fields)},
+	{.owner = SNAPSHOT,
+         .takes = TAILBOX__EXT_METRICS,
+         .scope = TAILBOX__SCOPE_MACHINE},
+	{"daemons", SNAPSHOT, .takes = TAILBOX__EXT_METRICS, .is_array = true,
+         .scope = TAILBOX__SCOPE_DAEMON},
+	{"workers", SNAPSHOT, .takes = TAILBOX__EXT_METRICS, .is_array = true,
+         .scope = TAILBOX__SCOPE_WORKER},
+	{"pools", SNAPSHOT, .takes = TAILBOX__EXT_METRICS, .is_array = true,
+         .scope = TAILBOX__SCOPE_POOL},
+};
+
+static bool is(const char *key, const char *text, size_t len)
+{
+	return strlen(key) == len && memcmp(key, text, len) == 0;
+}
+
+static int find(const char *const *names, int count, const char *text,
+                size_t len)
+{
+	for (int i = 0; i < count; i++)
+		if (is(names[i], text, len))
+			return i;
+	return -1;
+}
+
+const struct tailbox__ext_group *
+tailbox__ext_find_group(enum tailbox__load_owner owner, const char *key,
+                        size_t len)
+{
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		const struct tailbox__ext_group *g = &groups[i];
+
+		if (g->owner != owner)
+			continue;
+		if (key ? g->key && is(g->key, key, len) : !g->key)
+			return g;
+	}
+	return NULL;
+}
+
+const struct tailbox__ext_field *
+tailbox__ext_find_field(const struct tailbox__ext_group *group, const char *key,
+                        size_t len)
+{
+	for (size_t i = 0; i < group->field_count; i++) {
+		const struct tailbox__ext_field *f = &group->fields[i];
+
+		if (is(f->key ? f->key : tailbox__phase_names[i], key, len))
+			return f;
+	}
+	return NULL;
+}
+
+int tailbox__ext_intern(struct tailbox__run *run, const char *text, size_t len,
+                        tailbox__str *out)
+{
+	*out = 0;
+	if (!tailbox__load_is_utf8(text, len))
+		return 0;
+	*out = tailbox__run_str(run, text, len);
+	return *out ? 0 : -ENOMEM;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void store_hex(const struct tailbox__ext_field *f, char *place,
+                      const char *text, size_t len)
+{
+	uint8_t bytes[16];
+
+	if (len != 2u * f->bytes)
+		return;
+	for (size_t i = 0; i < f->bytes; i++) {
+		const int high = hex_digit(text[2 * i]);
+		const int low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return;
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(place, bytes, f->bytes);
+}
+
+int tailbox__ext_store_string(struct tailbox__run *run,
+                              const struct tailbox__ext_field *f, char *base,
+                              const char *text, size_t len)
+{
+	char *place = base + f->offset;
+	int i;
+
+	switch (f->type) {
+	case STR:
+		return tailbox__ext_intern(run, text, len,
+		                           (tailbox__str *)place);
+	case PHASE:
+		i = find(tailbox__phase_names, TAILBOX__PHASE_COUNT, text, len);
+		if (i >= 0)
+			*(uint8_t *)place = (uint8_t)i;
+		break;
+	case TERM:
+		i = find(tailbox__term_names, TAILBOX__TERM_COUNT, text, len);
+		if (i >= 0)
+			*(uint8_t *)place = (uint8_t)i;
+		break;
+	case HEX:
+		store_hex(f, place, text, len);
+		break;
+	}
+	return 0;
+}
+
+void tailbox__ext_store_number(const struct tailbox__ext_field *f, char *base,
+                               uint64_t value)
+{
+	char *place = base + f->offset;
+
+	switch (f->type) {
+	case U8:
+		if (value <= UINT8_MAX)
+			*(uint8_t *)place = (uint8_t)value;
+		break;
+	case U16:
+		if (value <= UINT16_MAX)
+			*(uint16_t *)place = (uint16_t)value;
+		break;
+	case U32:
+		if (value <= UINT32_MAX)
+			*(uint32_t *)place = (uint32_t)value;
+		break;
+	case U64:
+		*(uint64_t *)place = value;
+		break;
+	case US: /* kept in ns */
+		if (value < UINT64_MAX / 1000)
+			*(uint64_t *)place = value * 1000;
+		break;
+	}
+}
+
+void tailbox__ext_store_true(const struct tailbox__ext_field *f, char *base)
+{
+	if (f->type == FLAG)
+		*(uint8_t *)(base + f->offset) |= f->bytes;
+}

@@ -1,0 +1,44 @@
+/* analyzer/timeline_text.h - how a time, a date or a foreign text is shown.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Texts of a run or a tape come from outside, so nothing of them reaches a
+ * terminal that could move its cursor or turn the line around. Columns are
+ * counted by characters.
+ */
+#ifndef TAILBOX_ANALYZER_TIMELINE_TEXT_H
+#define TAILBOX_ANALYZER_TIMELINE_TEXT_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Room for any text that the functions below make. */
+#define TAILBOX__SHOW_ROOM 32
+
+/* A duration with the unit that suits it and three digits: "0.81 us",
+ * "171 us", "1.40 ms", "1.33 s", "75.2 s", "1204 s"; "0" for 0. Returns buf,
+ * of TAILBOX__SHOW_ROOM bytes. */
+const char *tailbox__show_ns(char *buf, uint64_t ns);
+/* The same of microseconds; below 1 ms whole ones, since that is their
+ * resolution. */
+const char *tailbox__show_us(char *buf, uint64_t us);
+/* A duration known to `step_ns` only: whole steps of a decimal unit, never a
+ * finer digit: "24 ms", "1.2 s". */
+const char *tailbox__show_coarse(char *buf, uint64_t ns, uint64_t step_ns);
+/* "812 B", "4.2 kB", "1.3 MB", "2.0 GB" (powers of 1000). */
+const char *tailbox__show_bytes(char *buf, uint64_t bytes);
+/* "2025-11-20 03:12:41"; the day left out: "03:12:41"; with milliseconds:
+ * "03:12:41.007". "?" for what has no date. */
+const char *tailbox__show_utc(char *buf, uint64_t unix_ms);
+const char *tailbox__show_clock(char *buf, uint64_t unix_ms);
+const char *tailbox__show_clock_ms(char *buf, uint64_t unix_ms);
+
+/* Write at most `columns` columns of a foreign text: control and direction
+ * characters and what is not UTF-8 as \xNN, too long cut with "..". Returns
+ * the columns used. */
+size_t tailbox__show_text(FILE *out, const char *s, size_t len, size_t columns);
+/* The same, filled up with blanks. */
+void tailbox__show_padded(FILE *out, const char *s, size_t len, size_t columns);
+
+#endif

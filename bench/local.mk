@@ -1,0 +1,10 @@
+# Measurements; bench/run.sh builds and runs them.
+EXTRA_PROGRAMS = bench/record bench/mhd bench/instructions
+bench_record_SOURCES = bench/record.c
+bench_record_LDADD = libtailbox-all.la
+bench_mhd_SOURCES = bench/mhd.c bench/server.c bench/server.h
+bench_mhd_LDADD = libtailbox-all.la $(MHD_LIBS) $(ZLIB_LIBS) -lm
+bench_instructions_SOURCES = bench/instructions.c bench/server.c bench/server.h
+bench_instructions_LDADD = libtailbox-all.la $(MHD_LIBS) $(ZLIB_LIBS)
+EXTRA_DIST += bench/run.sh
+CLEANFILES += $(EXTRA_PROGRAMS)

@@ -1,0 +1,158 @@
+/* bench/record.c - what does it cost to begin and finish a request?
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The record call alone, against a floor loop that does what no recorder can
+ * do without: two clock reads and 64 bytes stored, over as much memory. From
+ * this may NOT be concluded what a server pays (bench/run.sh mhd says that):
+ * here slot and code are always in the nearest cache. CPU time of the thread,
+ * variants alternating, medians of 31.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/recorder.h"
+#include "core/run.h"
+
+#define ROUNDS 31
+#define EACH 1000000L
+#define WORDS (2L << 20) /* 16 MiB, as the tape */
+
+static uint64_t *store;
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void floor_loop(long n)
+{
+	static long at;
+
+	for (long i = 0; i < n; i++) {
+		uint64_t begin = tailbox__now();
+		volatile uint64_t *p = &store[at];
+
+		__builtin_prefetch((const void *)p, 1);
+		at = at + 8 < WORDS ? at + 8 : 0;
+		for (int k = 0; k < 7; k++)
+			p[k] = begin + (uint64_t)k;
+		p[7] = tailbox__now();
+	}
+}
+
+static void record_loop(long n)
+{
+	struct tailbox__thread *t = tailbox__thread_get();
+	struct tailbox__slot *s = tailbox__slot_take(t);
+	uint16_t route = tailbox__name_cstr("/bench");
+
+	for (long i = 0; i < n; i++) {
+		tailbox__request_open(t, s, route, TAILBOX__NAME_HTTP, 0,
+		                      TAILBOX__PHASE_HEADERS);
+		tailbox__request_close(t, s, tailbox__now(),
+		                       TAILBOX__TERM_COMPLETED, 0);
+	}
+	tailbox__slot_give(t, s);
+}
+
+static void api_loop(long n)
+{
+	for (long i = 0; i < n; i++)
+		tailbox_request_finish(tailbox_request_begin("/bench", "job"),
+		                       "ok");
+}
+
+static double run(void (*loop)(long), long n)
+{
+	double before = cpu_ns();
+
+	loop(n);
+	return (cpu_ns() - before) / (double)n;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), ascending);
+	return v[n / 2];
+}
+
+static pthread_barrier_t together;
+
+static void *thread_rounds(void *arg)
+{
+	double *out = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_barrier_wait(&together);
+		out[i] = run(record_loop, EACH);
+	}
+	return NULL;
+}
+
+static double two_threads(void)
+{
+	static double a[ROUNDS], b[ROUNDS];
+	pthread_t t;
+
+	pthread_barrier_init(&together, NULL, 2);
+	if (pthread_create(&t, NULL, thread_rounds, a) != 0)
+		exit(1);
+	thread_rounds(b);
+	pthread_join(t, NULL);
+	return (median(a, ROUNDS) + median(b, ROUNDS)) / 2;
+}
+
+int main(void)
+{
+	char dir[] = "/dev/shm/tailbox-bench-XXXXXX";
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	static double f[ROUNDS], f2[ROUNDS], r[ROUNDS], p[ROUNDS];
+	double base, one, two;
+	int dirfd;
+
+	store = aligned_alloc(4096, WORDS * sizeof(*store));
+	if (store == NULL || mkdtemp(dir) == NULL)
+		return 1;
+	for (long i = 0; i < WORDS; i++)
+		store[i] = 0;
+	dirfd = tailbox__run_folder(dir, &err);
+	if (dirfd < 0 || tailbox__recorder_open(dirfd, dir, "bench", NULL,
+	                                        TAILBOX__TAPE_DEFAULT, &err)) {
+		fprintf(stderr, "record: %s\n", err.text);
+		return 1;
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		f[i] = run(floor_loop, EACH);
+		r[i] = run(record_loop, EACH);
+		f2[i] = run(floor_loop, EACH);
+		p[i] = run(api_loop, EACH);
+	}
+	base = median(f, ROUNDS);
+	one = median(r, ROUNDS);
+	two = two_threads();
+	printf("floor loop               %7.1f ns  (again: %.1f)\n", base,
+	       median(f2, ROUNDS));
+	printf("begin+finish             %7.1f ns  %.2f of the floor, "
+	       "at most 1.40: %s\n", one, one / base,
+	       one / base <= 1.4 ? "ok" : "MISSED");
+	printf("begin+finish, 2 threads  %7.1f ns  %+.0f%% over 1, "
+	       "at most +15%%: %s\n", two, (two / one - 1) * 100,
+	       two / one <= 1.15 ? "ok" : "MISSED");
+	printf("public calls with names  %7.1f ns\n", median(p, ROUNDS));
+	tailbox__recorder_close(false);
+	rmdir(dir);
+	return !(one / base <= 1.4 && two / one <= 1.15);
+}

@@ -1,0 +1,91 @@
+#!/bin/sh
+# bench/run.sh - measure; see the head of each bench/*.c for what may and may
+# not be concluded.
+#
+# SPDX-License-Identifier: MIT
+#
+#   bench/run.sh record          the record call against the floor loop
+#   bench/run.sh mhd [SLICES]    a server's emptiest request, by CPU time
+#   bench/run.sh instructions    the same in instructions, by callgrind
+#   bench/run.sh                 all of them
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${TAILBOX_BUILD:-$top/_build/bench}
+
+usage() {
+	sed -n 's/^#   //p' "$0" >&2
+	exit 2
+}
+
+say() {
+	printf '$ %s\n' "$*"
+	"$@"
+}
+
+machine() {
+	echo "machine:  $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo |
+		head -n 1), $(nproc) cores, Linux $(uname -r)"
+	echo "compiler: $(cc --version | head -n 1)"
+	echo "commit:   $(git -C "$top" rev-parse --short HEAD 2>/dev/null ||
+		echo unknown)"
+}
+
+make_programs() {
+	if test ! -f "$build/Makefile"; then
+		mkdir -p "$build"
+		test -x "$top/configure" || (cd "$top" && ./autogen.sh)
+		(cd "$build" && "$top/configure") >"$build/configure.log"
+	fi
+	make -C "$build" -s bench/record bench/mhd bench/instructions \
+		>"$build/make.log" 2>&1 || {
+		tail -n 20 "$build/make.log" >&2
+		exit 1
+	}
+}
+
+# Instructions of N requests in a state.
+count() {
+	valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+		"$build/bench/instructions" "$1" "$2" "$3" 2>&1 |
+		sed -n 's/.*Collected : //p'
+}
+
+per_request() {
+	few=$(count 1600 "$1" "$2")
+	many=$(count 4800 "$1" "$2")
+	echo $(((many - few) / 3200))
+}
+
+instructions() {
+	command -v valgrind >/dev/null || {
+		echo "instructions: valgrind is not installed" >&2
+		exit 1
+	}
+	echo '$ valgrind --tool=callgrind bench/instructions N STATE PATH'
+	off=$(per_request off /)
+	paused=$(per_request paused /)
+	recording=$(per_request recording /)
+	long=$(per_request recording /twenty-bytes-of-path)
+	echo "plain server, client included   $off per request"
+	echo "paused                          +$((paused - off))"
+	echo "recording, GET /                +$((recording - paused)) over paused"
+	echo "recording, 20 bytes of path     +$((long - recording)) more," \
+		"MHD's own parsing included"
+}
+
+case ${1-all} in
+record | mhd | instructions | all) ;;
+*) usage ;;
+esac
+machine
+make_programs
+case ${1-all} in
+record) say "$build/bench/record" ;;
+mhd) say "$build/bench/mhd" "${2-120}" ;;
+instructions) instructions ;;
+all)
+	say "$build/bench/record"
+	say "$build/bench/mhd" "${2-120}"
+	instructions
+	;;
+esac

@@ -1,0 +1,103 @@
+/* cli/cli.h - what every command of `tailbox` uses: options, output, failure.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Results go to cli__out() and reach standard output only when the command
+ * ends with CLI__DONE. So nothing is on standard output after a failure.
+ */
+#ifndef TAILBOX_CLI_CLI_H
+#define TAILBOX_CLI_CLI_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/json.h"
+
+enum { /* exit codes */
+	CLI__DONE = 0,
+	CLI__NO = 1,   /* the input or the service said no */
+	CLI__USAGE = 2 /* the command line is wrong */
+};
+
+#define CLI__PATH_MAX 1024u
+
+struct cli__command {
+	const char *name;
+	const char *arguments; /* "[TARGET]" */
+	const char *summary;   /* one line */
+	const char *help;      /* options and what to know, whole lines */
+	int (*run)(const struct cli__command *self, int argc, char **argv);
+};
+extern const struct cli__command cli__commands[]; /* ended by name NULL */
+
+int cli__ls(const struct cli__command *self, int argc, char **argv);
+int cli__status(const struct cli__command *self, int argc, char **argv);
+int cli__arm(const struct cli__command *self, int argc, char **argv);
+int cli__disarm(const struct cli__command *self, int argc, char **argv);
+int cli__capture(const struct cli__command *self, int argc, char **argv);
+int cli__fetch(const struct cli__command *self, int argc, char **argv);
+int cli__validate(const struct cli__command *self, int argc, char **argv);
+int cli__export(const struct cli__command *self, int argc, char **argv);
+int cli__timeline(const struct cli__command *self, int argc, char **argv);
+int cli__overview(void); /* `tailbox` alone */
+
+/* --- options ------------------------------------------------------------- */
+
+enum cli__option_type {
+	CLI__FLAG,     /* bool */
+	CLI__TEXT,     /* const char * */
+	CLI__DURATION, /* uint64_t, ms */
+	CLI__COUNT     /* uint64_t */
+};
+
+struct cli__option {
+	const char *name; /* long; NULL ends the table */
+	char letter;      /* 0 = none */
+	enum cli__option_type type;
+	void *to;
+	uint64_t min, max; /* DURATION, COUNT */
+};
+
+/* Parse. On true argv[*first] is the first argument that is no option and
+ * there are `min` to `max` of those. On false *rc is the exit code (help was
+ * printed: CLI__DONE). */
+bool cli__options(const struct cli__command *self, int argc, char **argv,
+                  const struct cli__option *options, int min, int max,
+                  int *first, int *rc);
+
+/* "30s", "500ms", "2m", "1h", "1.5s" to ms. False: no number, no unit, or
+ * more than 1000 days. */
+bool cli__duration(const char *text, uint64_t *ms);
+bool cli__count(const char *text, uint64_t *value); /* digits only */
+
+/* --- output and failure -------------------------------------------------- */
+
+FILE *cli__out(void);
+/* A line "tailbox: ..." on standard error. */
+void cli__say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same; gives CLI__NO. */
+int cli__fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same with how to call the command; gives CLI__USAGE. */
+int cli__usage(const struct cli__command *self, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3)));
+int cli__no_memory(void);
+/* Write a JSON text and a newline to cli__out() and finish j. Gives the exit
+ * code. */
+int cli__put_json(struct tailbox__json *j);
+/* Whether text holds nothing that moves a terminal's cursor; for texts from
+ * a service. Puts '?' in place of such bytes. */
+void cli__clean(char *text);
+
+/* --- growing text -------------------------------------------------------- */
+
+struct cli__text { /* NUL-terminated when not empty */
+	char *at;
+	size_t len, room, max; /* max: 0 = no limit */
+	bool has_failed;       /* no memory, or over max */
+};
+bool cli__text_add(struct cli__text *t, const char *s, size_t len);
+void cli__text_fini(struct cli__text *t);
+
+#endif

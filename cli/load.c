@@ -1,0 +1,224 @@
+/* cli/load.c - any TARGET as a run.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "analyzer/load.h"
+#include "cli/http.h"
+#include "cli/json_in.h"
+#include "core/assemble.h"
+
+static void tell(const char *what, const struct tailbox__error *err, int rc)
+{
+	const char *why = err->text[0] ? err->text : tailbox_strerror(rc);
+
+	if (err->offset == UINT64_MAX)
+		cli__say("%s: %s", what, why);
+	else
+		cli__say("%s: offset %" PRIu64 ": %s", what, err->offset, why);
+}
+
+struct tailbox__run *cli__load_file(const char *path)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__run *run;
+	bool is_stdin = !strcmp(path, "-");
+	int rc = is_stdin ? tailbox__load_fd(STDIN_FILENO, &run, &err)
+	                  : tailbox__load_path(path, &run, &err);
+
+	if (rc < 0) {
+		tell(is_stdin ? "standard input" : path, &err, rc);
+		return NULL;
+	}
+	return run;
+}
+
+/* --- a tape ---------------------------------------------------------------- */
+
+static int feed(void *cls, unsigned kind, uint32_t thread, const char *records,
+                size_t bytes)
+{
+	return tailbox__assembly_add(cls, kind, thread, records, bytes);
+}
+
+/* What is open first: a request that ends in between has a record then, and
+ * is left out of the open ones by its number. */
+static int assemble(struct tailbox__reader *r, struct tailbox__assembly *a,
+                    struct tailbox__run **out, struct tailbox__error *err)
+{
+	static const char *const states[] = { "live", "stopped", "closed",
+	                                      "dead" };
+	const struct tailbox__slot *slots;
+	long n = tailbox__reader_slots(r, &slots);
+	enum tailbox__writer_state writer = tailbox__reader_writer(r);
+	int rc = n < 0 ? (int)n : 0;
+
+	if (rc == 0)
+		rc = tailbox__assembly_add_open(a, slots, (size_t)n);
+	if (rc == 0)
+		rc = tailbox__reader_poll(r, feed, a);
+	if (rc == 0)
+		rc = tailbox__assembly_set_extra(a, "source", "tape", 0);
+	if (rc == 0)
+		rc = tailbox__assembly_set_extra(a, "writer", states[writer],
+		                                 0);
+	if (rc == 0)
+		rc = tailbox__assembly_finish(a, out, err);
+	return rc;
+}
+
+struct tailbox__run *cli__load_tape(const char *path)
+{
+	struct tailbox__assembly_config config = {
+		.until_tick = UINT64_MAX,
+		.limits = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+		            UINT64_MAX },
+	};
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__assembly *a = NULL;
+	struct tailbox__reader *r;
+	struct tailbox__run *run = NULL;
+	int rc = tailbox__reader_open(path, &r, &err);
+
+	if (rc == 0)
+		rc = tailbox__assembly_create(r, &config, &a);
+	if (rc == 0)
+		rc = assemble(r, a, &run, &err);
+	if (rc < 0)
+		tell(path, &err, rc);
+	tailbox__assembly_destroy(a);
+	tailbox__reader_close(r);
+	return rc < 0 ? NULL : run;
+}
+
+/* --- artifacts of a live service ------------------------------------------- */
+
+static void fill(struct cli__artifact *out, cli__json *one)
+{
+	const char *name = cli__json_text(one, "name");
+
+	out->id = cli__json_number(one, "id", 0);
+	out->bytes = cli__json_number(one, "bytes", 0);
+	out->requests = cli__json_number(one, "requests", 0);
+	snprintf(out->name, sizeof(out->name), "%s", name);
+}
+
+/* A name becomes a path of ours and of the server's. */
+static bool is_plain_name(const char *name)
+{
+	return name && *name && *name != '.' && strlen(name) < 250 &&
+	       !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                          "abcdefghijklmnopqrstuvwxyz0123456789._-")];
+}
+
+static bool is_wanted(cli__json *one, const char *id)
+{
+	uint64_t number;
+
+	if (!*id || !strcmp(cli__json_text(one, "name"), id))
+		return true;
+	return cli__count(id, &number) && cli__json_is_true(one, "ours") &&
+	       cli__json_number(one, "id", 0) == number;
+}
+
+int cli__artifact_pick(const char *json, size_t len, const char *id,
+                       struct cli__artifact *out)
+{
+	cli__json *root = cli__json_parse(json, len), *best = NULL;
+	cli__json *list = cli__json_member(root, "artifacts");
+	uint64_t newest = 0;
+	bool best_is_ours = false;
+
+	for (size_t i = 0; i < cli__json_count(list); i++) {
+		cli__json *one = cli__json_at(list, i);
+		bool ours = cli__json_is_true(one, "ours");
+		uint64_t at = cli__json_number(one, "finalized_at_unix_ms", 0);
+		if (!is_plain_name(cli__json_text(one, "name")) ||
+		    !is_wanted(one, id) || (best && best_is_ours && !ours) ||
+		    (best && best_is_ours == ours && at <= newest))
+			continue;
+		best = one;
+		best_is_ours = ours;
+		newest = at;
+	}
+	if (best)
+		fill(out, best);
+	cli__json_free(root);
+	return best ? 0 : 1;
+}
+
+bool cli__artifact_find(const struct cli__target *t, const char *id,
+                        struct cli__artifact *out)
+{
+	struct cli__http h = { .path = "/artifacts", .total_ms = 5000,
+		               .to_fd = -1 };
+	bool ok = cli__ask(t, &h);
+
+	if (ok && cli__artifact_pick(h.body.at, h.body.len, id, out) != 0) {
+		ok = false;
+		if (*id)
+			cli__say("%s has no artifact %s; tailbox ls %u lists "
+			         "them",
+			         t->service.name, id, (unsigned)t->service.pid);
+		else
+			cli__say("%s has no artifact yet; tailbox capture 10s "
+			         "makes one",
+			         t->service.name);
+	}
+	cli__http_fini(&h);
+	return ok;
+}
+
+bool cli__artifact_get(const struct cli__target *t,
+                       const struct cli__artifact *a, bool is_json, int fd)
+{
+	char path[300];
+	struct cli__http h = { .path = path, .to_fd = fd };
+
+	snprintf(path, sizeof(path), "/artifacts/%s%s", a->name,
+	         is_json ? "" : ".tailbox");
+	bool ok = cli__ask(t, &h);
+	cli__http_fini(&h);
+	return ok;
+}
+
+static struct tailbox__run *load_artifact(const struct cli__target *t)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__run *run = NULL;
+	struct cli__artifact a;
+
+	if (!cli__artifact_find(t, t->artifact, &a))
+		return NULL;
+	FILE *f = tmpfile();
+	if (!f) {
+		cli__say("no temporary file: %s", tailbox_strerror(errno));
+		return NULL;
+	}
+	if (cli__artifact_get(t, &a, false, fileno(f))) {
+		int rc = lseek(fileno(f), 0, SEEK_SET) < 0
+		                 ? -errno
+		                 : tailbox__load_fd(fileno(f), &run, &err);
+		if (rc < 0)
+			tell(a.name, &err, rc);
+	}
+	fclose(f);
+	return run;
+}
+
+struct tailbox__run *cli__load(const struct cli__target *t)
+{
+	if (t->kind != CLI__TARGET_SERVICE)
+		return cli__load_file(t->path);
+	if (t->artifact[0] || !t->service.tape[0])
+		return load_artifact(t);
+	return cli__load_tape(t->service.tape);
+}

@@ -1,0 +1,33 @@
+if HAVE_COMMAND
+bin_PROGRAMS += tailbox
+endif
+tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
+tailbox_SOURCES += \
+	cli/cmd_arm.c \
+	cli/cmd_capture.c \
+	cli/cmd_export.c \
+	cli/cmd_fetch.c \
+	cli/cmd_ls.c \
+	cli/cmd_status.c \
+	cli/cmd_timeline.c \
+	cli/cmd_validate.c \
+	cli/from_tape.c \
+	cli/http.c \
+	cli/json_in.c \
+	cli/load.c \
+	cli/main.c \
+	cli/options.c \
+	cli/outfile.c \
+	cli/output.c \
+	cli/services.c \
+	cli/target.c \
+	cli/cli.h \
+	cli/from_tape.h \
+	cli/http.h \
+	cli/json_in.h \
+	cli/load.h \
+	cli/outfile.h \
+	cli/output.h \
+	cli/services.h \
+	cli/target.h \
+	cli/window.h

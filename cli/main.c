@@ -1,0 +1,166 @@
+/* cli/main.c - the `tailbox` command: which word does what.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include <tailbox.h>
+
+#include "cli/output.h"
+
+#define TARGET_HELP                                                            \
+	"TARGET is a service's name, its pid, its socket or its tape; left\n"  \
+	"out, it is the only recorded service of this user.\n"
+#define ANY_TARGET_HELP                                                        \
+	"TARGET is an artifact (.tailbox or Run JSON, gzip too), - for an\n"   \
+	"artifact on standard input, a tape, or a service's name or pid: what\n" \
+	"its tape holds. NAME#ID or PID#ID is an artifact of a live service.\n"
+
+const struct cli__command cli__commands[] = {
+	{ "ls", "[TARGET] [--json]",
+	  "List recorded services, or the artifacts of one",
+	  "Without TARGET: every service whose tape or socket is in\n"
+	  "$TAILBOX_DIR, $RUNTIME_DIRECTORY/tailbox or /dev/shm/tailbox-UID,\n"
+	  "live and left behind. No process is asked.\n"
+	  "With TARGET: the artifacts that it keeps, newest first.\n\n"
+	  "      --json     as JSON\n",
+	  cli__ls },
+	{ "status", "[TARGET] [--tape] [--json]",
+	  "Show what a service does now: workers, open requests, losses",
+	  TARGET_HELP
+	  "A process that does not answer within 350 ms, is stopped or has\n"
+	  "ended is shown from its tape.\n\n"
+	  "      --tape     from the tape at once\n"
+	  "      --json     as JSON\n",
+	  cli__status },
+	{ "arm", "[TARGET] [options]", "Open a capture window",
+	  TARGET_HELP
+	  "\n"
+	  "  -d, --duration TIME    disarm by itself after 30s, 500ms, 2m\n"
+	  "  -m, --mode MODE        light (default) or investigation\n"
+	  "  -n, --note TEXT        kept in the artifact\n"
+	  "      --max-requests N   keep the first N requests\n"
+	  "      --policy POLICY    continue or seal when a limit is hit\n"
+	  "      --strict           no artifact while requests are open\n"
+	  "      --json             as JSON\n",
+	  cli__arm },
+	{ "disarm", "[TARGET] [--json]",
+	  "Close the window; its artifact is written",
+	  TARGET_HELP
+	  "Requests in flight still belong to the window. Disarming when\n"
+	  "nothing is armed is no error.\n\n"
+	  "      --json     as JSON\n",
+	  cli__disarm },
+	{ "capture", "TIME [TARGET] [options]",
+	  "Arm for TIME, wait, fetch the artifact, show its first screen",
+	  "TIME is 30s, 500ms, 2m. " TARGET_HELP
+	  "The artifact is saved as NAME.tailbox in this folder; nothing is\n"
+	  "overwritten. Ctrl-C ends the window early and still fetches.\n\n"
+	  "  -o, --output FILE      save as FILE\n"
+	  "  -m, --mode MODE        light (default) or investigation\n"
+	  "  -n, --note TEXT        kept in the artifact\n"
+	  "      --max-requests N   keep the first N requests\n",
+	  cli__capture },
+	{ "fetch", "[TARGET[#ID]] [options]", "Download an artifact",
+	  TARGET_HELP
+	  "ID is a window's number or an artifact's name; left out, it is the\n"
+	  "newest. The file's name is made up and printed.\n\n"
+	  "  -o, --output FILE      save as FILE, replacing it; - prints it\n"
+	  "      --to FORMAT        native (default) or json\n"
+	  "      --json             print what was saved as JSON\n",
+	  cli__fetch },
+	{ "validate", "FILE|- [--permissive] [--json]",
+	  "Check an artifact strictly",
+	  "Prints one line when it is valid; else each finding, as\n"
+	  "LOCATION: CODE: what is wrong, on standard error, and exits with 1.\n"
+	  "\n"
+	  "  -p, --permissive   take what is good; fail only when no request\n"
+	  "                     is left\n"
+	  "      --json         as JSON\n",
+	  cli__validate },
+	{ "export", "--to json [TARGET] [-o FILE]",
+	  "Write an artifact or a whole tape as Run JSON",
+	  ANY_TARGET_HELP
+	  "A tape may be of a live process or of one that was killed.\n\n"
+	  "      --to json          the format\n"
+	  "  -o, --output FILE      into FILE, whole or not at all\n",
+	  cli__export },
+	{ "timeline", "[TARGET] [options]",
+	  "Show latencies per route and the slowest requests",
+	  ANY_TARGET_HELP
+	  "\n"
+	  "  -r, --route ROUTE      only this route\n"
+	  "      --request WHICH    this request: id, number or trace id\n"
+	  "  -s, --slowest N        so many requests (default 5)\n"
+	  "  -w, --width N          columns, 64 to 400 (default 80)\n"
+	  "      --json             as JSON\n",
+	  cli__timeline },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct cli__command *find(const char *name)
+{
+	for (const struct cli__command *c = cli__commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+static int help(const char *about)
+{
+	FILE *out = cli__out();
+
+	if (about) {
+		const struct cli__command *c = find(about);
+		char *argv[] = { (char[]){ "tailbox" }, (char[]){ "--help" },
+			         NULL };
+		return c ? c->run(c, 2, argv)
+		         : cli__usage(NULL, "%s: no such command", about);
+	}
+	fputs("usage: tailbox COMMAND ...\n\n"
+	      "The black box of libmicrohttpd services: why are they slow?\n\n",
+	      out);
+	for (const struct cli__command *c = cli__commands; c->name; c++)
+		fprintf(out, "  %-10s %s\n", c->name, c->summary);
+	fputs("\n"
+	      "Alone it lists what is recorded.  tailbox COMMAND --help  tells\n"
+	      "more, tailbox(1) all.\n"
+	      "\n"
+	      "Exit status: 0 done, 1 the input or the service said no,\n"
+	      "2 the command line is wrong.\n",
+	      out);
+	return CLI__DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+
+	if (!word)
+		return cli__overview();
+	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+		fprintf(cli__out(), "tailbox %s\n", tailbox_version());
+		return CLI__DONE;
+	}
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") ||
+	    !strcmp(word, "help"))
+		return help(argc > 2 ? argv[2] : NULL);
+	const struct cli__command *c = find(word);
+	if (!c)
+		return cli__usage(NULL, "%s: no such %s", word,
+		                  *word == '-' ? "option" : "command");
+	return c->run(c, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return cli__fail("libcurl does not start");
+	int rc = cli__finish(run(argc, argv));
+	curl_global_cleanup();
+	return rc;
+}

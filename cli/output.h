@@ -1,0 +1,15 @@
+/* cli/output.h - the end of a command.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TAILBOX_CLI_OUTPUT_H
+#define TAILBOX_CLI_OUTPUT_H 1
+
+#include "cli/cli.h"
+
+/* Write what the command printed, if it ended well. Gives the exit code. */
+int cli__finish(int rc);
+/* All of it to fd; 0 or -errno. */
+int cli__write_all(int fd, const char *s, size_t len);
+
+#endif

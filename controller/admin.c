@@ -1,0 +1,366 @@
+/* controller/admin.c - the admin server: daemon, routes, index.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * It has a daemon of its own because the application's cannot answer when it
+ * is needed most: behind 100 ms handlers an answer took 330 ms there, and with
+ * its connections used up there was none, where this one took 0.2 ms.
+ *
+ * Polling, not select(): descriptors of a busy service go beyond 1023. One
+ * thread, on which everything in admin_*.c runs, so nothing here is locked.
+ * All signals are blocked in it, or a handler of the application might run
+ * on a thread that the application does not know of.
+ */
+#include "controller/admin.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controller/admin_internal.h"
+#include "core/alloc.h"
+#include "core/daemons.h"
+
+#define CONNECTIONS_MAX 8u
+#define TIMEOUT_S 10u
+#define MEMORY_LIMIT ((size_t)32 * 1024)
+#define BODY_MAX 4096u
+/* The library's name for it changed between versions. */
+#define STATUS_TOO_LARGE 413u
+/* A client that goes on sending after that is cut off. */
+#define BODY_PATIENCE (1024u * 1024)
+
+const struct tailbox__admin_facts *tailbox__admin_facts;
+
+static struct {
+	struct MHD_Daemon *daemon;
+	int listen_fd; /* the daemon's */
+	int dirfd;
+	char name[128], path[PATH_MAX + 128];
+} server = { .listen_fd = -1, .dirfd = -1 };
+
+/* --- the thread -------------------------------------------------------- */
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool has_key;
+
+static void thread_ends(void *arg)
+{
+	(void)arg;
+	tailbox__own_thread(false);
+}
+
+static void make_key(void)
+{
+	has_key = pthread_key_create(&key, thread_ends) == 0;
+}
+
+/* The server library makes the thread, so it is met at its first request. */
+static void know_thread(void)
+{
+	if (!has_key || pthread_getspecific(key) != NULL)
+		return;
+	if (pthread_setspecific(key, &server) != 0)
+		return;
+	tailbox__own_thread(true);
+	pthread_setname_np(pthread_self(), "tailbox-admin");
+}
+
+/* --- routes ------------------------------------------------------------ */
+
+static const char *const takes_format[] = { "format", NULL };
+static const char *const takes_arm[] = {
+	"format", "mode", "duration", "note", "max_requests", "max_stages",
+	"max_queues", "max_inflight_snapshots", "max_runtime_snapshots",
+	"policy", "strict", "sample_interval", NULL
+};
+
+enum method { GET, POST, DELETE, METHODS };
+
+/* HEAD is GET whose body the server library leaves out. */
+static const char *const method_names[METHODS] = { "GET, HEAD", "POST",
+	                                           "DELETE" };
+
+static const struct route {
+	const char *path; /* "/x/" takes what follows as an id */
+	enum method method;
+	enum MHD_Result (*answer)(struct tailbox__admin_request *q);
+	const char *const *params;
+} routes[] = {
+	{ "/", GET, tailbox__admin_index, takes_format },
+	{ "/status", GET, tailbox__admin_status, takes_format },
+	{ "/requests", GET, tailbox__admin_requests, takes_format },
+	{ "/workers", GET, tailbox__admin_workers, takes_format },
+	{ "/artifacts", GET, tailbox__admin_artifacts, takes_format },
+	{ "/artifacts/", GET, tailbox__admin_artifact, takes_format },
+	{ "/artifacts/", DELETE, tailbox__admin_delete, takes_format },
+	{ "/arm", POST, tailbox__admin_arm, takes_arm },
+	{ "/disarm", POST, tailbox__admin_disarm, takes_format },
+	{ "/healthz", GET, tailbox__admin_health, takes_format },
+};
+
+static bool path_is(const struct route *r, const char *path, const char **id)
+{
+	size_t n = strlen(r->path);
+
+	*id = NULL;
+	if (n == 1 || r->path[n - 1] != '/')
+		return strcmp(path, r->path) == 0;
+	if (strncmp(path, r->path, n) != 0 || path[n] == '\0')
+		return false;
+	*id = path + n;
+	return true;
+}
+
+static bool method_is(enum method m, const char *name)
+{
+	switch (m) {
+	case GET:
+		return strcmp(name, "GET") == 0 || strcmp(name, "HEAD") == 0;
+	case POST:
+		return strcmp(name, "POST") == 0;
+	case DELETE:
+		return strcmp(name, "DELETE") == 0;
+	case METHODS:
+		break;
+	}
+	return false;
+}
+
+static const struct route *find_route(struct tailbox__admin_request *q,
+                                      const char *method, const char *path,
+                                      unsigned *allowed)
+{
+	*allowed = 0;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		const char *id;
+		if (!path_is(&routes[i], path, &id))
+			continue;
+		q->id = id;
+		if (method_is(routes[i].method, method))
+			return &routes[i];
+		*allowed |= 1u << routes[i].method;
+	}
+	return NULL;
+}
+
+static enum MHD_Result no_route(struct tailbox__admin_request *q,
+                                const char *method, unsigned allowed)
+{
+	char allow[64] = "", detail[128];
+
+	if (allowed == 0)
+		return tailbox__admin_error(q, MHD_HTTP_NOT_FOUND, "not_found",
+		                            "no such call; GET / lists them");
+	for (unsigned m = 0; m < METHODS; m++)
+		if (allowed & 1u << m) {
+			size_t n = strlen(allow);
+			snprintf(allow + n, sizeof(allow) - n, "%s%s",
+			         n ? ", " : "", method_names[m]);
+		}
+	snprintf(detail, sizeof(detail), "%.20s is not possible here, only %s",
+	         method, allow);
+	return tailbox__admin_error_header(q, MHD_HTTP_METHOD_NOT_ALLOWED,
+	                                   "method_not_allowed", "Allow", allow,
+	                                   detail);
+}
+
+static enum MHD_Result too_large(struct tailbox__admin_request *q)
+{
+	return tailbox__admin_error(q, STATUS_TOO_LARGE,
+	                            "body_too_large",
+	                            "parameters come in the query; at most %u "
+	                            "bytes of body are read",
+	                            BODY_MAX);
+}
+
+static enum MHD_Result route(struct tailbox__admin_request *q,
+                             const char *method, const char *path)
+{
+	static const char *const none[] = { NULL };
+	const char *wrong, *name;
+	const struct route *r;
+	unsigned allowed;
+
+	q->is_head = strcmp(method, "HEAD") == 0;
+	r = find_route(q, method, path, &allowed);
+	wrong = tailbox__admin_params(q, r ? r->params : none, &name);
+	if (r == NULL)
+		return no_route(q, method, allowed);
+	if (q->body_bytes > BODY_MAX)
+		return too_large(q);
+	/* Taking no notice of `-d duration=30s` would arm for ever. */
+	if (q->body_bytes > 0)
+		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
+		                            "unexpected_body",
+		                            "parameters come in the query, not "
+		                            "in a body");
+	if (wrong != NULL)
+		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
+		                            "bad_parameter",
+		                            "parameter %.64s %s", name, wrong);
+	return r->answer(q);
+}
+
+/* --- callbacks of the server library ----------------------------------- */
+
+static bool says_too_large(struct MHD_Connection *c)
+{
+	const char *text = MHD_lookup_connection_value(
+	        c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t n;
+
+	return text != NULL &&
+	       !tailbox__admin_count(text, 0, BODY_MAX, &n);
+}
+
+static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
+                              const char *path, const char *method,
+                              const char *version, const char *data,
+                              size_t *data_size, void **req_cls)
+{
+	struct tailbox__admin_request *q = *req_cls;
+
+	(void)cls, (void)version, (void)data;
+	if (q == NULL) {
+		know_thread();
+		q = tailbox__zalloc(1, sizeof(*q));
+		if (q == NULL)
+			return MHD_NO;
+		q->connection = c;
+		*req_cls = q;
+		/* Said before it is sent: no need to read it. */
+		return says_too_large(c) ? too_large(q) : MHD_YES;
+	}
+	if (*data_size > 0) {
+		q->body_bytes += *data_size;
+		*data_size = 0;
+		return q->body_bytes > BODY_PATIENCE ? MHD_NO : MHD_YES;
+	}
+	return route(q, method, path);
+}
+
+static void completed(void *cls, struct MHD_Connection *c, void **req_cls,
+                      enum MHD_RequestTerminationCode why)
+{
+	struct tailbox__admin_request *q = *req_cls;
+
+	(void)cls, (void)c, (void)why;
+	if (q == NULL)
+		return;
+	tailbox__admin_transfer_end(q);
+	tailbox__free(q);
+	*req_cls = NULL;
+}
+
+/* --- start and stop ---------------------------------------------------- */
+
+static struct MHD_Daemon *start_daemon(int fd)
+{
+	struct MHD_Daemon *d;
+	sigset_t all, old;
+
+	/* The thread inherits the mask of the one that makes it. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	d = MHD_start_daemon(
+	        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
+	        NULL, NULL, answer, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+	        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+	        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_LIMIT,
+	        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return d;
+}
+
+/* Whether fd still is what it was: a start that fails closes the listening
+ * socket in some of its ways out, and another thread may have the number. */
+static void close_if_same(int fd, const struct stat *was)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_dev == was->st_dev &&
+	    st.st_ino == was->st_ino)
+		close(fd);
+}
+
+int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
+                         struct tailbox__error *err)
+{
+	struct stat st = { 0 };
+	int fd;
+
+	pthread_once(&key_once, make_key);
+	snprintf(server.name, sizeof(server.name), "%s.%ld.sock",
+	         facts->service, (long)getpid());
+	fd = tailbox__admin_listen(dirfd, facts->run_dir, server.name, err);
+	if (fd < 0) {
+		close(dirfd);
+		return fd;
+	}
+	tailbox__admin_facts = facts;
+	snprintf(server.path, sizeof(server.path), "%s/%s", facts->run_dir,
+	         server.name);
+	(void)fstat(fd, &st);
+	server.daemon = start_daemon(fd);
+	if (server.daemon == NULL) {
+		close_if_same(fd, &st);
+		unlinkat(dirfd, server.name, 0);
+		close(dirfd);
+		server.path[0] = '\0';
+		return tailbox__fail(err, -EIO,
+		                     "libmicrohttpd did not start the admin "
+		                     "server");
+	}
+	server.listen_fd = fd;
+	server.dirfd = dirfd;
+	return 0;
+}
+
+void tailbox__admin_stop(void)
+{
+	if (server.daemon == NULL)
+		return;
+	/* Joins the thread and closes the listening socket. */
+	MHD_stop_daemon(server.daemon), server.daemon = NULL;
+	server.listen_fd = -1;
+	tailbox__admin_reader_close();
+	unlinkat(server.dirfd, server.name, 0);
+	close(server.dirfd), server.dirfd = -1;
+	server.path[0] = '\0';
+	tailbox__admin_facts = NULL;
+}
+
+const char *tailbox__admin_path(void)
+{
+	return server.path;
+}
+
+const char *tailbox__admin_socket_name(void)
+{
+	return server.name;
+}
+
+void tailbox__admin_in_child(void)
+{
+	/* Kept reachable, never touched: its thread is the parent's. */
+	static struct MHD_Daemon *inherited;
+
+	if (server.daemon == NULL)
+		return;
+	inherited = server.daemon, server.daemon = NULL;
+	(void)inherited;
+	/* Or clients of a dead parent would connect, and wait. */
+	close(server.listen_fd), server.listen_fd = -1;
+	close(server.dirfd), server.dirfd = -1;
+	server.path[0] = '\0';
+	tailbox__admin_facts = NULL;
+	tailbox__admin_reader_in_child();
+	tailbox__admin_stream_in_child();
+}

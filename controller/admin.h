@@ -1,0 +1,50 @@
+/* controller/admin.h - the admin server: it answers when every worker is stuck.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A libmicrohttpd daemon of its own (one thread, few connections) on a Unix
+ * socket in the run folder. It is never wrapped and never measured, and no
+ * answer waits for a lock that a thread of the application could hold.
+ */
+#ifndef TAILBOX_CONTROLLER_ADMIN_H
+#define TAILBOX_CONTROLLER_ADMIN_H 1
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+#define TAILBOX__NOTES_MAX 16u
+#define TAILBOX__NOTE_TEXT 256u
+
+/* What tailbox_start() found out: written before the server starts and not
+ * changed while it runs. */
+struct tailbox__admin_facts {
+	char service[64];         /* as in file names */
+	char service_version[64]; /* "" = unknown */
+	char run_dir[PATH_MAX];   /* absolute */
+	char artifact_dir[PATH_MAX];
+	bool is_run_dir_of_service; /* goes away when the service stops */
+	bool is_recorded;         /* the tape is open */
+	bool has_controller, has_sampler;
+	char why_not[256];        /* when it is not recorded */
+	uint64_t started_ms;      /* wall */
+	uint64_t started_mono_ms;
+	/* Values that were replaced, parts that did not start. */
+	uint32_t note_count, notes_lost;
+	char notes[TAILBOX__NOTES_MAX][TAILBOX__NOTE_TEXT];
+};
+
+/* Start it. dirfd: the run folder; taken, also on failure. facts: borrowed
+ * until stop. 0 or -errno; err says why. */
+int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
+                         struct tailbox__error *err);
+/* Stop, join, remove the socket. Does nothing when not started. */
+void tailbox__admin_stop(void);
+/* The path of the socket, "" when not started. */
+const char *tailbox__admin_path(void);
+/* In a forked child: the thread is not there, the socket is the parent's. */
+void tailbox__admin_in_child(void);
+
+#endif

@@ -1,0 +1,338 @@
+/* controller/admin_artifacts.c - list, download and delete artifacts.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * An artifact never changes, so its checksum is its tag; the JSON forms have
+ * tags of their own. The JSON is made on the way (admin_stream.c), the native
+ * file is handed to the kernel.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "controller/admin_internal.h"
+#include "core/alloc.h"
+
+#define SUFFIX ".tailbox"
+
+static const char *request_header(const struct tailbox__admin_request *q,
+                                  const char *name)
+{
+	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND,
+	                                   name);
+}
+
+/* --- the list ---------------------------------------------------------- */
+
+static void put_entry(struct tailbox__json *j,
+                      const struct tailbox__artifact_entry *e)
+{
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_u64(j, "id", e->id);
+	tailbox__admin_put_text(j, "name", e->name);
+	tailbox__admin_put_u64(j, "bytes", e->bytes);
+	tailbox__admin_put_u64(j, "requests", e->requests);
+	tailbox__admin_put_u64(j, "started_at_unix_ms", e->started_ms);
+	tailbox__admin_put_u64(j, "finalized_at_unix_ms", e->finalized_ms);
+	tailbox__admin_put_bool(j, "ours", e->is_ours);
+	tailbox__json_end_object(j);
+}
+
+static void add_entry(struct tailbox__text *t,
+                      const struct tailbox__artifact_entry *e)
+{
+	char bytes[TAILBOX__UNIT_TEXT], at[TAILBOX__UNIT_TEXT];
+	char took[TAILBOX__UNIT_TEXT];
+	uint64_t ms = TAILBOX__NONE;
+
+	if (e->finalized_ms != TAILBOX__NONE &&
+	    e->finalized_ms >= e->started_ms)
+		ms = (e->finalized_ms - e->started_ms) * 1000;
+	if (e->is_ours)
+		tailbox__text_add(t, "%" PRIu64 "\t", e->id);
+	else
+		tailbox__text_add(t, "-\t");
+	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s\n",
+	                  tailbox__text_time(at, e->started_ms), e->requests,
+	                  tailbox__text_bytes(bytes, e->bytes),
+	                  tailbox__text_us(took, ms), e->name);
+}
+
+static enum MHD_Result list_text(struct tailbox__admin_request *q,
+                                 const struct tailbox__artifact_entry *e,
+                                 long n)
+{
+	struct tailbox__text t = TAILBOX__TEXT_INIT;
+	struct tailbox__text rows = TAILBOX__TEXT_INIT;
+
+	tailbox__text_add(&t, "%ld in %s\n", n,
+	                  tailbox__admin_facts->artifact_dir);
+	tailbox__text_add(&rows,
+	                  ">ID\tSTARTED\t>REQUESTS\t>SIZE\t>TOOK\tNAME\n");
+	for (long i = 0; i < n; i++)
+		add_entry(&rows, &e[i]);
+	if (n > 0)
+		tailbox__text_table(&t, &rows);
+	tailbox__text_fini(&rows);
+	return tailbox__admin_send_text(q, MHD_HTTP_OK, &t);
+}
+
+static enum MHD_Result list_json(struct tailbox__admin_request *q,
+                                 const struct tailbox__artifact_entry *e,
+                                 long n)
+{
+	struct tailbox__json j;
+
+	tailbox__json_init(&j, true);
+	tailbox__json_begin_object(&j);
+	tailbox__json_key(&j, "artifacts");
+	tailbox__json_begin_array(&j);
+	for (long i = 0; i < n; i++)
+		put_entry(&j, &e[i]);
+	tailbox__json_end_array(&j);
+	tailbox__admin_put_text(&j, "folder",
+	                        tailbox__admin_facts->artifact_dir);
+	tailbox__json_end_object(&j);
+	return tailbox__admin_send_json(q, MHD_HTTP_OK, &j);
+}
+
+enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q)
+{
+	struct tailbox__artifact_entry *e;
+	enum MHD_Result rc;
+	long n;
+
+	if (!tailbox__admin_has_windows(q, &rc))
+		return rc;
+	e = tailbox__alloc(TAILBOX__ADMIN_LIST_MAX, sizeof(*e));
+	if (e == NULL)
+		return MHD_NO;
+	n = tailbox__artifacts(e, TAILBOX__ADMIN_LIST_MAX);
+	if (n == -ENOENT)
+		n = 0; /* made with the first artifact */
+	if (n < 0)
+		rc = tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+		                          "folder_unreadable", "%s: %s",
+		                          tailbox__admin_facts->artifact_dir,
+		                          tailbox_strerror((int)n));
+	else
+		rc = q->as_text ? list_text(q, e, n) : list_json(q, e, n);
+	tailbox__free(e);
+	return rc;
+}
+
+/* --- finding one ------------------------------------------------------- */
+
+/* Is it the window that is open or being written? */
+static bool is_under_way(const char *id)
+{
+	struct tailbox__window_status w;
+	char number[24];
+
+	tailbox__window_status(&w);
+	if (w.state != TAILBOX__WINDOW_ACTIVE &&
+	    w.state != TAILBOX__WINDOW_CLOSING)
+		return false;
+	snprintf(number, sizeof(number), "%" PRIu64, w.id);
+	return strcmp(id, number) == 0 || strcmp(id, w.artifact) == 0;
+}
+
+/* q->id without its suffix; *is_native: it had one. */
+static bool split_id(const struct tailbox__admin_request *q, char id[256],
+                     bool *is_native)
+{
+	size_t n = strlen(q->id), suffix = strlen(SUFFIX);
+
+	*is_native = n > suffix && strcmp(q->id + n - suffix, SUFFIX) == 0;
+	if (*is_native)
+		n -= suffix;
+	if (n == 0 || n > 255)
+		return false;
+	memcpy(id, q->id, n);
+	id[n] = '\0';
+	return true;
+}
+
+static bool find(struct tailbox__admin_request *q,
+                 struct tailbox__artifact_entry *e, bool *is_native,
+                 enum MHD_Result *sent)
+{
+	char id[256] = "";
+	int rc;
+
+	if (!tailbox__admin_has_windows(q, sent))
+		return false;
+	rc = split_id(q, id, is_native) ? tailbox__artifact_find(id, e)
+	                                : -EINVAL;
+	if (rc == 0)
+		return true;
+	if (rc == -EINVAL)
+		*sent = tailbox__admin_error(
+		        q, MHD_HTTP_BAD_REQUEST, "bad_id",
+		        "an artifact is named by its number or full name");
+	else if (rc != -ENOENT)
+		*sent = tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+		                             "folder_unreadable", "%s",
+		                             tailbox_strerror(rc));
+	else if (is_under_way(id))
+		*sent = tailbox__admin_error_header(
+		        q, MHD_HTTP_NOT_FOUND, "not_ready", "Retry-After", "1",
+		        "this window is not finalized yet");
+	else
+		*sent = tailbox__admin_error(q, MHD_HTTP_NOT_FOUND,
+		                             "not_found", "no artifact %.200s",
+		                             id);
+	return false;
+}
+
+/* --- download ---------------------------------------------------------- */
+
+static enum MHD_Result not_modified(struct tailbox__admin_request *q,
+                                    const char *tag)
+{
+	static char nothing[1];
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+	        0, nothing, MHD_RESPMEM_PERSISTENT);
+
+	if (r != NULL) {
+		MHD_add_response_header(r, "ETag", tag);
+		MHD_add_response_header(r, "Vary", "Accept-Encoding");
+	}
+	return tailbox__admin_send(q, MHD_HTTP_NOT_MODIFIED, r);
+}
+
+static void name_it(struct MHD_Response *r, const char *tag, const char *type,
+                    const char *name, const char *suffix)
+{
+	char text[320];
+
+	snprintf(text, sizeof(text), "attachment; filename=\"%s%s\"", name,
+	         suffix);
+	MHD_add_response_header(r, "ETag", tag);
+	MHD_add_response_header(r, "Content-Type", type);
+	MHD_add_response_header(r, "Content-Disposition", text);
+}
+
+static enum MHD_Result no_transfer(struct tailbox__admin_request *q, int rc,
+                                   const struct tailbox__error *err)
+{
+	if (rc == -EBUSY)
+		return tailbox__admin_error_header(
+		        q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "Retry-After",
+		        "1", "4 artifacts are being sent already");
+	return tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+	                            "artifact_unreadable", "%s",
+	                            err->text[0] != '\0'
+	                                    ? err->text
+	                                    : tailbox_strerror(rc));
+}
+
+static ssize_t read_nothing(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	(void)cls, (void)pos, (void)buf, (void)max;
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static enum MHD_Result send_json(struct tailbox__admin_request *q,
+                                 const struct tailbox__artifact_entry *e)
+{
+	bool is_gzip = tailbox__admin_wants_gzip(
+	        request_header(q, "Accept-Encoding"));
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct MHD_Response *r;
+	char tag[32];
+	int rc = 0;
+
+	snprintf(tag, sizeof(tag), "\"%08" PRIx32 "-json%s\"", e->checksum,
+	         is_gzip ? "-gzip" : "");
+	if (tailbox__admin_has_tag(request_header(q, "If-None-Match"), tag))
+		return not_modified(q, tag);
+	if (q->is_head) /* loading it for nobody would be a waste */
+		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024,
+		                                      read_nothing, NULL, NULL);
+	else
+		r = tailbox__admin_stream(q, e, is_gzip, &rc, &err);
+	if (r == NULL && rc != 0)
+		return no_transfer(q, rc, &err);
+	if (r != NULL) {
+		name_it(r, tag, "application/json", e->name, ".json");
+		MHD_add_response_header(r, "Vary", "Accept-Encoding");
+		if (is_gzip)
+			MHD_add_response_header(r, "Content-Encoding", "gzip");
+	}
+	return tailbox__admin_send(q, MHD_HTTP_OK, r);
+}
+
+static enum MHD_Result send_native(struct tailbox__admin_request *q,
+                                   const struct tailbox__artifact_entry *e)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct MHD_Response *r;
+	struct stat st;
+	char tag[16];
+	int fd;
+
+	snprintf(tag, sizeof(tag), "\"%08" PRIx32 "\"", e->checksum);
+	if (tailbox__admin_has_tag(request_header(q, "If-None-Match"), tag))
+		return not_modified(q, tag);
+	if (!tailbox__admin_transfer(q))
+		return no_transfer(q, -EBUSY, &err);
+	fd = tailbox__artifact_open(e);
+	if (fd < 0)
+		return no_transfer(q, fd, &err);
+	if (fstat(fd, &st) != 0) {
+		close(fd);
+		return no_transfer(q, -EIO, &err);
+	}
+	r = MHD_create_response_from_fd64((uint64_t)st.st_size, fd);
+	if (r == NULL) {
+		close(fd);
+		return MHD_NO;
+	}
+	name_it(r, tag, "application/octet-stream", e->name, SUFFIX);
+	return tailbox__admin_send(q, MHD_HTTP_OK, r);
+}
+
+enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q)
+{
+	struct tailbox__artifact_entry e;
+	enum MHD_Result sent;
+	bool is_native;
+
+	if (!find(q, &e, &is_native, &sent))
+		return sent;
+	return is_native ? send_native(q, &e) : send_json(q, &e);
+}
+
+enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q)
+{
+	struct tailbox__text t = TAILBOX__TEXT_INIT;
+	struct tailbox__artifact_entry e;
+	struct tailbox__json j;
+	enum MHD_Result sent;
+	bool is_native;
+	int rc;
+
+	if (!find(q, &e, &is_native, &sent))
+		return sent;
+	rc = tailbox__artifact_delete(&e);
+	if (rc != 0 && rc != -ENOENT)
+		return tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+		                            "cannot_delete", "%s: %s", e.name,
+		                            tailbox_strerror(rc));
+	if (q->as_text) {
+		tailbox__text_add(&t, "deleted %s\n", e.name);
+		return tailbox__admin_send_text(q, MHD_HTTP_OK, &t);
+	}
+	tailbox__json_init(&j, true);
+	tailbox__json_begin_object(&j);
+	tailbox__admin_put_text(&j, "result", "deleted");
+	tailbox__admin_put_text(&j, "name", e.name);
+	tailbox__json_end_object(&j);
+	return tailbox__admin_send_json(q, MHD_HTTP_OK, &j);
+}

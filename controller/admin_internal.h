@@ -1,0 +1,182 @@
+/* controller/admin_internal.h - what the files of the admin server share.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * All of it runs on the one thread of the admin server.
+ */
+#ifndef TAILBOX_CONTROLLER_ADMIN_INTERNAL_H
+#define TAILBOX_CONTROLLER_ADMIN_INTERNAL_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <microhttpd.h>
+
+#include "controller/admin.h"
+#include "controller/controller.h"
+#include "core/json.h"
+#include "core/reader.h"
+
+#define TAILBOX__ADMIN_PARAMS_MAX 16u
+/* Requests, artifacts: lists are cut here, and say so. */
+#define TAILBOX__ADMIN_LIST_MAX 1000u
+/* Artifacts under way at one time: connections are left for /status. */
+#define TAILBOX__ADMIN_TRANSFERS_MAX 4u
+
+/* One HTTP request. Texts belong to MHD and live as long as it. */
+struct tailbox__admin_request {
+	struct MHD_Connection *connection;
+	const char *id; /* what stands behind "/artifacts/" */
+	bool is_head;
+	bool as_text;
+	bool is_transfer;
+	uint64_t body_bytes;
+	uint32_t param_count;
+	struct {
+		const char *name, *value;
+	} params[TAILBOX__ADMIN_PARAMS_MAX];
+};
+
+extern const struct tailbox__admin_facts *tailbox__admin_facts;
+/* "SERVICE.PID.sock" */
+const char *tailbox__admin_socket_name(void);
+
+/* --- admin_socket.c ---------------------------------------------------- */
+
+/* Listen on dirfd/name (dir: its path), mode 0600; a socket that nobody
+ * listens on is replaced. Descriptor or -errno. */
+int tailbox__admin_listen(int dirfd, const char *dir, const char *name,
+                          struct tailbox__error *err);
+
+/* --- admin_params.c ---------------------------------------------------- */
+
+/* Take the query apart. NULL, or what is wrong with it (static storage):
+ * `name` and `value` then say where. allowed: names, NULL-terminated. */
+const char *tailbox__admin_params(struct tailbox__admin_request *q,
+                                  const char *const *allowed,
+                                  const char **name);
+/* NULL when it was not given. */
+const char *tailbox__admin_param(const struct tailbox__admin_request *q,
+                                 const char *name);
+/* Decimal digits, min..max. */
+bool tailbox__admin_count(const char *text, uint64_t min, uint64_t max,
+                          uint64_t *out);
+/* Digits and a unit: ms, s, m, h. min..max in ms. */
+bool tailbox__admin_duration(const char *text, uint64_t min_ms,
+                             uint64_t max_ms, uint64_t *out);
+/* Whether an Accept-Encoding header (NULL = none) prefers gzip. */
+bool tailbox__admin_wants_gzip(const char *header);
+/* Whether an If-None-Match header (NULL = none) has the tag, with its
+ * quotes; weak tags match too. */
+bool tailbox__admin_has_tag(const char *header, const char *tag);
+
+/* --- admin_reply.c ----------------------------------------------------- */
+
+/* Queue a response and let go of it; NULL fails the connection. */
+enum MHD_Result tailbox__admin_send(struct tailbox__admin_request *q,
+                                    unsigned status, struct MHD_Response *r);
+/* Answer with finished JSON / text; the writer is as after _fini. */
+enum MHD_Result tailbox__admin_send_json(struct tailbox__admin_request *q,
+                                         unsigned status,
+                                         struct tailbox__json *j);
+struct tailbox__text;
+enum MHD_Result tailbox__admin_send_text(struct tailbox__admin_request *q,
+                                         unsigned status,
+                                         struct tailbox__text *t);
+/* {"error": code, "detail": ...} or a line of text. */
+enum MHD_Result tailbox__admin_error(struct tailbox__admin_request *q,
+                                     unsigned status, const char *code,
+                                     const char *fmt, ...)
+        __attribute__((format(printf, 4, 5)));
+/* The same with a further header; and with the number of a window. */
+enum MHD_Result tailbox__admin_error_header(struct tailbox__admin_request *q,
+                                            unsigned status, const char *code,
+                                            const char *header,
+                                            const char *value,
+                                            const char *detail);
+enum MHD_Result tailbox__admin_error_id(struct tailbox__admin_request *q,
+                                        unsigned status, const char *code,
+                                        const char *detail, uint64_t id);
+
+/* Members of an object; TAILBOX__NONE, NULL and "" are null. */
+void tailbox__admin_put_u64(struct tailbox__json *j, const char *key,
+                            uint64_t value);
+void tailbox__admin_put_text(struct tailbox__json *j, const char *key,
+                             const char *value);
+void tailbox__admin_put_bool(struct tailbox__json *j, const char *key,
+                             bool value);
+/* 0 where it means "not known". */
+static inline uint64_t tailbox__admin_or_none(uint64_t v)
+{
+	return v ? v : TAILBOX__NONE;
+}
+/* Thousandths as a decimal fraction. */
+void tailbox__admin_put_milli(struct tailbox__json *j, const char *key,
+                              uint64_t value);
+
+/* --- admin_text.c: text that grows ------------------------------------- */
+
+struct tailbox__text {
+	char *buf;
+	size_t len, room;
+	bool has_failed; /* out of memory: what follows does nothing */
+};
+#define TAILBOX__TEXT_INIT { NULL, 0, 0, false }
+
+void tailbox__text_add(struct tailbox__text *t, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3)));
+/* Append rows whose cells end in tabs and lines in newlines as columns. A
+ * cell of the first row that begins with '>' sets its column flush right. */
+void tailbox__text_table(struct tailbox__text *t,
+                         const struct tailbox__text *rows);
+void tailbox__text_fini(struct tailbox__text *t);
+
+/* A number with its unit, for people; NONE is "-". Returned: buf. */
+#define TAILBOX__UNIT_TEXT 32
+const char *tailbox__text_us(char buf[TAILBOX__UNIT_TEXT], uint64_t us);
+const char *tailbox__text_bytes(char buf[TAILBOX__UNIT_TEXT], uint64_t bytes);
+/* "2025-11-20 03:12:41 UTC" */
+const char *tailbox__text_time(char buf[TAILBOX__UNIT_TEXT], uint64_t ms);
+
+/* --- admin_look.c: what the tape says now ------------------------------ */
+
+/* The reader of our own tape, refreshed; NULL: not recorded or no memory. */
+struct tailbox__reader *tailbox__admin_reader(void);
+void tailbox__admin_reader_close(void);
+void tailbox__admin_reader_in_child(void);
+
+/* --- the calls --------------------------------------------------------- */
+
+enum MHD_Result tailbox__admin_index(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_health(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_status(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_requests(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_workers(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_arm(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_disarm(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q);
+
+/* --- admin_window.c ---------------------------------------------------- */
+
+/* Whether the controller runs; else the answer is sent. */
+bool tailbox__admin_has_windows(struct tailbox__admin_request *q,
+                                enum MHD_Result *sent);
+
+/* --- admin_stream.c ---------------------------------------------------- */
+
+/* An artifact as Run JSON, gzipped or not. NULL with *rc: -EBUSY (too many
+ * under way), -ENOMEM or why it cannot be loaded. */
+struct MHD_Response *
+tailbox__admin_stream(struct tailbox__admin_request *q,
+                      const struct tailbox__artifact_entry *e, bool is_gzip,
+                      int *rc, struct tailbox__error *err);
+/* Count the request as a transfer until it ends; false when there are too
+ * many. */
+bool tailbox__admin_transfer(struct tailbox__admin_request *q);
+void tailbox__admin_transfer_end(struct tailbox__admin_request *q);
+void tailbox__admin_stream_in_child(void);
+
+#endif

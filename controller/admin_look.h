@@ -1,0 +1,42 @@
+/* controller/admin_look.h - one look at the slots and threads of the tape.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TAILBOX_CONTROLLER_ADMIN_LOOK_H
+#define TAILBOX_CONTROLLER_ADMIN_LOOK_H 1
+
+#include "controller/admin_internal.h"
+#include "core/clock.h"
+#include "core/record.h"
+
+/* Slots, threads and an instant; valid until the next look. */
+struct tailbox__look {
+	struct tailbox__reader *r;
+	struct tailbox__clock_scale scale;
+	uint64_t now;
+	const struct tailbox__slot *slots;
+	const struct tailbox__thread_entry *threads;
+	long slot_count, thread_count;
+};
+
+/* 0, -ENODATA (not recorded) or another error for tailbox__look_failed(). */
+int tailbox__look(struct tailbox__look *l);
+enum MHD_Result tailbox__look_failed(struct tailbox__admin_request *q, int rc);
+/* From a tick to the look; 0 for what lies behind it. */
+uint64_t tailbox__look_us(const struct tailbox__look *l, uint64_t tick);
+
+/* The stage or wait that a request is in. */
+struct tailbox__where {
+	const char *kind; /* NULL = in no span */
+	const char *name, *site;
+	uint64_t for_us;
+};
+struct tailbox__where tailbox__look_where(const struct tailbox__look *l,
+                                          const struct tailbox__slot *s);
+/* As member `where`; as three cells of a table. */
+void tailbox__look_put_where(struct tailbox__json *j,
+                             const struct tailbox__where *w);
+void tailbox__look_add_where(struct tailbox__text *t,
+                             const struct tailbox__where *w);
+
+#endif

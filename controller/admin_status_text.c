@@ -1,0 +1,202 @@
+/* controller/admin_status_text.c - GET /status for people.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Losses stand first: whoever reads on has to know what is missing.
+ */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "controller/admin_status.h"
+#include "core/recorder.h"
+
+static void add_losses(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	const struct tailbox__status_number *n = tailbox__status_losses;
+	const char *gap = "";
+
+	tailbox__text_add(t, "lost\t");
+	if (!s->has_numbers)
+		tailbox__text_add(t, "not known");
+	else if (tailbox__status_lost(s) == 0)
+		tailbox__text_add(t, "nothing");
+	for (; s->has_numbers && n->key != NULL; n++) {
+		uint64_t v = tailbox__status_value(s, n);
+		if (v == 0)
+			continue;
+		tailbox__text_add(t, "%s%" PRIu64 " %s", gap, v, n->words);
+		gap = ", ";
+	}
+	tailbox__text_add(t, "\n");
+}
+
+static void add_service(struct tailbox__text *t,
+                        const struct tailbox__status *s)
+{
+	const struct tailbox__admin_facts *f = s->facts;
+	char up[TAILBOX__UNIT_TEXT], at[TAILBOX__UNIT_TEXT];
+
+	tailbox__text_add(t, "service\t%s%s%s  %s pid %ld, up %s, since %s\n",
+	                  f->service, f->service_version[0] ? " " : "",
+	                  f->service_version, s->host, (long)getpid(),
+	                  tailbox__text_us(up, s->uptime_ms * 1000),
+	                  tailbox__text_time(at, f->started_ms));
+	tailbox__text_add(t, "recorded\t%s%s\n", s->is_on ? "yes" : "no: ",
+	                  s->is_on ? "" : tailbox__status_why_not(s));
+}
+
+static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const char *what = tailbox__status_survives(s->facts);
+	char a[TAILBOX__UNIT_TEXT], b[TAILBOX__UNIT_TEXT];
+	bool is_known = s->has_numbers && s->rec.history_ms != TAILBOX__NONE;
+
+	if (!s->facts->is_recorded)
+		return;
+	tailbox__text_add(t, "tape\t%s, %s", tape->path,
+	                  tailbox__text_bytes(a, tape->file_bytes));
+	if (is_known)
+		tailbox__text_add(
+			t, ", %s at the present rate",
+			tailbox__text_us(b, s->rec.history_ms * 1000));
+	tailbox__text_add(t, "\nsurvives\t%s\n",
+	                  what != NULL ? what : "not known");
+	tailbox__text_add(t,
+	                  "clock\t%s, %" PRIu64 " Hz, resolution %u ns; "
+	                  "jiffy %s\n",
+	                  tailbox__status_clock_name(), tailbox__clock.hz,
+	                  (unsigned)tailbox__clock.res_ns,
+	                  tailbox__text_us(a, tailbox__clock.jiffy_us));
+}
+
+static void add_numbers(struct tailbox__text *t,
+                        const struct tailbox__status *s, const char *what,
+                        const struct tailbox__status_number *n)
+{
+	tailbox__text_add(t, "%s", what);
+	for (const char *gap = "\t"; n->key != NULL; n++, gap = ", ")
+		tailbox__text_add(t, "%s%" PRIu64 " %s", gap,
+		                  tailbox__status_value(s, n), n->words);
+	tailbox__text_add(t, "\n");
+}
+
+static void add_traffic(struct tailbox__text *t,
+                        const struct tailbox__status *s)
+{
+	const struct tailbox__status_number *n = tailbox__status_latencies;
+	char buf[TAILBOX__UNIT_TEXT];
+
+	if (!s->has_numbers)
+		return;
+	add_numbers(t, s, "counted", tailbox__status_counters);
+	add_numbers(t, s, "now", tailbox__status_present);
+	if (s->rec.rate_milli == TAILBOX__NONE)
+		tailbox__text_add(t, "last 10 s\t-/s");
+	else
+		tailbox__text_add(t, "last 10 s\t%" PRIu64 ".%u/s",
+		                  s->rec.rate_milli / 1000,
+		                  (unsigned)(s->rec.rate_milli % 1000 / 100));
+	for (; n->key != NULL; n++)
+		tailbox__text_add(
+			t, ", %s %s", n->words,
+			tailbox__text_us(buf, tailbox__status_value(s, n)));
+	tailbox__text_add(t, "\n");
+}
+
+static void add_window(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	const struct tailbox__window_status *w = &s->window;
+	char buf[TAILBOX__UNIT_TEXT];
+
+	if (!s->has_window)
+		return;
+	if (w->state == TAILBOX__WINDOW_DISABLED) {
+		tailbox__text_add(
+			t, "window\tnone armed, the next is %" PRIu64 "\n",
+			w->id);
+	} else {
+		tailbox__text_add(t,
+		                  "window\t%" PRIu64
+		                  " %s%s, %s, since %s, %u in flight, "
+		                  "%" PRIu64 " requests%s\n",
+		                  w->id, tailbox__status_state_name(w->state),
+		                  w->is_finalizing ? " (finalizing)" : "",
+		                  tailbox__status_mode_name(w->activation.mode),
+		                  tailbox__text_time(buf, w->started_ms),
+		                  (unsigned)w->in_flight, w->spooled_requests,
+		                  w->limits_hit ? ", LIMITS HIT" : "");
+		tailbox__text_add(t, "artifact\t%s\n", w->artifact);
+		if (w->activation.note[0] != '\0')
+			tailbox__text_add(t, "armed for\t%s\n",
+			                  w->activation.note);
+	}
+	if (w->last_error[0] != '\0')
+		tailbox__text_add(t, "last error\t%s\n", w->last_error);
+}
+
+static void add_daemons(struct tailbox__text *t,
+                        const struct tailbox__status *s)
+{
+	for (uint32_t i = 0; i < s->daemon_count; i++) {
+		const struct tailbox__daemon *d = &s->daemons[i];
+		tailbox__text_add(t, "daemon %u\t%s", (unsigned)d->number,
+		                  tailbox__status_daemon_mode(d->mode));
+		if (d->mode == TAILBOX__DAEMON_POOL)
+			tailbox__text_add(t, " of %u", (unsigned)d->workers);
+		if (d->port != 0)
+			tailbox__text_add(t, ", port %u", (unsigned)d->port);
+		if (d->connection_limit != 0)
+			tailbox__text_add(t, ", at most %u connections",
+			                  (unsigned)d->connection_limit);
+		tailbox__text_add(
+			t, "%s%s\n",
+			d->is_recorded ? "" : ", NOT RECORDED: ", d->note);
+	}
+}
+
+static void add_cost(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	uint64_t ns = tailbox__status_follower_ns_milli(s), up = s->uptime_ms;
+	uint64_t ppm = up ? s->sampler.cpu_ns / up : 0; /* of one processor */
+
+	tailbox__text_add(t, "own cost\t");
+	if (s->facts->has_sampler)
+		tailbox__text_add(
+			t, "sampler %u.%04u%% of a CPU (%" PRIu64 " samples)",
+			(unsigned)(ppm / 10000), (unsigned)(ppm % 10000),
+			s->sampler.samples);
+	else
+		tailbox__text_add(t, "no sampler");
+	if (ns != TAILBOX__NONE)
+		tailbox__text_add(t, ", follower %" PRIu64 ".%u ns a record",
+		                  ns / 1000, (unsigned)(ns % 1000 / 100));
+	tailbox__text_add(t, "\n");
+}
+
+enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
+                                     const struct tailbox__status *s)
+{
+	struct tailbox__text rows = TAILBOX__TEXT_INIT;
+	struct tailbox__text t = TAILBOX__TEXT_INIT;
+
+	add_losses(&rows, s);
+	add_service(&rows, s);
+	add_tape(&rows, s);
+	add_traffic(&rows, s);
+	add_window(&rows, s);
+	add_daemons(&rows, s);
+	add_cost(&rows, s);
+	tailbox__text_add(&rows,
+	                  "folder\t%s\nversions\ttailbox %s, "
+	                  "libmicrohttpd %s\n",
+	                  s->facts->artifact_dir, tailbox_version(),
+	                  MHD_get_version());
+	for (uint32_t i = 0; i < s->facts->note_count; i++)
+		tailbox__text_add(&rows, "note\t%s\n", s->facts->notes[i]);
+	tailbox__text_table(&t, &rows);
+	tailbox__text_fini(&rows);
+	return tailbox__admin_send_text(q, MHD_HTTP_OK, &t);
+}

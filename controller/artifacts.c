@@ -1,0 +1,229 @@
+/* controller/artifacts.c - list, find, open and delete artifacts.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * An artifact is what has a name of ours (controller/folder.c takes names
+ * apart strictly, so that no path gets through) and a header of ours.
+ */
+#include "controller/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "core/artifact.h"
+#include "core/tailbox.h"
+
+struct found {
+	uint64_t second, id;
+};
+
+static bool is_ours(const struct found *f)
+{
+	const struct tailbox__controller *c = &tailbox__c;
+
+	tailbox__lock();
+	const bool is = f->id >= 1 && f->id <= c->seconds.count &&
+	                c->seconds.items[f->id - 1] == f->second;
+	tailbox__unlock();
+	return is;
+}
+
+static int open_file(int dirfd, const char *name)
+{
+	char file[TAILBOX__FILE_NAME_BYTES];
+
+	if (!tailbox__folder_file(file, name, TAILBOX__ARTIFACT_SUFFIX))
+		return -ENOENT;
+	/* Not to wait on a FIFO that somebody put there. */
+	const int fd = openat(dirfd, file,
+	                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd >= 0 ? fd : -errno;
+}
+
+/* 0, or -ENOENT for what is no artifact. */
+static int look_at(int dirfd, const struct found *f,
+                   struct tailbox__artifact_entry *e)
+{
+	struct tailbox__artifact_info info;
+	struct stat st;
+
+	memset(e, 0, sizeof(*e));
+	tailbox__folder_name(e->name, tailbox__c.service, f->second, f->id);
+	const int fd = open_file(dirfd, e->name);
+	if (fd < 0)
+		return -ENOENT;
+	const bool is_good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	                     tailbox__artifact_info(fd, &info, NULL) == 0;
+	close(fd);
+	if (!is_good)
+		return -ENOENT;
+	e->id = f->id;
+	e->is_ours = is_ours(f);
+	e->bytes = (uint64_t)st.st_size;
+	e->requests = info.requests;
+	e->started_ms = info.started_ms;
+	e->finalized_ms = info.finalized_ms;
+	e->checksum = info.checksum;
+	return 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->second != y->second)
+		return x->second < y->second ? 1 : -1;
+	return x->id < y->id ? 1 : x->id > y->id ? -1 : 0;
+}
+
+/* The names alone: a folder may hold many more than are wanted. */
+static long collect(DIR *dir, struct found **out)
+{
+	const size_t suffix = strlen(TAILBOX__ARTIFACT_SUFFIX);
+	TAILBOX__LIST(struct found) list = { 0 };
+	const struct dirent *d;
+
+	while ((d = readdir(dir))) {
+		char name[256];
+		const size_t len = strlen(d->d_name);
+		struct found f;
+
+		if (len <= suffix || len - suffix >= sizeof(name) ||
+		    strcmp(d->d_name + len - suffix,
+		           TAILBOX__ARTIFACT_SUFFIX) != 0)
+			continue;
+		memcpy(name, d->d_name, len - suffix);
+		name[len - suffix] = '\0';
+		if (!tailbox__folder_parse(tailbox__c.service, name, &f.second,
+		                           &f.id))
+			continue;
+		struct found *to = tailbox__list_add(&list);
+		if (!to) {
+			tailbox__free(list.items);
+			return -ENOMEM;
+		}
+		*to = f;
+	}
+	*out = list.items;
+	return (long)list.count;
+}
+
+static bool is_started(void)
+{
+	tailbox__lock();
+	const bool is = tailbox__c.is_started;
+	tailbox__unlock();
+	return is;
+}
+
+long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
+{
+	struct found *all = NULL;
+	long n = 0;
+
+	if (!is_started())
+		return -TAILBOX_ESTATE;
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+	if (dirfd < 0)
+		return dirfd;
+	DIR *dir = fdopendir(dirfd);
+	if (!dir) {
+		const int code = -errno;
+		close(dirfd);
+		return code;
+	}
+	const long count = collect(dir, &all);
+	if (count > 0)
+		qsort(all, (size_t)count, sizeof(*all), newest_first);
+	for (long i = 0; i < count && (size_t)n < max; i++)
+		n += look_at(dirfd, &all[i], &out[n]) == 0;
+	tailbox__free(all);
+	closedir(dir);
+	return count < 0 ? count : n;
+}
+
+/* By number: of this process. */
+static int by_number(const char *id, struct found *f)
+{
+	const struct tailbox__controller *c = &tailbox__c;
+	int ret = -ENOENT;
+
+	errno = 0;
+	f->id = strtoull(id, NULL, 10);
+	if (errno != 0)
+		return -ENOENT;
+	tailbox__lock();
+	if (f->id >= 1 && f->id <= c->seconds.count) {
+		f->second = c->seconds.items[f->id - 1];
+		ret = 0;
+	}
+	tailbox__unlock();
+	return ret;
+}
+
+int tailbox__artifact_find(const char *id, struct tailbox__artifact_entry *out)
+{
+	struct found f;
+	size_t numbers = 0, n = 0;
+	int ret = 0;
+
+	for (; id[n]; n++) {
+		if (n >= 255 || !tailbox__folder_is_char(id[n]))
+			return -EINVAL;
+		numbers += id[n] >= '0' && id[n] <= '9';
+	}
+	if (n == 0)
+		return -EINVAL;
+	if (!is_started())
+		return -ENOENT;
+	if (numbers == n)
+		ret = by_number(id, &f);
+	else if (!tailbox__folder_parse(tailbox__c.service, id, &f.second,
+	                                &f.id))
+		ret = -ENOENT;
+	if (ret < 0)
+		return ret;
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+	if (dirfd < 0)
+		return -ENOENT;
+	ret = look_at(dirfd, &f, out);
+	close(dirfd);
+	return ret;
+}
+
+int tailbox__artifact_open(const struct tailbox__artifact_entry *e)
+{
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+
+	if (dirfd < 0)
+		return dirfd;
+	const int fd = open_file(dirfd, e->name);
+	close(dirfd);
+	return fd;
+}
+
+int tailbox__artifact_delete(const struct tailbox__artifact_entry *e)
+{
+	char file[TAILBOX__FILE_NAME_BYTES];
+	int ret = 0;
+
+	if (!tailbox__folder_file(file, e->name, TAILBOX__ARTIFACT_SUFFIX))
+		return -ENOENT;
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+	if (dirfd < 0)
+		return dirfd;
+	if (unlinkat(dirfd, file, 0) != 0)
+		ret = -errno;
+	close(dirfd);
+	return ret;
+}

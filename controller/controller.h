@@ -1,0 +1,132 @@
+/* controller/controller.h - windows: follow the tape, cut artifacts.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Two threads: the follower reads each block once as it fills and spools what
+ * an armed window may need; the finisher drains, assembles and places
+ * artifacts, so that neither fsync nor a full disk delays the follower. Every
+ * function here may be called from any thread; none waits for a disk.
+ * spec/run-artifact.md section 10 has the state machine.
+ */
+#ifndef TAILBOX_CONTROLLER_CONTROLLER_H
+#define TAILBOX_CONTROLLER_CONTROLLER_H 1
+
+#include <stdbool.h>
+
+#include "core/error.h"
+#include "core/run.h"
+
+enum tailbox__run_end_policy {
+	TAILBOX__POLICY_CONTINUE, /* continue_after_limits_hit */
+	TAILBOX__POLICY_SEAL      /* auto_seal_on_limits_hit */
+};
+
+#define TAILBOX__NOTE_MAX 255u
+
+/* What one activation uses: a copy is kept for its whole life. */
+struct tailbox__activation {
+	enum tailbox__mode mode;
+	struct tailbox__limits limits;
+	bool strict_lifecycle;
+	enum tailbox__run_end_policy policy;
+	uint64_t duration_ms;     /* 0 = until disarm */
+	uint32_t sample_interval_ms; /* 0 = by mode */
+	char note[TAILBOX__NOTE_MAX + 1];
+};
+/* Defaults: light, its limits, not strict, continue, no duration. */
+void tailbox__activation_init(struct tailbox__activation *a,
+                              enum tailbox__mode mode);
+
+struct tailbox__controller_config {
+	const char *service; /* borrowed until stop, like all strings here */
+	const char *artifact_dir; /* created when missing, 0700 */
+	uint32_t drain_timeout_ms; /* 0 = 10000 */
+	uint32_t sample_interval_ms; /* 0 = by mode; between windows: light */
+	void (*log)(void *cls, const char *line); /* NULL = silent */
+	void *log_cls;
+};
+
+/* Start the threads. Needs an open recorder. A missing or unwritable artifact
+ * folder is no failure: it is told in status, and tried again for each
+ * artifact. 0, -ENOMEM, -errno. */
+int tailbox__controller_start(const struct tailbox__controller_config *c);
+/* Seal with reason `shutdown` at once (what is open becomes unfinished),
+ * write the artifact, join. */
+void tailbox__controller_stop(void);
+void tailbox__controller_in_child(void);
+
+/* Arm. *id: the window's number. 0, -TAILBOX_ESTATE (armed already; *id is
+ * that window), -EINVAL, -errno; err says why. */
+int tailbox__arm(const struct tailbox__activation *a, uint64_t *id,
+                 struct tailbox__error *err);
+
+enum tailbox__disarm_result {
+	TAILBOX__DISARM_ALREADY,  /* nothing was armed: "already_disabled" */
+	TAILBOX__DISARM_CLOSING,  /* "closing": *in_flight to wait for, then
+	                             the artifact is written */
+	TAILBOX__DISARM_FINALIZED /* the artifact is there already */
+};
+/* Disarm, reason manual_disarm. Negative: terminally failed before, err says
+ * why. *id: which window. */
+int tailbox__disarm(uint64_t *id, uint32_t *in_flight,
+                    struct tailbox__error *err);
+
+enum tailbox__window_state {
+	TAILBOX__WINDOW_DISABLED,
+	TAILBOX__WINDOW_ACTIVE,
+	TAILBOX__WINDOW_CLOSING,
+	TAILBOX__WINDOW_FAILED /* terminally; a new arm is allowed */
+};
+
+struct tailbox__window_status {
+	enum tailbox__window_state state;
+	uint64_t id;      /* of the active one; DISABLED: the next id */
+	struct tailbox__activation activation; /* when not DISABLED */
+	uint64_t started_ms;  /* wall */
+	char artifact[256];   /* name it will have */
+	bool is_accepting, is_closing, is_finalizing;
+	uint32_t in_flight;
+	uint64_t spooled_requests, spooled_bytes;
+	bool limits_hit;
+	char last_error[240]; /* "" = none */
+};
+void tailbox__window_status(struct tailbox__window_status *out);
+
+/* What the recorder has done, from the tape's own counters, as of the
+ * follower's last look (at most ~100 ms old) or, for the counters, now. */
+struct tailbox__recorder_status {
+	uint64_t begun, finished, discarded, spans, moves;
+	uint64_t lost_requests, lost_spans, late_spans, lost_tags;
+	uint64_t lost_names, lost_threads, lost_slots, lost_connections;
+	uint64_t lost_blocks;   /* recycled before the follower read them */
+	uint64_t open_requests, connections, suspended;
+	uint64_t history_ms;    /* what the tape holds at the present rate;
+	                           TAILBOX__NONE = not known yet */
+	uint64_t follower_cpu_ns, follower_records;
+	uint64_t rate_milli;    /* requests per 1000 s over the last 10 s */
+	/* of the requests finished in the last 10 s; NONE: none */
+	uint64_t p50_us, p95_us, p99_us, max_us;
+};
+void tailbox__recorder_status(struct tailbox__recorder_status *out);
+
+/* --- the artifact folder ----------------------------------------------- */
+
+struct tailbox__artifact_entry {
+	uint64_t id;      /* window number; of another process: its own */
+	char name[256];   /* "shop-20251120T031241Z-3", without extension */
+	bool is_ours;     /* made by this process */
+	uint64_t bytes, requests, started_ms, finalized_ms;
+	uint32_t checksum;
+};
+/* List, newest first, at most `max`; returns the number or -errno. Only files
+ * that are artifacts of this service by name and header. */
+long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max);
+/* Find by number (of this process) or full name; only [A-Za-z0-9._-].
+ * 0, -ENOENT, -EINVAL. */
+int tailbox__artifact_find(const char *id,
+                           struct tailbox__artifact_entry *out);
+/* Open its native file for reading: descriptor or -errno. */
+int tailbox__artifact_open(const struct tailbox__artifact_entry *e);
+int tailbox__artifact_delete(const struct tailbox__artifact_entry *e);
+
+#endif

@@ -1,0 +1,250 @@
+/* controller/finish.c - from a spool to an artifact.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The order matters. First the open slots are copied, then the tape is read
+ * to its end: a request that ends in between is in both, and the assembly
+ * takes its record. The other way round it would be in neither.
+ *
+ * Names are read through a reader of its own, since one reader is for one
+ * thread and the follower has its own.
+ */
+#include "controller/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/artifact.h"
+#include "core/daemons.h"
+#include "core/recorder.h"
+#include "core/tailbox.h"
+
+/* All that was published, in the file; gives how much that is. */
+static int flush(const struct tailbox__window *w,
+                 struct tailbox__spool_counts *n)
+{
+	struct tailbox__controller *c = &tailbox__c;
+
+	int ret = tailbox__follow();
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&c->follow_lock);
+	ret = tailbox__spool_flush(w->spool);
+	*n = tailbox__spool_counts(w->spool);
+	pthread_mutex_unlock(&c->follow_lock);
+	return ret;
+}
+
+/* --- facts ------------------------------------------------------------- */
+
+static const char *mode_name(enum tailbox__daemon_mode mode)
+{
+	switch (mode) {
+	case TAILBOX__DAEMON_SINGLE:
+		return "single";
+	case TAILBOX__DAEMON_POOL:
+		return "pool";
+	case TAILBOX__DAEMON_THREADS:
+		return "thread-per-connection";
+	case TAILBOX__DAEMON_EXTERNAL:
+		return "external";
+	}
+	return "unknown";
+}
+
+/* "1 pool 4 port 8080, 2 single 1 port 8081": number, mode, workers. */
+static void describe_daemons(char *text, size_t size)
+{
+	static struct tailbox__daemon daemons[TAILBOX__DAEMONS_MAX];
+	const uint32_t count = tailbox__daemons(daemons);
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < count && n < size; i++) {
+		const struct tailbox__daemon *d = &daemons[i];
+		const int len = snprintf(
+		        text + n, size - n, "%s%u %s %u port %u%s",
+		        i ? ", " : "", (unsigned)d->number, mode_name(d->mode),
+		        (unsigned)d->workers, (unsigned)d->port,
+		        d->is_recorded ? "" : " not recorded");
+		if (len < 0)
+			break;
+		n += (size_t)len;
+	}
+	if (n >= size && size > 4)
+		memcpy(text + size - 4, "...", 4);
+}
+
+/* What was lost while the window was open. */
+static int put_losses(struct tailbox__assembly *a,
+                      const struct tailbox__loss_counts *before)
+{
+	struct tailbox__loss_counts now;
+
+	tailbox__losses_now(&now);
+	tailbox__lock();
+	now.blocks = tailbox__c.lost_blocks;
+	tailbox__unlock();
+	const struct {
+		const char *key;
+		uint64_t number;
+	} losses[] = {
+		{ "lost_requests", now.requests - before->requests },
+		{ "lost_spans", now.spans - before->spans },
+		{ "late_spans", now.late_spans - before->late_spans },
+		{ "lost_tags", now.tags - before->tags },
+		{ "lost_names", now.names - before->names },
+		{ "lost_threads", now.threads - before->threads },
+		{ "lost_slots", now.slots - before->slots },
+		{ "lost_connections", now.connections - before->connections },
+		{ "lost_blocks", now.blocks - before->blocks },
+	};
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		if (tailbox__assembly_set_extra(a, losses[i].key, NULL,
+		                                losses[i].number) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int put_facts(struct tailbox__assembly *a,
+                     const struct tailbox__window *w)
+{
+	char daemons[500];
+
+	describe_daemons(daemons, sizeof(daemons));
+	if (tailbox__assembly_set_extra(a, "window", NULL, w->id) < 0 ||
+	    (daemons[0] &&
+	     tailbox__assembly_set_extra(a, "daemons", daemons, 0) < 0))
+		return -ENOMEM;
+	return put_losses(a, &w->before);
+}
+
+/* --- assembling -------------------------------------------------------- */
+
+static int create(const struct tailbox__window *w,
+                  struct tailbox__reader *reader, bool is_live,
+                  struct tailbox__assembly **out)
+{
+	char run_id[128];
+	const struct tailbox__assembly_config config = {
+		.from_tick = w->from,
+		.until_tick = w->until,
+		.armed_tick = w->from,
+		.mode = w->activation.mode,
+		.limits = w->activation.limits,
+		.strict_lifecycle = w->activation.strict_lifecycle,
+		.seal_on_limits =
+		        w->activation.policy == TAILBOX__POLICY_SEAL,
+		.end_reason = w->reason,
+		.run_id = run_id,
+		.note = w->activation.note[0] ? w->activation.note : NULL,
+		.end_detail = w->end_detail,
+		.sampler = w->sampler,
+		.is_live = is_live,
+	};
+
+	snprintf(run_id, sizeof(run_id), "%s-generation-%" PRIu64,
+	         tailbox__reader_header(reader)->service, w->id);
+	return tailbox__assembly_create(reader, &config, out);
+}
+
+/* Slots first, then the tape. */
+static int feed(struct tailbox__assembly *a, const struct tailbox__window *w,
+                struct tailbox__reader *reader)
+{
+	const struct tailbox__slot *slots;
+	struct tailbox__spool_counts n;
+
+	const long count = tailbox__reader_slots(reader, &slots);
+	if (count < 0)
+		return (int)count;
+	int ret = flush(w, &n);
+	if (ret == 0)
+		ret = tailbox__spool_feed(w->spool, n.bytes, a);
+	if (ret == 0)
+		ret = tailbox__assembly_add_open(a, slots, (size_t)count);
+	if (ret < 0)
+		return ret;
+	tailbox__assembly_add_dropped(a, n.left_requests, n.left_stages,
+	                              n.left_waits, n.left_moves);
+	return put_facts(a, w);
+}
+
+static int assemble(const struct tailbox__window *w, bool is_live,
+                    struct tailbox__run **run, struct tailbox__error *err)
+{
+	struct tailbox__reader *reader;
+	struct tailbox__assembly *a = NULL;
+
+	*run = NULL;
+	int ret = tailbox__reader_open_fd(tailbox__recorder.tape.fd, &reader,
+	                                  err);
+	if (ret < 0)
+		return ret;
+	ret = create(w, reader, is_live, &a);
+	if (ret == 0)
+		ret = feed(a, w, reader);
+	if (ret == 0)
+		ret = tailbox__assembly_finish(a, run, err);
+	tailbox__assembly_destroy(a);
+	tailbox__reader_close(reader);
+	if (ret < 0)
+		tailbox__fail(err, ret, "cannot assemble the window: %s",
+		              tailbox_strerror(ret));
+	return ret;
+}
+
+int tailbox__window_try(const struct tailbox__window *w)
+{
+	struct tailbox__run *run;
+
+	const int ret = assemble(w, true, &run, NULL);
+	if (ret < 0)
+		return ret;
+	const bool is_hit = run->truncation.limits_hit;
+	tailbox__run_destroy(run);
+	return is_hit;
+}
+
+static int place(const struct tailbox__window *w,
+                 const struct tailbox__run *run, struct tailbox__error *err)
+{
+	char file[sizeof(w->name) + sizeof(TAILBOX__ARTIFACT_SUFFIX)];
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, err);
+
+	if (dirfd < 0)
+		return dirfd;
+	snprintf(file, sizeof(file), "%s%s", w->name, TAILBOX__ARTIFACT_SUFFIX);
+	const int ret = tailbox__artifact_place(run, dirfd, file, err);
+	close(dirfd);
+	return ret;
+}
+
+static void describe(const struct tailbox__window *w,
+                     const struct tailbox__run *run, char text[240])
+{
+	snprintf(text, 240,
+	         "%.120s%s: %zu requests, %" PRIu64 " unfinished, %s", w->name,
+	         TAILBOX__ARTIFACT_SUFFIX, run->requests.count,
+	         run->meta.unfinished_count,
+	         run->truncation.limits_hit ? "truncated" : "complete");
+}
+
+int tailbox__window_finish(const struct tailbox__window *w, char text[240],
+                           struct tailbox__error *err)
+{
+	struct tailbox__run *run;
+
+	int ret = assemble(w, false, &run, err);
+	if (ret < 0)
+		return ret;
+	ret = place(w, run, err);
+	if (ret == 0)
+		describe(w, run, text);
+	tailbox__run_destroy(run);
+	return ret;
+}

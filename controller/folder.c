@@ -1,0 +1,209 @@
+/* controller/folder.c - the artifact folder and the names in it.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * An artifact is NAME.tailbox with NAME = SERVICE-YYYYMMDDTHHMMSSZ-ID: the
+ * second (UTC) and the number of the window. While its window is open the
+ * name is held by NAME.part, created exclusively. An artifact is placed
+ * before its .part is removed, so whoever creates a .part and then finds no
+ * artifact has a name that was never used.
+ *
+ * A .part that a dead process left behind is never listed and never removed:
+ * it is evidence. The folder is opened anew for each use, so that it may be
+ * unmounted, removed and made again while the service runs.
+ */
+#include "controller/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/tailbox.h"
+
+enum { NAME_TRIES = 3600 };
+
+/* --- the folder -------------------------------------------------------- */
+
+static void make_parents(const char *path)
+{
+	char part[PATH_MAX];
+	const size_t len = strlen(path);
+
+	if (len >= sizeof(part))
+		return;
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		part[i] = '\0';
+		/* What could not be made shows when the folder is opened. */
+		(void)mkdir(part, 0700);
+		part[i] = path[i];
+	}
+}
+
+int tailbox__folder_open(const char *path, struct tailbox__error *err)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd = open(path, flags);
+
+	if (fd < 0 && errno == ENOENT) {
+		make_parents(path);
+		fd = open(path, flags);
+	}
+	if (fd >= 0)
+		return fd;
+	const int code = -errno;
+	return tailbox__fail(err, code, "cannot open artifact folder %s: %s",
+	                     path, tailbox_strerror(code));
+}
+
+/* --- names ------------------------------------------------------------- */
+
+bool tailbox__folder_is_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+void tailbox__folder_service(char out[64], const char *service)
+{
+	size_t n = 0;
+
+	for (; service[n] && n < 63; n++)
+		out[n] = tailbox__folder_is_char(service[n]) ? service[n] : '_';
+	if (n == 0)
+		out[n++] = '_';
+	if (out[0] == '.')
+		out[0] = '_';
+	out[n] = '\0';
+}
+
+void tailbox__folder_name(char name[256], const char *service, uint64_t second,
+                          uint64_t id)
+{
+	const time_t at = (time_t)second;
+	struct tm tm;
+
+	if (!gmtime_r(&at, &tm))
+		memset(&tm, 0, sizeof(tm));
+	snprintf(name, 256, "%s-%04d%02d%02dT%02d%02d%02dZ-%" PRIu64, service,
+	         tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	         tm.tm_min, tm.tm_sec, id);
+}
+
+/* `count` digits as a number; false when there are others. */
+static bool digits(const char **at, int count, int *out)
+{
+	*out = 0;
+	for (int i = 0; i < count; i++) {
+		const char c = *(*at)++;
+		if (c < '0' || c > '9')
+			return false;
+		*out = *out * 10 + (c - '0');
+	}
+	return true;
+}
+
+bool tailbox__folder_parse(const char *service, const char *name,
+                           uint64_t *second, uint64_t *id)
+{
+	const size_t len = strlen(service);
+	char again[256];
+	struct tm tm = { 0 };
+
+	if (strncmp(name, service, len) != 0 || name[len] != '-')
+		return false;
+	const char *at = name + len + 1;
+	if (!digits(&at, 4, &tm.tm_year) || !digits(&at, 2, &tm.tm_mon) ||
+	    !digits(&at, 2, &tm.tm_mday) || *at++ != 'T' ||
+	    !digits(&at, 2, &tm.tm_hour) || !digits(&at, 2, &tm.tm_min) ||
+	    !digits(&at, 2, &tm.tm_sec) || at[0] != 'Z' || at[1] != '-')
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	const time_t when = timegm(&tm);
+	if (when < 0)
+		return false;
+	*second = (uint64_t)when;
+	errno = 0;
+	*id = strtoull(at + 2, NULL, 10);
+	/* What we would not have written ourselves is not ours: no signs, no
+	 * leading zeros, no 31st of June, nothing behind. */
+	tailbox__folder_name(again, service, *second, *id);
+	return errno == 0 && strcmp(again, name) == 0;
+}
+
+bool tailbox__folder_file(char out[TAILBOX__FILE_NAME_BYTES], const char *name,
+                          const char *suffix)
+{
+	const int n = snprintf(out, TAILBOX__FILE_NAME_BYTES, "%s%s", name,
+	                       suffix);
+
+	return n > 0 && n < TAILBOX__FILE_NAME_BYTES;
+}
+
+/* NAME.part and no NAME.tailbox: the descriptor, -EEXIST, -errno. */
+static int take_name(int dirfd, const char *name)
+{
+	char part[TAILBOX__FILE_NAME_BYTES], done[TAILBOX__FILE_NAME_BYTES];
+	struct stat st;
+
+	if (!tailbox__folder_file(part, name, TAILBOX__PART_SUFFIX) ||
+	    !tailbox__folder_file(done, name, TAILBOX__ARTIFACT_SUFFIX))
+		return -ENAMETOOLONG;
+	const int fd =
+	        openat(dirfd, part,
+	               O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	               0600);
+	if (fd < 0)
+		return -errno;
+	if (fstatat(dirfd, done, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    errno == ENOENT)
+		return fd;
+	close(fd);
+	unlinkat(dirfd, part, 0);
+	return -EEXIST;
+}
+
+int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
+                            uint64_t *second, char name[256],
+                            struct tailbox__error *err)
+{
+	const int dirfd = tailbox__folder_open(path, err);
+	int fd = -EEXIST;
+
+	if (dirfd < 0)
+		return dirfd;
+	for (int i = 0; i < NAME_TRIES && fd == -EEXIST; i++) {
+		tailbox__folder_name(name, service, *second, id);
+		fd = take_name(dirfd, name);
+		if (fd == -EEXIST)
+			(*second)++;
+	}
+	close(dirfd);
+	if (fd < 0)
+		tailbox__fail(err, fd, "cannot create %s%s in %s: %s", name,
+		              TAILBOX__PART_SUFFIX, path,
+		              tailbox_strerror(fd));
+	return fd;
+}
+
+void tailbox__folder_remove_part(const char *path, const char *name)
+{
+	char part[TAILBOX__FILE_NAME_BYTES];
+	const int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0)
+		return;
+	if (tailbox__folder_file(part, name, TAILBOX__PART_SUFFIX))
+		unlinkat(dirfd, part, 0);
+	close(dirfd);
+}

@@ -1,0 +1,243 @@
+/* controller/follower.c - the thread that reads the tape as it fills.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Twenty times a second it reads what is new: every batch of records feeds
+ * the rolling figures and, while a window is open, its spool. It never
+ * delays a writer; when it comes too late for a block, that block is lost to
+ * the window and counted. The finisher makes one pass of its own, after the
+ * last request of a window has ended.
+ *
+ * Cost: `lock` twice and a few nanoseconds per record; doc/numbers.md.
+ */
+#include "controller/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/daemons.h"
+#include "core/recorder.h"
+#include "core/tailbox.h"
+
+enum { PASS_NS = 50000000, ANCHOR_NS = 1000000000 };
+
+static uint64_t tickets(void)
+{
+	return TAILBOX__GET(tailbox__recorder.tape.header->next_ticket);
+}
+
+static void add_latencies(struct tailbox__rates *r, const char *records,
+                          size_t bytes)
+{
+	struct tailbox__rec_request q;
+
+	for (size_t at = 0; at + sizeof(q) <= bytes; at += sizeof(q)) {
+		memcpy(&q, records + at, sizeof(q));
+		if (q.type == TAILBOX__REC_REQUEST)
+			tailbox__rates_add(r, tailbox__unpack(q.total));
+	}
+}
+
+static void spool_batch(struct tailbox__spool *spool, uint64_t until,
+                        unsigned kind, uint32_t thread, const char *records,
+                        size_t bytes)
+{
+	struct tailbox__controller *c = &tailbox__c;
+
+	tailbox__spool_add(spool, until, kind, thread, records, bytes);
+	tailbox__lock();
+	c->window.counts = tailbox__spool_counts(spool);
+	tailbox__window_look();
+	tailbox__unlock();
+}
+
+static int take_batch(void *cls, unsigned kind, uint32_t thread,
+                      const char *records, size_t bytes)
+{
+	struct tailbox__controller *c = cls;
+
+	tailbox__lock();
+	if (kind == TAILBOX__BLOCK_REQUESTS)
+		add_latencies(&c->rates, records, bytes);
+	c->follower_records += bytes / (kind == TAILBOX__BLOCK_SPANS ? 32 : 64);
+	/* Asked after the batch was read: see internal.h. */
+	struct tailbox__spool *spool = c->window.spool;
+	const uint64_t until = c->window.until;
+	tailbox__unlock();
+	if (spool)
+		spool_batch(spool, until, kind, thread, records, bytes);
+	return 0;
+}
+
+int tailbox__follow(void)
+{
+	struct tailbox__controller *c = &tailbox__c;
+
+	pthread_mutex_lock(&c->follow_lock);
+	tailbox__lock();
+	tailbox__rates_turn(&c->rates, tailbox__mono_ns(), tickets());
+	tailbox__unlock();
+	const int ret = tailbox__reader_poll(c->reader, take_batch, c);
+	tailbox__lock();
+	c->lost_blocks = tailbox__reader_lost_blocks(c->reader);
+	tailbox__unlock();
+	pthread_mutex_unlock(&c->follow_lock);
+	return ret;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Say once what is wrong, not twenty times a second. */
+static void tell(int before, int now)
+{
+	if (now < 0 && now != before)
+		tailbox__log("cannot follow the tape: %s",
+		             tailbox_strerror(now));
+}
+
+static void *follow_thread(void *arg)
+{
+	struct tailbox__controller *c = &tailbox__c;
+	uint64_t anchor_ns = 0;
+
+	(void)arg;
+	tailbox__own_thread(true);
+	tailbox__lock();
+	while (c->has_follower) {
+		tailbox__unlock();
+		const uint64_t now = tailbox__mono_ns();
+		if (now - anchor_ns >= ANCHOR_NS) {
+			tailbox__recorder_anchor();
+			anchor_ns = now;
+		}
+		const int ret = tailbox__follow();
+		tell(c->follow_error, ret);
+		c->follow_error = ret; /* this thread's own */
+		tailbox__lock();
+		c->follower_cpu_ns = cpu_ns();
+		if (c->has_follower)
+			tailbox__wait(&c->wake_follower, PASS_NS);
+	}
+	tailbox__unlock();
+	tailbox__own_thread(false);
+	return NULL;
+}
+
+int tailbox__follower_start(void)
+{
+	struct tailbox__controller *c = &tailbox__c;
+
+	c->has_follower = true;
+	const int ret = tailbox__thread_start(&c->follower, follow_thread,
+	                                      "tailbox-follow");
+	if (ret < 0)
+		c->has_follower = false;
+	return ret;
+}
+
+void tailbox__follower_stop(void)
+{
+	struct tailbox__controller *c = &tailbox__c;
+
+	tailbox__lock();
+	c->has_follower = false;
+	pthread_cond_signal(&c->wake_follower);
+	tailbox__unlock();
+	pthread_join(c->follower, NULL);
+}
+
+/* --- what the recorder has done ---------------------------------------- */
+
+/* The writers' counters, as they are now. */
+static void sum_counters(struct tailbox__recorder_status *out)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const uint64_t used = TAILBOX__GET(tape->header->threads_used);
+
+	for (uint64_t i = 0; i < used; i++) {
+		const struct tailbox__thread_entry *t = &tape->threads[i];
+		out->begun += TAILBOX__GET(t->begun);
+		out->finished += TAILBOX__GET(t->finished);
+		out->discarded += TAILBOX__GET(t->discarded);
+		out->spans += TAILBOX__GET(t->spans);
+		out->moves += TAILBOX__GET(t->moves);
+		out->lost_requests += TAILBOX__GET(t->lost_requests);
+		out->lost_spans += TAILBOX__GET(t->lost_spans);
+		out->late_spans += TAILBOX__GET(t->late_spans);
+		out->lost_tags += TAILBOX__GET(t->lost_tags);
+	}
+}
+
+static void count_slots(struct tailbox__recorder_status *out)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const uint64_t used = TAILBOX__GET(tape->header->slots_used);
+
+	for (uint64_t i = 0; i < used; i++) {
+		const struct tailbox__slot *s = &tape->slots[i];
+		const uint64_t state = atomic_load_explicit(
+		        &s->state, memory_order_acquire); /* with its flags */
+		if (state == TAILBOX__SLOT_FREE)
+			continue;
+		out->connections += TAILBOX__GET(s->connection) != 0;
+		if (state == TAILBOX__SLOT_IDLE)
+			continue;
+		out->open_requests++;
+		out->suspended += (TAILBOX__GET(s->flags) &
+		                   TAILBOX__REQ_SUSPENDED) != 0;
+	}
+}
+
+void tailbox__losses_now(struct tailbox__loss_counts *out)
+{
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__recorder_status s = { 0 };
+
+	sum_counters(&s);
+	*out = (struct tailbox__loss_counts){
+		.requests = s.lost_requests,
+		.spans = s.lost_spans,
+		.late_spans = s.late_spans,
+		.tags = s.lost_tags,
+		.names = TAILBOX__GET(h->losses[TAILBOX__LOSS_NAMES]),
+		.threads = TAILBOX__GET(h->losses[TAILBOX__LOSS_THREADS]),
+		.slots = TAILBOX__GET(h->losses[TAILBOX__LOSS_SLOTS]),
+		.connections =
+		        TAILBOX__GET(h->losses[TAILBOX__LOSS_CONNECTIONS]),
+	};
+}
+
+void tailbox__recorder_status(struct tailbox__recorder_status *out)
+{
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__controller *c = &tailbox__c;
+
+	memset(out, 0, sizeof(*out));
+	out->history_ms = TAILBOX__NONE;
+	out->p50_us = out->p95_us = out->p99_us = out->max_us = TAILBOX__NONE;
+	if (!h)
+		return;
+	sum_counters(out);
+	count_slots(out);
+	out->lost_names = TAILBOX__GET(h->losses[TAILBOX__LOSS_NAMES]);
+	out->lost_threads = TAILBOX__GET(h->losses[TAILBOX__LOSS_THREADS]);
+	out->lost_slots = TAILBOX__GET(h->losses[TAILBOX__LOSS_SLOTS]);
+	out->lost_connections =
+	        TAILBOX__GET(h->losses[TAILBOX__LOSS_CONNECTIONS]);
+	tailbox__lock();
+	if (c->is_started) {
+		tailbox__rates_tell(&c->rates, tailbox__mono_ns(), tickets(),
+		                    h->blocks_max, out);
+		out->lost_blocks = c->lost_blocks;
+		out->follower_cpu_ns = c->follower_cpu_ns;
+		out->follower_records = c->follower_records;
+	}
+	tailbox__unlock();
+}

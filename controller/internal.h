@@ -1,0 +1,230 @@
+/* controller/internal.h - what the files of the controller share.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Locks. `lock` guards all state and is never held over a system call that may
+ * wait for a disk. `follow_lock` guards the follower's reader and the spool's
+ * file; it may be held over a write. Order: follow_lock, then lock.
+ *
+ * The instants of arming and disarming are taken under `lock`, and the
+ * follower asks for them under `lock` after it has read a batch. So a record
+ * with a line after such an instant is never judged without knowing it.
+ */
+#ifndef TAILBOX_CONTROLLER_INTERNAL_H
+#define TAILBOX_CONTROLLER_INTERNAL_H 1
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "controller/controller.h"
+#include "core/assemble.h"
+#include "core/clock.h"
+#include "core/reader.h"
+
+#define TAILBOX__ARTIFACT_SUFFIX ".tailbox"
+#define TAILBOX__PART_SUFFIX ".part"
+/* Windows whose artifacts can be found by number. */
+#define TAILBOX__WINDOWS_MAX 1000000u
+
+/* --- folder.c, artifacts.c --------------------------------------------- */
+
+enum { TAILBOX__FILE_NAME_BYTES = 272 };
+
+/* Open the artifact folder, created when missing. Descriptor or -errno. */
+int tailbox__folder_open(const char *path, struct tailbox__error *err);
+/* SERVICE-YYYYMMDDTHHMMSSZ-ID of a second. */
+void tailbox__folder_name(char name[256], const char *service, uint64_t second,
+                          uint64_t id);
+/* The second and number that a name tells; false when it is not exactly one
+ * of `service`. */
+bool tailbox__folder_parse(const char *service, const char *name,
+                           uint64_t *second, uint64_t *id);
+/* Take a name that was never used: *second is moved on while it is taken.
+ * Creates NAME.part. Its descriptor or -errno. */
+int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
+                            uint64_t *second, char name[256],
+                            struct tailbox__error *err);
+/* NAME and a suffix; false when it is too long. */
+bool tailbox__folder_file(char out[TAILBOX__FILE_NAME_BYTES], const char *name,
+                          const char *suffix);
+bool tailbox__folder_is_char(char c); /* of a name */
+void tailbox__folder_remove_part(const char *path, const char *name);
+/* The service as it stands in names: only [A-Za-z0-9._-], no leading dot. */
+void tailbox__folder_service(char out[64], const char *service);
+
+/* --- rates.c: what the last 10 seconds were like ----------------------- */
+
+enum {
+	TAILBOX__RATE_SLICES = 10, /* of one second */
+	TAILBOX__RATE_SUB = 32,    /* buckets per doubling: 3% */
+	TAILBOX__RATE_BUCKETS = 60 * TAILBOX__RATE_SUB
+};
+
+struct tailbox__rates {
+	uint64_t start_ns;
+	uint64_t second; /* since start, of the present slice */
+	struct tailbox__rate_slice {
+		uint64_t second, count, max;
+		uint64_t tickets; /* blocks that were taken before it */
+		uint32_t buckets[TAILBOX__RATE_BUCKETS];
+	} slices[TAILBOX__RATE_SLICES];
+};
+
+void tailbox__rates_init(struct tailbox__rates *r, uint64_t now_ns,
+                         uint64_t tickets);
+/* Go on to the slice of now. */
+void tailbox__rates_turn(struct tailbox__rates *r, uint64_t now_ns,
+                         uint64_t tickets);
+static inline unsigned tailbox__rate_bucket(uint64_t ticks)
+{
+	if (ticks < TAILBOX__RATE_SUB)
+		return (unsigned)ticks;
+	const unsigned e = 63 - (unsigned)__builtin_clzll(ticks);
+	return (e - 4) * TAILBOX__RATE_SUB +
+	       ((unsigned)(ticks >> (e - 5)) & (TAILBOX__RATE_SUB - 1));
+}
+static inline void tailbox__rates_add(struct tailbox__rates *r, uint64_t ticks)
+{
+	struct tailbox__rate_slice *s =
+	        &r->slices[r->second % TAILBOX__RATE_SLICES];
+
+	s->count++;
+	s->buckets[tailbox__rate_bucket(ticks)]++;
+	if (ticks > s->max)
+		s->max = ticks;
+}
+/* rate_milli, percentiles and history_ms of out. */
+void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
+                         uint64_t tickets, uint64_t blocks_max,
+                         struct tailbox__recorder_status *out);
+
+/* --- spool.c: the armed window's records, in a file -------------------- */
+
+/* How much of each kind: kept in the spool, and left out because it is far
+ * beyond the limits. */
+struct tailbox__spool_counts {
+	uint64_t requests, stages, waits, moves, samples;
+	uint64_t left_requests, left_stages, left_waits, left_moves;
+	uint64_t bytes;
+	int error; /* first that befell it; it takes nothing more */
+};
+
+struct tailbox__spool; /* guarded by follow_lock */
+
+/* fd: taken over. max_samples: the sampler's retention. NULL without memory;
+ * fd is then still the caller's. */
+struct tailbox__spool *tailbox__spool_create(int fd, uint64_t from,
+                                             const struct tailbox__limits *l,
+                                             uint64_t max_samples);
+void tailbox__spool_destroy(struct tailbox__spool *s); /* NULL allowed */
+/* In a forked child: close the descriptor, leave the memory. */
+void tailbox__spool_forget(struct tailbox__spool *s); /* NULL allowed */
+/* Keep of a batch what may belong to [from, until). */
+void tailbox__spool_add(struct tailbox__spool *s, uint64_t until, unsigned kind,
+                        uint32_t thread, const char *records, size_t bytes);
+struct tailbox__spool_counts
+tailbox__spool_counts(const struct tailbox__spool *s);
+/* Write out what is buffered. 0 or -errno, also of an earlier failure. */
+int tailbox__spool_flush(struct tailbox__spool *s);
+/* Feed the first `bytes` of the file to an assembly. The only call that needs
+ * no lock: what was flushed does not change. 0, -ENOMEM, -errno. */
+int tailbox__spool_feed(const struct tailbox__spool *s, uint64_t bytes,
+                        struct tailbox__assembly *a);
+
+/* --- follower.c -------------------------------------------------------- */
+
+/* Read what is new on the tape. 0 or -errno. Takes follow_lock. */
+int tailbox__follow(void);
+/* Start and end the thread. */
+int tailbox__follower_start(void);
+void tailbox__follower_stop(void);
+
+/* --- window.c, finisher.c ---------------------------------------------- */
+
+#define TAILBOX__CADENCE_LIGHT_MS 500u /* also between windows */
+
+/* What the tape had lost when a window was armed. */
+struct tailbox__loss_counts {
+	uint64_t requests, spans, late_spans, tags;
+	uint64_t names, threads, slots, connections, blocks;
+};
+
+struct tailbox__window {
+	enum tailbox__window_state state;
+	uint64_t id;
+	struct tailbox__activation activation;
+	struct tailbox__run_sampler_config sampler;
+	char name[256];
+	uint64_t from, until; /* ticks; until UINT64_MAX while accepting */
+	uint64_t started_ms;
+	uint64_t end_ns;   /* monotonic: duration; 0 = none */
+	uint64_t drain_ns; /* monotonic: when draining is given up */
+	enum tailbox__end_reason reason;
+	const char *end_detail; /* static; NULL = none */
+	bool is_finalizing;
+	bool is_held;  /* strict lifecycle forbade the end once */
+	bool is_asked; /* disarmed again since */
+	bool is_suspect; /* spans seem to be over a limit: look closer */
+	uint64_t look_ns; /* not before */
+	struct tailbox__spool *spool; /* follow_lock for what is in it */
+	struct tailbox__spool_counts counts; /* as of the last batch */
+	struct tailbox__loss_counts before;
+	int error;
+	char last_error[240];
+};
+
+/* Requests of [from, until) that are open or about to be. */
+uint32_t tailbox__window_open(uint64_t from, uint64_t until);
+/* Call with lock held. The first reason wins. */
+void tailbox__window_close(enum tailbox__end_reason reason, const char *detail);
+/* After a batch was spooled, with lock held. */
+void tailbox__window_look(void);
+int tailbox__finisher_start(void);
+void tailbox__finisher_stop(void);
+
+/* --- finish.c: from a spool to an artifact ----------------------------- */
+
+/* Assemble the window and place its artifact; text says what is in it. Only
+ * the finisher thread. 0, -TAILBOX_ESTATE (strict lifecycle), -errno. */
+int tailbox__window_finish(const struct tailbox__window *w, char text[240],
+                           struct tailbox__error *err);
+/* Whether a limit has been hit: 1, 0, or -errno. */
+int tailbox__window_try(const struct tailbox__window *w);
+void tailbox__losses_now(struct tailbox__loss_counts *out);
+
+/* --- all of it --------------------------------------------------------- */
+
+struct tailbox__controller {
+	struct tailbox__controller_config config;
+	char service[64]; /* as in names */
+	bool is_started, is_stopping;
+	pthread_mutex_t lock, follow_lock;
+	pthread_mutex_t arm_lock; /* one arm at a time; before `lock` */
+	pthread_cond_t wake_finisher, wake_follower; /* with lock */
+	pthread_t follower, finisher;
+	bool has_follower, has_finisher;
+
+	struct tailbox__reader *reader; /* follow_lock */
+	struct tailbox__window window;
+	uint64_t next_id;
+	TAILBOX__LIST(uint64_t) seconds; /* of the names of windows 1, 2, ... */
+
+	struct tailbox__rates rates;
+	uint64_t lost_blocks, follower_cpu_ns, follower_records;
+	int follow_error; /* of the last pass */
+};
+
+extern struct tailbox__controller tailbox__c;
+
+void tailbox__lock(void);
+void tailbox__unlock(void);
+/* Wait on a condition for at most `ns`; lock is held. */
+void tailbox__wait(pthread_cond_t *cond, uint64_t ns);
+uint64_t tailbox__mono_ns(void);
+/* To the application's log. Without lock. */
+void tailbox__log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A thread that blocks all signals. 0 or -errno. */
+int tailbox__thread_start(pthread_t *thread, void *(*run)(void *),
+                          const char *name);
+
+#endif

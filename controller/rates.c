@@ -1,0 +1,131 @@
+/* controller/rates.c - rate and percentiles of the last 10 seconds.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * One log-linear histogram of ticks per second, ten of them in a ring: 32
+ * buckets per doubling bound the error of a percentile to 1/32 = 3%. Ticks
+ * are converted when somebody asks. A second counts as the follower sees it,
+ * at most one of its passes after the request ended.
+ */
+#include "controller/internal.h"
+
+#include <string.h>
+
+#define SECOND_NS 1000000000u
+
+void tailbox__rates_init(struct tailbox__rates *r, uint64_t now_ns,
+                         uint64_t tickets)
+{
+	memset(r, 0, sizeof(*r));
+	r->start_ns = now_ns;
+	r->slices[0].tickets = tickets;
+}
+
+void tailbox__rates_turn(struct tailbox__rates *r, uint64_t now_ns,
+                         uint64_t tickets)
+{
+	const uint64_t second = (now_ns - r->start_ns) / SECOND_NS;
+
+	/* After a long stop every slice is stale, and cleared once. */
+	if (second > r->second + TAILBOX__RATE_SLICES)
+		r->second = second - TAILBOX__RATE_SLICES;
+	while (r->second < second) {
+		struct tailbox__rate_slice *s =
+		        &r->slices[++r->second % TAILBOX__RATE_SLICES];
+		memset(s, 0, sizeof(*s));
+		s->second = r->second;
+		s->tickets = tickets;
+	}
+}
+
+/* The middle of a bucket, in ticks. */
+static uint64_t value_of(unsigned bucket)
+{
+	if (bucket < 2 * TAILBOX__RATE_SUB)
+		return bucket;
+	const unsigned shift = bucket / TAILBOX__RATE_SUB - 1;
+	const uint64_t base =
+	        (uint64_t)(TAILBOX__RATE_SUB + bucket % TAILBOX__RATE_SUB)
+	        << shift;
+	return base + ((uint64_t)1 << shift) / 2;
+}
+
+struct merged {
+	uint64_t count, max;
+	uint64_t buckets[TAILBOX__RATE_BUCKETS];
+};
+
+/* The value that `percent` of all are not above, in us. */
+static uint64_t percentile(const struct merged *m, unsigned percent,
+                           struct tailbox__clock_scale scale)
+{
+	const uint64_t rank = (m->count * percent + 99) / 100;
+	uint64_t seen = 0, ticks = m->max;
+
+	for (unsigned b = 0; b < TAILBOX__RATE_BUCKETS; b++) {
+		seen += m->buckets[b];
+		if (seen >= rank) {
+			ticks = value_of(b);
+			break;
+		}
+	}
+	if (ticks > m->max)
+		ticks = m->max;
+	return tailbox__ticks_to_ns(scale, ticks) / 1000;
+}
+
+/* Merge the slices that are not stale; gives the oldest. */
+static const struct tailbox__rate_slice *
+merge(const struct tailbox__rates *r, uint64_t second, struct merged *m)
+{
+	const struct tailbox__rate_slice *oldest = NULL;
+
+	memset(m, 0, sizeof(*m));
+	for (unsigned i = 0; i < TAILBOX__RATE_SLICES; i++) {
+		const struct tailbox__rate_slice *s = &r->slices[i];
+		if (s->second > r->second || s->second % TAILBOX__RATE_SLICES != i ||
+		    s->second + TAILBOX__RATE_SLICES <= second)
+			continue;
+		if (!oldest || s->second < oldest->second)
+			oldest = s;
+		if (!s->count)
+			continue;
+		m->count += s->count;
+		if (s->max > m->max)
+			m->max = s->max;
+		for (unsigned b = 0; b < TAILBOX__RATE_BUCKETS; b++)
+			m->buckets[b] += s->buckets[b];
+	}
+	return oldest;
+}
+
+void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
+                         uint64_t tickets, uint64_t blocks_max,
+                         struct tailbox__recorder_status *out)
+{
+	const struct tailbox__clock_scale scale =
+	        tailbox__scale_of_hz(tailbox__clock.hz);
+	struct merged m;
+	const struct tailbox__rate_slice *oldest =
+	        merge(r, (now_ns - r->start_ns) / SECOND_NS, &m);
+
+	out->p50_us = out->p95_us = out->p99_us = out->max_us = TAILBOX__NONE;
+	out->history_ms = TAILBOX__NONE;
+	out->rate_milli = 0;
+	if (!oldest)
+		return;
+	const uint64_t since = r->start_ns + oldest->second * SECOND_NS;
+	const uint64_t span_ms = (now_ns - since) / 1000000;
+	if (span_ms && tickets > oldest->tickets)
+		out->history_ms = (uint64_t)((unsigned __int128)blocks_max *
+		                             span_ms /
+		                             (tickets - oldest->tickets));
+	if (span_ms)
+		out->rate_milli = m.count * 1000000 / span_ms;
+	if (!m.count)
+		return;
+	out->p50_us = percentile(&m, 50, scale);
+	out->p95_us = percentile(&m, 95, scale);
+	out->p99_us = percentile(&m, 99, scale);
+	out->max_us = tailbox__ticks_to_ns(scale, m.max) / 1000;
+}

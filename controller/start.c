@@ -1,0 +1,469 @@
+/* controller/start.c - tailbox_start() and tailbox_stop().
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The first law lives here: whatever goes wrong, the service goes on. So
+ * nothing is all or nothing. Each part that cannot start is left out and
+ * named in a note; notes are said to the log and shown by /status:
+ *
+ *	run folder   the next one in the order of precedence is tried
+ *	tape         unrecorded, but the admin server answers and says why
+ *	controller   recorded, but no windows can be armed
+ *	sampler      recorded, but without samples
+ *	admin        recorded, but only the tape tells
+ *
+ * This is the one file that reads the environment, by secure_getenv(): in a
+ * set-uid program the caller does not choose where files are made.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "controller/admin.h"
+#include "controller/controller.h"
+#include "core/recorder.h"
+#include "core/run.h"
+#include "sampler/sampler.h"
+
+#define SERVICE_MAX 63u
+#define INTERVAL_DEFAULT_MS 500u
+/* A size that no version of the options will have: not initialised. */
+#define OPTIONS_SANE 4096u
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool is_started;
+static struct tailbox_options options;
+static struct tailbox__admin_facts facts;
+
+/* --- log and notes ----------------------------------------------------- */
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	char line[PATH_MAX + 512];
+	va_list args;
+
+	if (options.log == NULL)
+		return;
+	va_start(args, fmt);
+	if (vsnprintf(line, sizeof(line), fmt, args) >= 0)
+		options.log(options.log_cls, line);
+	va_end(args);
+}
+
+static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void note(const char *fmt, ...)
+{
+	char text[TAILBOX__NOTE_TEXT];
+	va_list args;
+
+	va_start(args, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, args) < 0)
+		text[0] = '\0';
+	va_end(args);
+	for (char *p = text; *p != '\0'; p++) /* one line, no tabs */
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	if (facts.note_count < TAILBOX__NOTES_MAX)
+		memcpy(facts.notes[facts.note_count++], text, sizeof(text));
+	else
+		facts.notes_lost++;
+	say("tailbox: %s", text);
+}
+
+/* --- options ----------------------------------------------------------- */
+
+static bool has_unknown_tail(const struct tailbox_options *from, size_t size)
+{
+	const unsigned char *p = (const unsigned char *)from;
+
+	for (size_t i = sizeof(*from); i < size; i++)
+		if (p[i] != 0)
+			return true;
+	return false;
+}
+
+/* A caller of an older header gives fewer fields, one of a newer header more:
+ * those may be used only where they are zero. */
+static void take_options(const struct tailbox_options *from)
+{
+	size_t size;
+
+	tailbox_options_init(&options);
+	if (from == NULL)
+		return;
+	memcpy(&size, from, sizeof(size));
+	if (size < sizeof(size) || size > OPTIONS_SANE) {
+		note("options.size is %zu: use tailbox_options_init(); "
+		     "all options are left at their defaults", size);
+		return;
+	}
+	memcpy(&options, from,
+	       size < sizeof(options) ? size & ~(sizeof(void *) - 1)
+	                              : sizeof(options));
+	options.size = sizeof(options);
+	if (has_unknown_tail(from, size))
+		note("options that this library does not know are left out");
+}
+
+static void check_options(void)
+{
+	struct tailbox_options *o = &options;
+
+	if (o->tape_bytes != 0 && (o->tape_bytes < TAILBOX__TAPE_MIN ||
+	                           o->tape_bytes > TAILBOX__TAPE_MAX)) {
+		note("tape_bytes %llu is not 1 MiB to 1 GiB: default taken",
+		     (unsigned long long)o->tape_bytes);
+		o->tape_bytes = 0;
+	}
+	if (o->sample_interval_ms != 0 && (o->sample_interval_ms < 10 ||
+	                                   o->sample_interval_ms > 60000)) {
+		note("sample_interval_ms %u is not 10 to 60000: default taken",
+		     (unsigned)o->sample_interval_ms);
+		o->sample_interval_ms = 0;
+	}
+	if (o->drain_timeout_ms > 600000) {
+		note("drain_timeout_ms %u is over 600000: default taken",
+		     (unsigned)o->drain_timeout_ms);
+		o->drain_timeout_ms = 0;
+	}
+}
+
+static bool is_blank(const char *s)
+{
+	return s == NULL || tailbox__is_blank(s, strnlen(s, PATH_MAX));
+}
+
+/* Cut to `max` bytes, not within a character. */
+static size_t cut(const char *s, size_t max)
+{
+	size_t n = strnlen(s, max + 1);
+
+	if (n <= max)
+		return n;
+	for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+		;
+	return n;
+}
+
+static void take_version(void)
+{
+	const char *v = options.service_version;
+	size_t n;
+
+	if (is_blank(v))
+		return;
+	n = cut(v, sizeof(facts.service_version) - 1);
+	memcpy(facts.service_version, v, n);
+	facts.service_version[n] = '\0';
+	if (v[n] != '\0')
+		note("service_version is cut to %zu bytes", n);
+}
+
+static bool is_plain(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+/* One '_' for each character, not for each byte of it. */
+static void take_service(const char *name)
+{
+	size_t n, out = 0;
+
+	if (is_blank(name))
+		name = program_invocation_short_name;
+	if (is_blank(name))
+		name = "service";
+	n = cut(name, SERVICE_MAX);
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)name[i];
+		if (is_plain(c))
+			facts.service[out++] = (char)c;
+		else if ((c & 0xc0) != 0x80)
+			facts.service[out++] = '_';
+	}
+	if (out == 0)
+		facts.service[out++] = '_';
+	facts.service[out] = '\0';
+	if (strcmp(facts.service, name) != 0)
+		note("service \"%.63s\" is shown as %s", name, facts.service);
+}
+
+/* --- folders ----------------------------------------------------------- */
+
+/* The first folder of a list as systemd gives it, with /tailbox behind. */
+static const char *of_list(char *to, size_t room, const char *list)
+{
+	if (is_blank(list))
+		return NULL;
+	snprintf(to, room, "%.*s/tailbox", (int)strcspn(list, ":"), list);
+	return to;
+}
+
+/* The service may change its working folder later, so paths are absolute. */
+static bool absolute(char to[PATH_MAX], const char *path, const char *what)
+{
+	char here[PATH_MAX];
+	size_t n;
+
+	if (is_blank(path))
+		return false;
+	if (path[0] == '/')
+		n = (size_t)snprintf(to, PATH_MAX, "%s", path);
+	else if (getcwd(here, sizeof(here)) != NULL)
+		n = (size_t)snprintf(to, PATH_MAX, "%s/%s", here, path);
+	else
+		n = PATH_MAX;
+	if (n >= PATH_MAX) {
+		note("%s cannot be used: path too long", what);
+		return false;
+	}
+	while (n > 1 && to[n - 1] == '/')
+		to[--n] = '\0';
+	return true;
+}
+
+/* Descriptor of the run folder, or why there is none. */
+static int open_run_folder(struct tailbox__error *err)
+{
+	char fallback[64], runtime[PATH_MAX];
+	const struct {
+		const char *what, *path;
+	} order[] = {
+		{ "TAILBOX_DIR", secure_getenv("TAILBOX_DIR") },
+		{ "run_dir", options.run_dir },
+		{ "RUNTIME_DIRECTORY",
+		  of_list(runtime, sizeof(runtime),
+		          secure_getenv("RUNTIME_DIRECTORY")) },
+		{ "the default run folder", fallback },
+	};
+	int fd = -ENOENT;
+
+	snprintf(fallback, sizeof(fallback), "/dev/shm/tailbox-%lu",
+	         (unsigned long)geteuid());
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		struct tailbox__error why = TAILBOX__ERROR_INIT;
+		if (!absolute(facts.run_dir, order[i].path, order[i].what))
+			continue;
+		facts.is_run_dir_of_service = order[i].path == runtime;
+		fd = tailbox__run_folder(facts.run_dir, &why);
+		if (fd >= 0)
+			return fd;
+		note("%s cannot be used: %.200s", order[i].what, why.text);
+		if (err->code == 0)
+			*err = why;
+	}
+	facts.run_dir[0] = '\0';
+	return fd;
+}
+
+static void choose_artifact_folder(void)
+{
+	char state[PATH_MAX];
+	const struct {
+		const char *what, *path;
+	} order[] = {
+		{ "TAILBOX_ARTIFACTS", secure_getenv("TAILBOX_ARTIFACTS") },
+		{ "artifact_dir", options.artifact_dir },
+		{ "STATE_DIRECTORY",
+		  of_list(state, sizeof(state),
+		          secure_getenv("STATE_DIRECTORY")) },
+	};
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (absolute(facts.artifact_dir, order[i].path, order[i].what))
+			return;
+	n = strlen(facts.run_dir);
+	if (n + sizeof("/artifacts") > sizeof(facts.artifact_dir))
+		n = 0; /* the tape does not open there either */
+	memcpy(facts.artifact_dir, facts.run_dir, n);
+	memcpy(facts.artifact_dir + n, "/artifacts", sizeof("/artifacts"));
+}
+
+/* --- TAILBOX ----------------------------------------------------------- */
+
+static bool is_off(void)
+{
+	static const char *const off[] = { "off", "0", "no", "false" };
+	static const char *const on[] = { "on", "1", "yes", "true" };
+	const char *v = secure_getenv("TAILBOX");
+
+	if (is_blank(v))
+		return false;
+	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++)
+		if (strcasecmp(v, off[i]) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
+		if (strcasecmp(v, on[i]) == 0)
+			return false;
+	note("TAILBOX=%.40s is neither off nor on: recording", v);
+	return false;
+}
+
+/* --- fork -------------------------------------------------------------- */
+
+/* The child has none of our threads and records only after a start of its
+ * own. core looks after its tape by a handler of its own. */
+static void in_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	if (!is_started)
+		return;
+	is_started = false;
+	tailbox__admin_in_child();
+	tailbox__controller_in_child();
+	tailbox__sampler_in_child();
+}
+
+static void set_up_once(void)
+{
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+/* --- the parts --------------------------------------------------------- */
+
+static void start_controller(void)
+{
+	const struct tailbox__controller_config c = {
+		.service = facts.service,
+		.artifact_dir = facts.artifact_dir,
+		.drain_timeout_ms = options.drain_timeout_ms,
+		.sample_interval_ms = options.sample_interval_ms,
+		.log = options.log,
+		.log_cls = options.log_cls
+	};
+	int rc = tailbox__controller_start(&c);
+
+	facts.has_controller = rc == 0;
+	if (rc != 0)
+		note("no windows can be armed: the controller did not start: "
+		     "%s", tailbox_strerror(rc));
+}
+
+static void start_sampler(void)
+{
+	int rc = tailbox__sampler_start(options.sample_interval_ms
+	                                        ? options.sample_interval_ms
+	                                        : INTERVAL_DEFAULT_MS);
+
+	facts.has_sampler = rc == 0;
+	if (rc != 0)
+		note("no samples are taken: the sampler did not start: %s",
+		     tailbox_strerror(rc));
+}
+
+static void start_admin(int dirfd)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+
+	if (tailbox__admin_start(&facts, dirfd, &err) != 0)
+		note("no admin server: %.200s", err.text);
+	else
+		say("tailbox: admin socket %s", tailbox__admin_path());
+}
+
+static void note_the_time(void)
+{
+	struct timespec wall, mono;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	facts.started_ms = (uint64_t)wall.tv_sec * 1000 +
+	                   (uint64_t)wall.tv_nsec / 1000000;
+	facts.started_mono_ms = (uint64_t)mono.tv_sec * 1000 +
+	                        (uint64_t)mono.tv_nsec / 1000000;
+}
+
+static int start_recorder(int dirfd)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	int rc;
+
+	rc = tailbox__recorder_open(
+	        dirfd, facts.run_dir, facts.service,
+	        facts.service_version[0] ? facts.service_version : NULL,
+	        options.tape_bytes, &err);
+	facts.is_recorded = rc == 0;
+	if (rc != 0) {
+		snprintf(facts.why_not, sizeof(facts.why_not), "%s",
+		         err.text[0] ? err.text : tailbox_strerror(rc));
+		say("tailbox: %s is not recorded: %s", facts.service,
+		    facts.why_not);
+		return rc;
+	}
+	say("tailbox: recording %s, pid %ld, on %s, %llu bytes", facts.service,
+	    (long)getpid(), tailbox__recorder.tape.path,
+	    (unsigned long long)tailbox__recorder.tape.file_bytes);
+	return 0;
+}
+
+static int start(const char *service, const struct tailbox_options *opts)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	int dirfd, rc;
+
+	memset(&facts, 0, sizeof(facts));
+	take_options(opts);
+	if (is_off()) {
+		say("tailbox: off, as TAILBOX says");
+		return -ECANCELED;
+	}
+	check_options();
+	take_service(service);
+	take_version();
+	note_the_time();
+	dirfd = open_run_folder(&err);
+	if (dirfd < 0) {
+		say("tailbox: %s is not recorded: %s", facts.service, err.text);
+		return dirfd;
+	}
+	choose_artifact_folder();
+	is_started = true;
+	rc = start_recorder(dirfd);
+	if (rc == 0) {
+		start_controller();
+		start_sampler();
+	}
+	start_admin(dirfd);
+	return rc;
+}
+
+int tailbox_start(const char *service, const struct tailbox_options *opts)
+{
+	int rc;
+
+	pthread_once(&once, set_up_once);
+	pthread_mutex_lock(&lock);
+	rc = is_started ? -EALREADY : start(service, opts);
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+void tailbox_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	if (is_started) {
+		tailbox__admin_stop();
+		if (facts.has_controller)
+			tailbox__controller_stop();
+		if (facts.has_sampler)
+			tailbox__sampler_stop();
+		if (facts.is_recorded)
+			tailbox__recorder_close(false);
+		is_started = false;
+		say("tailbox: stopped recording %s", facts.service);
+	}
+	pthread_mutex_unlock(&lock);
+}

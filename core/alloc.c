@@ -1,0 +1,110 @@
+/* core/alloc.c - the one allocator, so that tests can make it fail.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The two counters are shared by all threads. That is fine here: nothing on
+ * the recording path allocates. They only count, and order nothing, so every
+ * access is relaxed.
+ */
+#include "core/alloc.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long allowed = -1; /* allocations to let through; -1 = all */
+static atomic_long live;
+
+/* Take one from what may still succeed. */
+static bool may_allocate(void)
+{
+	long n = atomic_load_explicit(&allowed, memory_order_relaxed);
+
+	while (n > 0)
+		if (atomic_compare_exchange_weak_explicit(
+		            &allowed, &n, n - 1, memory_order_relaxed,
+		            memory_order_relaxed))
+			return true;
+	return n < 0;
+}
+
+static void count_live(long change)
+{
+	atomic_fetch_add_explicit(&live, change, memory_order_relaxed);
+}
+
+/* n * size, 1 for nothing (malloc(0) may give NULL), 0 on overflow. */
+static size_t total_bytes(size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX)
+		return 0;
+	return bytes ? bytes : 1;
+}
+
+void *tailbox__alloc(size_t n, size_t size)
+{
+	size_t bytes = total_bytes(n, size);
+
+	if (!bytes || !may_allocate())
+		return NULL;
+	void *p = malloc(bytes);
+	if (p)
+		count_live(1);
+	return p;
+}
+
+void *tailbox__zalloc(size_t n, size_t size)
+{
+	size_t bytes = total_bytes(n, size);
+
+	if (!bytes || !may_allocate())
+		return NULL;
+	/* Not malloc and memset: calloc knows which pages are zero. */
+	void *p = calloc(1, bytes);
+	if (p)
+		count_live(1);
+	return p;
+}
+
+void *tailbox__realloc(void *p, size_t n, size_t size)
+{
+	size_t bytes = total_bytes(n, size);
+
+	if (!bytes || !may_allocate())
+		return NULL;
+	void *q = realloc(p, bytes);
+	if (q && !p)
+		count_live(1);
+	return q;
+}
+
+void tailbox__free(void *p)
+{
+	if (!p)
+		return;
+	count_live(-1);
+	free(p);
+}
+
+char *tailbox__strdup(const char *s)
+{
+	if (!s)
+		return NULL;
+	size_t bytes = strlen(s) + 1;
+	char *copy = tailbox__alloc(bytes, 1);
+	return copy ? memcpy(copy, s, bytes) : NULL;
+}
+
+void tailbox__alloc_fail_after(long n)
+{
+	atomic_store_explicit(&allowed, n < 0 ? -1 : n, memory_order_relaxed);
+}
+
+long tailbox__alloc_live(void)
+{
+	return atomic_load_explicit(&live, memory_order_relaxed);
+}

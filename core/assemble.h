@@ -1,0 +1,77 @@
+/* core/assemble.h - from tape records to a run: where the rules are applied.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The writer records facts, the reader applies the rules (spec sections 7 and
+ * 10): which requests belong to the window, the first N of each section, what
+ * was dropped, gauge values, late spans, unfinished requests, wall times.
+ * Used by the controller for windows and by the command for a whole tape.
+ */
+#ifndef TAILBOX_CORE_ASSEMBLE_H
+#define TAILBOX_CORE_ASSEMBLE_H 1
+
+#include "core/reader.h"
+#include "core/run.h"
+
+struct tailbox__assembly; /* collects records */
+
+struct tailbox__assembly_config {
+	/* A request belongs when from <= line < until. Spans and gauge moves
+	 * belong with their request. Samples: from <= tick < until. */
+	uint64_t from_tick, until_tick;
+	uint64_t armed_tick; /* for tailbox.armed_at_run_us; 0 = no window */
+	enum tailbox__mode mode;
+	struct tailbox__limits limits;
+	bool strict_lifecycle;
+	bool seal_on_limits; /* auto_seal_on_limits_hit: everything after the
+	                        tick of the first overflow is left out */
+	enum tailbox__end_reason end_reason;
+	const char *run_id;  /* NULL = "run-" and a random UUID */
+	const char *note;    /* NULL = none */
+	const char *end_detail; /* "duration" ...; NULL = none */
+	struct tailbox__run_sampler_config sampler;
+	bool is_live; /* finalized_at null */
+};
+
+/* reader: borrowed; gives names, clock, identity. 0 or -ENOMEM. */
+int tailbox__assembly_create(struct tailbox__reader *reader,
+                             const struct tailbox__assembly_config *config,
+                             struct tailbox__assembly **out);
+void tailbox__assembly_destroy(struct tailbox__assembly *a);
+
+/* Feed records as tailbox__reader_poll hands them out; copies what may
+ * belong. Also the form of a spool: the same bytes. 0 or -ENOMEM. */
+int tailbox__assembly_add(struct tailbox__assembly *a, unsigned kind,
+                          uint32_t thread, const char *records, size_t bytes);
+/* Whether a batch holds anything that may belong (the follower's filter: it
+ * spools only such records). Returns the number of bytes kept, moved to the
+ * front of `records`. */
+size_t tailbox__assembly_filter(const struct tailbox__assembly_config *config,
+                                unsigned kind, char *records, size_t bytes);
+
+/* Requests that are open now, to be listed as unfinished. Those with a record
+ * fed are left out by number. */
+int tailbox__assembly_add_open(struct tailbox__assembly *a,
+                               const struct tailbox__slot *slots,
+                               size_t count);
+
+/* Events that the caller did not feed because they were beyond the limits
+ * anyway (a spool is bounded): they count as dropped. */
+void tailbox__assembly_add_dropped(struct tailbox__assembly *a,
+                                   uint64_t requests, uint64_t stages,
+                                   uint64_t queues, uint64_t moves);
+
+/* Facts for metadata.tailbox that the caller knows: losses and so on; what it
+ * does not give is taken from the whole tape. late_spans: those that the
+ * assembly finds come on top. text: of less than 512 bytes, UTF-8. */
+int tailbox__assembly_set_extra(struct tailbox__assembly *a, const char *key,
+                                const char *text, uint64_t number);
+
+/* Make the run; a may only be destroyed afterwards. strict_lifecycle with
+ * open requests: -TAILBOX_ESTATE and err names the number; the assembly may
+ * be finished again later. -ENOMEM. */
+int tailbox__assembly_finish(struct tailbox__assembly *a,
+                             struct tailbox__run **out,
+                             struct tailbox__error *err);
+
+#endif

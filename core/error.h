@@ -1,0 +1,26 @@
+/* core/error.h - an error with a place and a reason.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Every function that takes `struct tailbox__error *err` accepts NULL; the
+ * first error that is put in wins.
+ */
+#ifndef TAILBOX_CORE_ERROR_H
+#define TAILBOX_CORE_ERROR_H 1
+
+#include <stdint.h>
+
+struct tailbox__error {
+	int code;        /* negative; 0 = none yet */
+	uint64_t offset; /* byte offset in the input, UINT64_MAX = not known */
+	char text[240];  /* what, where and why, without the file's name */
+};
+
+#define TAILBOX__ERROR_INIT { 0, UINT64_MAX, "" }
+
+/* Fill err unless it holds one already, and return code (so that callers can
+ * `return tailbox__fail(...)`). fmt as printf. */
+int tailbox__fail(struct tailbox__error *err, int code, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+
+#endif

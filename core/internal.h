@@ -1,0 +1,25 @@
+/* core/internal.h - what the files of the recorder share among themselves.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TAILBOX_CORE_INTERNAL_H
+#define TAILBOX_CORE_INTERNAL_H 1
+
+#include "core/recorder.h"
+
+/* Count a loss that no thread's entry holds. */
+void tailbox__loss(enum tailbox__loss what);
+
+/* Copy text as valid UTF-8 without control bytes, cut to room at a character
+ * boundary. Returns the length; no NUL is added. */
+size_t tailbox__clean_text(char *to, size_t room, const char *from,
+                           size_t len);
+
+/* Tables beside the tape; 0 or -ENOMEM. */
+int tailbox__names_open(void);
+int tailbox__slots_open(void);
+void tailbox__slots_close(void);
+/* Give back the slots a thread has at hand. */
+void tailbox__slots_flush(struct tailbox__thread *t);
+
+#endif

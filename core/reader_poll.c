@@ -1,0 +1,213 @@
+/* core/reader_poll.c - follow the blocks of a tape as they fill.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Blocks are known by ticket. The reader keeps a list of tickets that may
+ * still give records; new ones join as header.next_ticket advances. A ticket
+ * whose block carries an older, active head was skipped by its writer (or,
+ * seldom, the writer is between ticket and claim): it is looked for a few
+ * more times and then found, if at all, through the thread entries, which
+ * name the block each thread writes to.
+ *
+ * A record is good when the head before and after reading it carries the same
+ * ticket: the writer of the next round changes the head before any record.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/reader_internal.h"
+#include "core/run.h"
+
+#define LOOKS_MAX 3
+
+void tailbox__reader_rewind(struct tailbox__reader *r)
+{
+	r->follow.count = 0;
+	r->next_ticket = 0;
+	r->first_poll = true;
+}
+
+uint64_t tailbox__reader_lost_blocks(const struct tailbox__reader *r)
+{
+	return r->lost_blocks;
+}
+
+static int add(struct tailbox__reader *r, uint64_t ticket)
+{
+	struct tailbox__followed *f = tailbox__list_add(&r->follow);
+
+	if (f == NULL)
+		return -ENOMEM;
+	f->ticket = ticket;
+	return 0;
+}
+
+static int add_new(struct tailbox__reader *r)
+{
+	uint64_t last = 0, first = r->next_ticket + 1;
+	int rc = tailbox__reader_at(r, &last, sizeof(last),
+	                            offsetof(struct tailbox__tape_header,
+	                                     next_ticket));
+
+	if (rc != 0)
+		return rc;
+	/* Older ones have been recycled since. */
+	if (last > r->header.blocks_max &&
+	    first <= last - r->header.blocks_max) {
+		if (!r->first_poll)
+			r->lost_blocks += last - r->header.blocks_max - first +
+			                  1;
+		first = last - r->header.blocks_max + 1;
+	}
+	for (uint64_t t = first; t <= last && rc == 0; t++) {
+		rc = add(r, t);
+		if (rc == 0)
+			r->next_ticket = t;
+	}
+	r->first_poll = false;
+	return rc;
+}
+
+static bool is_followed(const struct tailbox__reader *r, uint64_t ticket)
+{
+	for (size_t i = r->follow.count; i-- > 0;)
+		if (r->follow.items[i].ticket == ticket)
+			return true;
+	return false;
+}
+
+/* Tickets that threads say they write to and that were given up. */
+static int add_named(struct tailbox__reader *r)
+{
+	const struct tailbox__thread_entry *t;
+	long n = tailbox__reader_threads(r, &t);
+	int rc = 0;
+
+	if (n < 0)
+		return (int)n;
+	for (long i = 0; i < n && rc == 0; i++) {
+		for (int kind = 1; kind < 4 && rc == 0; kind++) {
+			uint64_t ticket = TAILBOX__GET(t[i].block_ticket[kind]);
+			if (ticket != 0 && ticket <= r->next_ticket &&
+			    !is_followed(r, ticket))
+				rc = add(r, ticket);
+		}
+	}
+	return rc;
+}
+
+struct block_head {
+	uint64_t head, pub, thread, first_tick;
+};
+
+static uint64_t block_offset(const struct tailbox__reader *r, uint64_t ticket)
+{
+	return r->header.blocks_off +
+	       ticket % r->header.blocks_max * TAILBOX__BLOCK_BYTES;
+}
+
+enum { KEEP, DROP };
+
+/* The block does not carry our ticket. */
+static int absent(struct tailbox__reader *r, struct tailbox__followed *f,
+                  const struct block_head *b)
+{
+	if (TAILBOX__HEAD_TICKET(b->head) > f->ticket) {
+		if (f->seen || !f->is_skip)
+			r->lost_blocks++;
+		return DROP;
+	}
+	if (TAILBOX__HEAD_ACTIVE(b->head))
+		f->is_skip = 1;
+	if (f->looks < 255)
+		f->looks++;
+	return f->is_skip && f->looks >= LOOKS_MAX ? DROP : KEEP;
+}
+
+static int hand_out(struct tailbox__reader *r, struct tailbox__followed *f,
+                    const struct block_head *b, uint32_t units,
+                    tailbox__records_fn fn, void *cls, int *result)
+{
+	uint64_t at = block_offset(r, f->ticket), again = 0;
+	size_t from = sizeof(struct tailbox__block) +
+	              (size_t)f->units * TAILBOX__UNIT;
+	size_t bytes = (size_t)(units - f->units) * TAILBOX__UNIT;
+	int rc = tailbox__reader_at(r, r->buf, bytes, at + from);
+
+	if (rc == 0)
+		rc = tailbox__reader_at(r, &again, sizeof(again), at);
+	if (rc != 0) {
+		*result = rc;
+		return KEEP;
+	}
+	if (TAILBOX__HEAD_TICKET(again) != f->ticket) {
+		r->lost_blocks++;
+		return DROP;
+	}
+	*result = fn(cls, TAILBOX__HEAD_KIND(b->head), (uint32_t)b->thread,
+	             r->buf, bytes);
+	if (*result == 0)
+		f->units = units;
+	return KEEP;
+}
+
+static int look(struct tailbox__reader *r, struct tailbox__followed *f,
+                tailbox__records_fn fn, void *cls, int *result)
+{
+	struct block_head b;
+	uint32_t units;
+	int keep;
+
+	*result = tailbox__reader_at(r, &b, sizeof(b),
+	                             block_offset(r, f->ticket));
+	if (*result != 0)
+		return KEEP;
+	if (TAILBOX__HEAD_TICKET(b.head) != f->ticket)
+		return absent(r, f, &b);
+	f->seen = 1;
+	/* Retired: pub is final, but only a look after this one sees it. */
+	if (!TAILBOX__HEAD_ACTIVE(b.head)) {
+		*result = tailbox__reader_at(
+		        r, &b.pub, sizeof(b.pub),
+		        block_offset(r, f->ticket) +
+		                offsetof(struct tailbox__block, pub));
+		if (*result != 0)
+			return KEEP;
+	}
+	/* The head was read before pub, so of this ticket pub may still be
+	 * an old one: then nothing is published yet. */
+	units = b.pub >> 16 == (f->ticket & 0xffffffffffffull)
+	                ? (uint32_t)(b.pub & 0xffff)
+	                : 0;
+	if (units > (TAILBOX__BLOCK_BYTES - sizeof(struct tailbox__block)) /
+	                    TAILBOX__UNIT)
+		return DROP; /* damaged */
+	if (units > f->units) {
+		keep = hand_out(r, f, &b, units, fn, cls, result);
+		if (keep == DROP || *result != 0)
+			return keep;
+	}
+	/* Not active in the same look that gave pub: it is complete. */
+	return TAILBOX__HEAD_ACTIVE(b.head) ? KEEP : DROP;
+}
+
+int tailbox__reader_poll(struct tailbox__reader *r, tailbox__records_fn fn,
+                         void *cls)
+{
+	size_t kept = 0;
+	int rc = add_new(r), result = 0;
+
+	if (rc == 0)
+		rc = add_named(r);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < r->follow.count; i++) {
+		struct tailbox__followed *f = &r->follow.items[i];
+		if (result != 0 || look(r, f, fn, cls, &result) == KEEP)
+			r->follow.items[kept++] = *f;
+	}
+	r->follow.count = kept;
+	return result;
+}

@@ -1,0 +1,331 @@
+/* core/recorder.c - threads and blocks: who writes where on the tape.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A thread registers at its first use: it takes an entry (and with it the
+ * part-filled blocks of the thread that had the entry before) and gives it
+ * back when it ends. That takes a lock and a system call once in the life of
+ * a thread. All else is lock-free: a block is claimed by a ticket and one
+ * compare-and-swap (core/record.h), and then has one writer.
+ *
+ * The private tables live as long as the process: a thread's pointer into
+ * them never dangles, and `epoch` tells whether it still means anything.
+ */
+#include "core/recorder.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "core/daemons.h"
+#include "core/internal.h"
+
+#define THREADS_MAX 1024u
+
+struct tailbox__recorder tailbox__recorder = { .tape = { .fd = -1 } };
+__thread struct tailbox__thread *tailbox__self
+        __attribute__((tls_model("initial-exec")));
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static int has_key;
+static struct tailbox__thread *threads; /* THREADS_MAX; never freed */
+static uint32_t free_thread;            /* index plus 1; LIFO */
+
+static bool is_open(void)
+{
+	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
+}
+
+/* The thread ends: its entry, blocks and spare slots go to the next one. */
+static void thread_gone(void *arg)
+{
+	struct tailbox__thread *t = arg;
+
+	pthread_mutex_lock(&lock);
+	if (is_open() && t->epoch == TAILBOX__GET(tailbox__recorder.epoch)) {
+		tailbox__slots_flush(t);
+		TAILBOX__SET(t->entry->hold_since, 0);
+		TAILBOX__SET(t->entry->worker, 0);
+		TAILBOX__SET(t->entry->tid, 0);
+		t->last_connection = NULL;
+		t->held_count = t->look = 0;
+		t->look_at = t->busy_since = 0;
+		t->next_free = free_thread;
+		free_thread = t->index + 1;
+	}
+	pthread_mutex_unlock(&lock);
+	tailbox__self = NULL;
+}
+
+static void in_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	atomic_store(&tailbox__recorder.on, 0);
+	tailbox__tape_in_child(&tailbox__recorder.tape);
+	if (is_open())
+		atomic_fetch_add(&tailbox__recorder.epoch, 1);
+	free_thread = 0;
+	tailbox__self = NULL;
+	tailbox__daemons_in_child();
+}
+
+static void set_up_once(void)
+{
+	has_key = pthread_key_create(&key, thread_gone) == 0;
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+/* exit() without tailbox_stop(): not a crash. */
+__attribute__((destructor)) static void at_exit(void)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	if (h != NULL && h->pid == (uint32_t)getpid())
+		atomic_store_explicit(&h->end_state, TAILBOX__END_EXITED,
+		                      memory_order_release);
+}
+
+static struct tailbox__thread *take_entry(void)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__thread *t;
+	uint64_t used;
+
+	if (free_thread != 0) {
+		t = &threads[free_thread - 1];
+		free_thread = t->next_free;
+		return t;
+	}
+	used = TAILBOX__GET(h->threads_used);
+	if (used >= h->threads_max)
+		return NULL;
+	t = &threads[used];
+	memset(t, 0, sizeof(*t));
+	t->index = (uint32_t)used;
+	t->number_base = used << 40;
+	t->needs_fence = !tailbox__recorder.has_membarrier;
+	t->entry = &tailbox__recorder.tape.threads[used];
+	t->epoch = TAILBOX__GET(tailbox__recorder.epoch);
+	atomic_store_explicit(&h->threads_used, used + 1, memory_order_release);
+	return t;
+}
+
+struct tailbox__thread *tailbox__thread_register(void)
+{
+	struct tailbox__thread *t = NULL;
+
+	tailbox__self = NULL;
+	if (!is_open())
+		return NULL;
+	pthread_mutex_lock(&lock);
+	if (is_open()) {
+		t = take_entry();
+		if (t == NULL)
+			tailbox__loss(TAILBOX__LOSS_THREADS);
+	}
+	pthread_mutex_unlock(&lock);
+	if (t == NULL)
+		return NULL;
+	if (!has_key || pthread_setspecific(key, t) != 0) {
+		thread_gone(t);
+		tailbox__loss(TAILBOX__LOSS_THREADS);
+		return NULL;
+	}
+	TAILBOX__SET(t->entry->tid, (uint32_t)syscall(SYS_gettid));
+	tailbox__self = t;
+	return t;
+}
+
+void tailbox__loss(enum tailbox__loss what)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	if (h != NULL)
+		atomic_fetch_add_explicit(&h->losses[what], 1,
+		                          memory_order_relaxed);
+}
+
+/* --- blocks ------------------------------------------------------------ */
+
+static void retire(struct tailbox__thread *t, unsigned kind)
+{
+	struct tailbox__block *b = t->out[kind].block;
+
+	if (b == NULL)
+		return;
+	t->out[kind].block = NULL;
+	t->out[kind].next = t->out[kind].end = NULL;
+	TAILBOX__SET(t->entry->block_ticket[kind], 0);
+	/* Release: whoever recycles it has our records behind it. */
+	atomic_store_explicit(&b->head,
+	                      TAILBOX__HEAD(t->out[kind].ticket, kind, 0),
+	                      memory_order_release);
+}
+
+static bool claim(struct tailbox__thread *t, unsigned kind)
+{
+	struct tailbox__tape *tape = &tailbox__recorder.tape;
+	struct tailbox__tape_header *h = tape->header;
+	uint64_t ticket = 1 + atomic_fetch_add_explicit(&h->next_ticket, 1,
+	                                                memory_order_relaxed);
+	struct tailbox__block *b =
+	        (void *)(tape->blocks +
+	                 ticket % h->blocks_max * TAILBOX__BLOCK_BYTES);
+	uint64_t old = atomic_load_explicit(&b->head, memory_order_relaxed);
+
+	/* Active: its thread is still filling it. Newer: we were asleep
+	 * between ticket and look, and the pool has gone round. */
+	if (TAILBOX__HEAD_ACTIVE(old) || TAILBOX__HEAD_TICKET(old) >= ticket)
+		return false;
+	if (!atomic_compare_exchange_strong_explicit(
+	            &b->head, &old, TAILBOX__HEAD(ticket, kind, 1),
+	            memory_order_acq_rel, memory_order_relaxed))
+		return false;
+#if !defined(__x86_64__) && !defined(__i386__)
+	/* Where stores may pass the compare-and-swap: no record of ours may be
+	 * seen under the old head. */
+	atomic_thread_fence(memory_order_release);
+#endif
+	atomic_store_explicit(&b->pub, TAILBOX__PUB(ticket, 0),
+	                      memory_order_release);
+	TAILBOX__SET(b->thread, t->index);
+	TAILBOX__SET(b->first_tick, tailbox__now());
+	t->out[kind].block = b;
+	t->out[kind].ticket = ticket;
+	t->out[kind].next = (char *)(b + 1);
+	t->out[kind].end = (char *)b + TAILBOX__BLOCK_BYTES;
+	TAILBOX__SET(t->entry->block_ticket[kind], ticket);
+	return true;
+}
+
+char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
+                            size_t bytes)
+{
+	uint64_t now;
+
+	if (bytes > TAILBOX__BLOCK_BYTES - sizeof(struct tailbox__block))
+		return NULL;
+	retire(t, kind);
+	now = tailbox__now();
+	if (now < t->out[kind].retry_at)
+		return NULL;
+	for (int i = 0; i < 64; i++)
+		if (claim(t, kind))
+			return t->out[kind].next;
+	/* All busy: not again for 10 ms, or every record would search. */
+	t->out[kind].retry_at = now + tailbox__us_to_ticks(10000);
+	return NULL;
+}
+
+/* --- open and close ---------------------------------------------------- */
+
+static uint64_t random_seed(void)
+{
+	uint64_t seed = 0;
+	struct tailbox__anchor a;
+
+	if (syscall(SYS_getrandom, &seed, sizeof(seed), 1 /* non-blocking */) !=
+	    (long)sizeof(seed)) {
+		tailbox__anchor_take(&a);
+		seed = a.tick * 0x9e3779b97f4a7c15ull ^ a.wall_ns;
+	}
+	return seed | 1;
+}
+
+int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
+                           const char *version, uint64_t tape_bytes,
+                           struct tailbox__error *err)
+{
+	struct tailbox__recorder *r = &tailbox__recorder;
+	int rc;
+
+	if (is_open())
+		return tailbox__fail(err, -EALREADY, "already started");
+	pthread_once(&once, set_up_once);
+	tailbox__clock_init();
+	if (threads == NULL)
+		threads = tailbox__zalloc(THREADS_MAX, sizeof(*threads));
+	if (threads == NULL)
+		return tailbox__fail(err, -ENOMEM, "out of memory");
+	r->hash_seed = random_seed();
+	r->has_membarrier =
+	        syscall(SYS_membarrier,
+	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	rc = tailbox__tape_open(&r->tape, dirfd, dir, service, version,
+	                        tape_bytes, err);
+	if (rc != 0)
+		return rc;
+	rc = tailbox__names_open();
+	if (rc == 0)
+		rc = tailbox__slots_open();
+	if (rc != 0) {
+		tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, 1);
+		return tailbox__fail(err, rc, "out of memory");
+	}
+	free_thread = 0;
+	atomic_fetch_add(&r->epoch, 1);
+	atomic_store(&r->on, 1);
+	return 0;
+}
+
+void tailbox__recorder_close(bool keep_file)
+{
+	struct tailbox__recorder *r = &tailbox__recorder;
+
+	if (!is_open())
+		return;
+	atomic_store(&r->on, 0);
+	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&r->epoch, 1);
+	free_thread = 0;
+	pthread_mutex_unlock(&lock);
+	tailbox__slots_close();
+	tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, !keep_file);
+}
+
+void tailbox__recorder_set(bool on)
+{
+	if (!is_open())
+		return;
+	TAILBOX__SET(tailbox__recorder.tape.header->recorder_on, on);
+	atomic_store_explicit(&tailbox__recorder.on, on, memory_order_relaxed);
+}
+
+int tailbox_is_recording(void)
+{
+	return tailbox__recorder_is_on();
+}
+
+void tailbox__recorder_anchor(void)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__anchor a;
+	uint64_t seq;
+
+	if (h == NULL)
+		return;
+	tailbox__anchor_take(&a);
+	/* One writer. Odd while it changes; every store is a release, so none
+	 * is seen before the odd number, and the even one is seen last. */
+	seq = TAILBOX__GET(h->now_seq);
+	TAILBOX__SET(h->now_seq, seq + 1);
+	atomic_store_explicit(&h->now_tick, a.tick, memory_order_release);
+	atomic_store_explicit(&h->now_mono_ns, a.mono_ns, memory_order_release);
+	atomic_store_explicit(&h->now_wall_ns, a.wall_ns, memory_order_release);
+	atomic_store_explicit(&h->now_seq, seq + 2, memory_order_release);
+}
+
+void tailbox__barrier(void)
+{
+	if (tailbox__recorder.has_membarrier)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	/* Otherwise every begin has a full fence of its own. */
+}

@@ -1,0 +1,213 @@
+/* core/recorder.h - the writing side of the tape: threads, slots, records.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Nothing here allocates, locks, calls the kernel or logs, but for what says
+ * so. A cache line of the tape is written by one thread at a time: a thread's
+ * entry and blocks by itself, a slot by whoever holds its request.
+ */
+#ifndef TAILBOX_CORE_RECORDER_H
+#define TAILBOX_CORE_RECORDER_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <tailbox.h>
+
+#include "core/clock.h"
+#include "core/record.h"
+#include "core/tape.h"
+
+/* Private to a thread; from a table made at start. */
+struct tailbox__thread {
+	struct tailbox__thread_entry *entry; /* on the tape */
+	uint32_t index;  /* of the entry */
+	uint32_t epoch;  /* of the recorder it is registered with */
+	uint32_t next_free;
+	bool needs_fence; /* no membarrier: begin has a fence of its own */
+	uint64_t number_base; /* index << 40; a request's number is this with
+	                         entry->begun, which is never reset */
+	struct {
+		char *next, *end;             /* in the present block */
+		struct tailbox__block *block; /* NULL = none */
+		uint64_t ticket;
+		uint64_t retry_at; /* no block was free: not before this tick */
+	} out[4]; /* by enum tailbox__block_kind */
+	/* The middleware's memory of what held this worker. */
+	struct tailbox__held {
+		uint64_t start, end, number;
+		uint16_t route;
+	} held[16];
+	uint32_t held_count;      /* in all; the ring holds the last 16 */
+	uint32_t look;            /* TCP_INFO reads still due after a hold */
+	uint64_t look_at;         /* else not before this tick */
+	uint64_t busy_since;      /* start of the present run of callbacks */
+	const void *last_connection; /* cache: connection -> its state */
+	void *last_state;
+	uint32_t free_slots[16];  /* slots at hand for new connections */
+	uint32_t free_slot_count;
+};
+
+struct tailbox__recorder {
+	struct tailbox__tape tape;
+	_Atomic int on;       /* requests are recorded */
+	tailbox__a32 epoch;  /* advances at every open and close; odd = open */
+	uint64_t hash_seed;
+	bool has_membarrier;
+};
+
+extern struct tailbox__recorder tailbox__recorder;
+
+/* Open the tape and the tables. 0 or negative; err says why. Called by
+ * tailbox_start(). dirfd as tailbox__tape_open(). */
+int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
+                           const char *version, uint64_t tape_bytes,
+                           struct tailbox__error *err);
+/* After the last callback. keep_file: leave the tape behind. */
+void tailbox__recorder_close(bool keep_file);
+/* The kill switch: while off, requests begin unrecorded. */
+void tailbox__recorder_set(bool on);
+
+static inline bool tailbox__recorder_is_on(void)
+{
+	return atomic_load_explicit(&tailbox__recorder.on,
+	                            memory_order_relaxed);
+}
+
+/* This thread's state; registers it at first use (a system call for the tid).
+ * NULL when off, not open, or the table is full (counted). */
+extern __thread struct tailbox__thread *tailbox__self
+        __attribute__((tls_model("initial-exec")));
+struct tailbox__thread *tailbox__thread_register(void);
+static inline struct tailbox__thread *tailbox__thread_get(void)
+{
+	struct tailbox__thread *t = tailbox__self;
+	if (__builtin_expect(t != NULL, 1) &&
+	    __builtin_expect(t->epoch == TAILBOX__GET(tailbox__recorder.epoch),
+	                     1))
+		return t;
+	return tailbox__thread_register();
+}
+
+/* --- names ------------------------------------------------------------- */
+
+/* Intern; TAILBOX__NAME_OTHER when the table is full (counted). len is cut to
+ * TAILBOX_NAME_MAX at a character boundary, invalid UTF-8 becomes '?'. len 0
+ * gives TAILBOX__NAME_NONE. Lock-free; the text is copied once per process. */
+uint16_t tailbox__name(const char *text, size_t len);
+uint16_t tailbox__name_cstr(const char *text);
+/* Find without interning: 0 when it is not there. hash from
+ * tailbox__name_hash over exactly these bytes (valid, short enough). */
+uint16_t tailbox__name_find(uint64_t hash, const char *text, size_t len);
+/* The hash: start with tailbox__recorder.hash_seed, one step per byte, then
+ * _end; a caller may hash while it reads the path. */
+static inline uint64_t tailbox__hash_step(uint64_t h, unsigned char c)
+{
+	return (h ^ c) * 0x9fb21c651e98df25ull;
+}
+static inline uint64_t tailbox__hash_end(uint64_t h)
+{
+	h ^= h >> 29;
+	return h ? h : 1;
+}
+uint64_t tailbox__name_hash(const char *text, size_t len);
+
+/* --- slots and requests ------------------------------------------------ */
+
+/* A free slot (its state becomes IDLE) or NULL (counted). */
+struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t);
+void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s);
+
+/* The handle of the request that the slot holds now, and back: NULL when the
+ * handle is stale. */
+tailbox_request tailbox__handle_of(const struct tailbox__slot *s);
+struct tailbox__slot *tailbox__slot_of(tailbox_request r);
+
+/* Begin a request in an IDLE slot: STARTING, clock, number, OPEN. Returns the
+ * tick of the request line. flags: TAILBOX__REQ_CORE or 0. phase: the one it
+ * begins in. route and kind are names (0 = none yet). Of the slot only what
+ * no bit of `known` or `flags` guards is set anew. */
+static inline uint64_t tailbox__request_open(struct tailbox__thread *t,
+                                             struct tailbox__slot *s,
+                                             uint16_t route, uint16_t kind,
+                                             uint32_t flags, uint32_t phase)
+{
+	uint64_t now, count;
+
+	/* STARTING must be seen before the clock is read. The disarming side
+	 * runs membarrier, which makes the order of the plain store real. */
+	if (__builtin_expect(t->needs_fence, 0))
+		atomic_exchange_explicit(&s->state, TAILBOX__SLOT_STARTING,
+		                         memory_order_seq_cst);
+	else
+		TAILBOX__SET(s->state, TAILBOX__SLOT_STARTING);
+	atomic_signal_fence(memory_order_seq_cst);
+	now = tailbox__now();
+	/* The thread's next record: have its line here when this one ends. */
+	__builtin_prefetch(t->out[TAILBOX__BLOCK_REQUESTS].next, 1);
+	count = TAILBOX__GET(t->entry->begun) + 1;
+	TAILBOX__SET(t->entry->begun, count);
+	TAILBOX__SET(s->number, t->number_base | count);
+	TAILBOX__SET(s->line, now);
+	TAILBOX__SET(s->names_word, TAILBOX__WORD4(route, kind, 0, 0));
+	TAILBOX__SET(s->thread_word, TAILBOX__WORD(t->index, phase));
+	TAILBOX__SET(s->flags_word, TAILBOX__WORD(flags, 0));
+	atomic_store_explicit(&s->state, TAILBOX__SLOT_OPEN,
+	                      memory_order_release);
+	return now;
+}
+/* End it at tick `now`: writes the record and what belongs to it (or counts
+ * a loss; nothing when discarded), then the slot is IDLE.
+ * send: ticks of the send phase, valid with TAILBOX__KNOWN_SEND in known. */
+void tailbox__request_close(struct tailbox__thread *t, struct tailbox__slot *s,
+                            uint64_t now, unsigned termination, uint64_t send);
+
+/* Room for n records of 64 bytes (n * 2 of 32) of a kind in one block, or
+ * NULL (the caller counts). Publish what was stored with tailbox__publish. */
+char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
+                            size_t bytes);
+static inline char *tailbox__reserve(struct tailbox__thread *t, unsigned kind,
+                                     size_t bytes)
+{
+	char *p = t->out[kind].next;
+	if (__builtin_expect((size_t)(t->out[kind].end - p) < bytes, 0))
+		return tailbox__reserve_slow(t, kind, bytes);
+	return p;
+}
+static inline void tailbox__publish(struct tailbox__thread *t, unsigned kind,
+                                    size_t bytes)
+{
+	struct tailbox__block *b = t->out[kind].block;
+	t->out[kind].next += bytes;
+	/* Pairs with the reader's load of pub before it reads records. */
+	atomic_store_explicit(
+	        &b->pub,
+	        TAILBOX__PUB(t->out[kind].ticket,
+	                     (uint64_t)(t->out[kind].next - (char *)b -
+	                                (ptrdiff_t)sizeof(*b)) /
+	                             TAILBOX__UNIT),
+	        memory_order_release);
+}
+/* Copy n bytes (a multiple of 8) of a record into tape memory. */
+static inline void tailbox__store(char *to, const void *from, size_t n)
+{
+	tailbox__a64 *t = (tailbox__a64 *)(void *)to;
+	for (size_t i = 0; i < n / 8; i++) {
+		uint64_t word; /* memcpy: records are not made of words */
+		memcpy(&word, (const char *)from + i * 8, sizeof(word));
+		TAILBOX__SET(t[i], word);
+	}
+}
+
+/* --- for the reading side in this process ------------------------------ */
+
+/* Wait until no thread is between reading the clock and publishing what it
+ * began before `tick` was taken: membarrier. After it, every request whose
+ * line is before tick is visible as STARTING or OPEN or has its record. */
+void tailbox__barrier(void);
+/* Requests STARTING, or OPEN with a line before tick. */
+uint32_t tailbox__open_before(uint64_t tick);
+/* Refresh the second anchor (the follower, about once a second). */
+void tailbox__recorder_anchor(void);
+
+#endif

@@ -1,0 +1,194 @@
+/* core/slots.c - open slots: one per connection or core request.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Free slots wait on a lock-free stack (head with a tag against ABA, links in
+ * a private table); each thread keeps up to 16 at hand, so that connections
+ * that come and go on one worker touch nothing shared. A slot that was never
+ * used is taken by advancing the high-water mark, which is also how far
+ * readers look.
+ */
+#include <errno.h>
+
+#include "core/alloc.h"
+#include "core/internal.h"
+
+#define BATCH 8u
+
+static tailbox__a32 *links; /* index plus 1 of the next free one */
+static uint32_t links_room;
+static tailbox__a64 head; /* tag << 32 | index plus 1 */
+
+int tailbox__slots_open(void)
+{
+	uint32_t max = tailbox__recorder.tape.header->slots_max;
+
+	if (max > links_room) {
+		tailbox__a32 *l = tailbox__zalloc(max, sizeof(*links));
+		if (l == NULL)
+			return -ENOMEM;
+		tailbox__free(links);
+		links = l;
+		links_room = max;
+	}
+	atomic_store(&head, 0);
+	return 0;
+}
+
+void tailbox__slots_close(void)
+{
+	atomic_store(&head, 0);
+}
+
+static void push(uint32_t index)
+{
+	uint64_t old = atomic_load_explicit(&head, memory_order_relaxed);
+	uint64_t new;
+
+	do {
+		TAILBOX__SET(links[index], (uint32_t)old);
+		new = ((old >> 32) + 1) << 32 | (index + 1);
+	} while (!atomic_compare_exchange_weak_explicit(
+	        &head, &old, new, memory_order_release, memory_order_relaxed));
+}
+
+/* Index plus 1, or 0. */
+static uint32_t pop(void)
+{
+	uint64_t old = atomic_load_explicit(&head, memory_order_acquire);
+	uint64_t new;
+
+	do {
+		if ((uint32_t)old == 0)
+			return 0;
+		/* The link may be stale when another thread was faster; then
+		 * the tag has changed and the swap fails. */
+		new = ((old >> 32) + 1) << 32 |
+		      TAILBOX__GET(links[(uint32_t)old - 1]);
+	} while (!atomic_compare_exchange_weak_explicit(
+	        &head, &old, new, memory_order_acquire, memory_order_acquire));
+	return (uint32_t)old;
+}
+
+static uint32_t fresh(void)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	uint64_t used = TAILBOX__GET(h->slots_used);
+
+	do {
+		if (used >= h->slots_max)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(
+	        &h->slots_used, &used, used + 1, memory_order_acq_rel,
+	        memory_order_relaxed));
+	return (uint32_t)used + 1;
+}
+
+struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
+{
+	struct tailbox__slot *s;
+	uint32_t index;
+
+	if (t->free_slot_count > 0) {
+		index = t->free_slots[--t->free_slot_count];
+	} else {
+		index = pop();
+		if (index == 0)
+			index = fresh();
+		if (index == 0) {
+			tailbox__loss(TAILBOX__LOSS_SLOTS);
+			return NULL;
+		}
+		index--;
+	}
+	s = &tailbox__recorder.tape.slots[index];
+	TAILBOX__SET(s->thread, t->index);
+	TAILBOX__SET(s->flags, 0);
+	TAILBOX__SET(s->connection, 0);
+	TAILBOX__SET(s->opened, 0);
+	TAILBOX__SET(s->fd, 0);
+	TAILBOX__SET(s->requests, 0);
+	TAILBOX__SET(s->daemon, 0);
+	TAILBOX__SET(s->where_kind, 0);
+	atomic_store_explicit(&s->state, TAILBOX__SLOT_IDLE,
+	                      memory_order_release);
+	return s;
+}
+
+void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s)
+{
+	uint32_t index = (uint32_t)(s - tailbox__recorder.tape.slots);
+
+	atomic_store_explicit(&s->state, TAILBOX__SLOT_FREE,
+	                      memory_order_release);
+	if (t == NULL) {
+		push(index);
+		return;
+	}
+	if (t->free_slot_count == sizeof(t->free_slots) / sizeof(uint32_t))
+		for (uint32_t i = 0; i < BATCH; i++)
+			push(t->free_slots[--t->free_slot_count]);
+	t->free_slots[t->free_slot_count++] = index;
+}
+
+void tailbox__slots_flush(struct tailbox__thread *t)
+{
+	while (t->free_slot_count > 0)
+		push(t->free_slots[--t->free_slot_count]);
+}
+
+/* A handle: the low bits of thread and count of the request's number above
+ * the slot's index plus 1. It is compared with the number the slot has now,
+ * so a handle that outlived its request matches nothing (but for one request
+ * in 2^34 of one thread in one slot). */
+#define INDEX_BITS 20
+#define COUNT_BITS 34
+
+static uintptr_t handle(uint64_t number, uint32_t index)
+{
+	uint64_t h = (number >> 40 & 0x3ff) << COUNT_BITS |
+	             (number & (((uint64_t)1 << COUNT_BITS) - 1));
+
+	return (uintptr_t)(h << INDEX_BITS | (index + 1));
+}
+
+tailbox_request tailbox__handle_of(const struct tailbox__slot *s)
+{
+	uint32_t index = (uint32_t)(s - tailbox__recorder.tape.slots);
+
+	return (tailbox_request)handle(TAILBOX__GET(s->number), index);
+}
+
+struct tailbox__slot *tailbox__slot_of(tailbox_request r)
+{
+	uint32_t index = (uint32_t)((uintptr_t)r & ((1u << INDEX_BITS) - 1));
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__slot *s;
+
+	if (index == 0 || h == NULL || index > h->slots_max)
+		return NULL;
+	s = &tailbox__recorder.tape.slots[index - 1];
+	if (TAILBOX__GET(s->state) != TAILBOX__SLOT_OPEN ||
+	    (uintptr_t)r != handle(TAILBOX__GET(s->number), index - 1))
+		return NULL;
+	return s;
+}
+
+uint32_t tailbox__open_before(uint64_t tick)
+{
+	struct tailbox__tape *t = &tailbox__recorder.tape;
+	uint64_t used = TAILBOX__GET(t->header->slots_used);
+	uint32_t n = 0;
+
+	for (uint64_t i = 0; i < used; i++) {
+		/* Pairs with the release that ends a request: when the slot is
+		 * seen idle, the record is published. */
+		uint64_t state = atomic_load_explicit(&t->slots[i].state,
+		                                      memory_order_acquire);
+		if (state == TAILBOX__SLOT_STARTING ||
+		    (state == TAILBOX__SLOT_OPEN &&
+		     TAILBOX__GET(t->slots[i].line) < tick))
+			n++;
+	}
+	return n;
+}

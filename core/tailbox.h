@@ -1,0 +1,128 @@
+/* tailbox.h - the black box for tail latency: start, stop, errors.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Thread words, used by every public header:
+ *   any thread            may be called from any thread at any time
+ *   one thread per object calls on one object must not overlap (the default)
+ *   owner thread only     only the thread that made the object
+ *   before start only     before tailbox_start(), or after tailbox_stop()
+ *
+ * Signals: no function here is async-signal-safe. fork(): the child does not
+ * record until it calls tailbox_start() itself. dlopen(): never dlclose() a
+ * library that holds tailbox while it is started.
+ *
+ * The first law: a failure of tailbox is never a failure of the service. Each
+ * function accepts being called when tailbox is not started, is off, or could
+ * not open its tape, and then does nothing.
+ */
+#ifndef TAILBOX_H
+#define TAILBOX_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+#define TAILBOX_API __attribute__((visibility("default")))
+#define TAILBOX_MUST_USE __attribute__((warn_unused_result))
+#else
+#define TAILBOX_API
+#define TAILBOX_MUST_USE
+#endif
+
+#define TAILBOX_VERSION_MAJOR 0
+#define TAILBOX_VERSION_MINOR 1
+#define TAILBOX_VERSION_PATCH 0
+#define TAILBOX_VERSION "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Errors of our own; every function that returns int gives 0 or more on
+ * success and -errno or -TAILBOX_E... on failure. */
+enum {
+	TAILBOX_EMALFORMED = 1024, /* not the syntax that was expected */
+	TAILBOX_ETRUNCATED = 1025, /* the input ends early */
+	TAILBOX_ESHAPE = 1026,     /* valid syntax, wrong or missing members */
+	TAILBOX_EVERSION = 1027,   /* a format version this library cannot read */
+	TAILBOX_EFOREIGN = 1028,   /* not a file of ours, or other byte order */
+	TAILBOX_EDAMAGED = 1029,   /* a checksum or an inner bound is wrong */
+	TAILBOX_ESTATE = 1030,     /* not possible in the present state */
+	TAILBOX_EINVALIDRUN = 1031 /* strict validation found errors */
+};
+
+/* The text for an error code of either sign. Never NULL; static storage.
+ * Threads: any thread. Since 0.1. */
+TAILBOX_API const char *tailbox_strerror(int code);
+
+/* The version of the library that is loaded, "0.1.0". Threads: any thread.
+ * Since 0.1. */
+TAILBOX_API const char *tailbox_version(void);
+
+/* Called with one line of text (no newline) when tailbox has something to
+ * say: could not open the tape, artifact placed, and the like. Must return
+ * quickly; runs on a thread of tailbox or inside tailbox_start/stop. */
+typedef void (*tailbox_log_fn)(void *cls, const char *line);
+
+/* Fill with tailbox_options_init(), then change what you need. */
+struct tailbox_options {
+	size_t size;               /* sizeof(struct), as the caller saw it */
+	const char *service_version; /* NULL = unknown */
+	const char *run_dir;       /* folder of tape and socket; NULL = see
+	                              tailbox_start() */
+	const char *artifact_dir;  /* NULL = see tailbox_start() */
+	uint64_t tape_bytes;       /* 0 = min(16 MiB, 1/4 of the free space, 1/32
+	                              of the cgroup's limit); else 1 MiB..1 GiB */
+	uint32_t sample_interval_ms; /* 0 = by mode: 500 light, 100
+	                              investigation; else 10..60000 */
+	uint32_t drain_timeout_ms; /* 0 = 10000; max 600000 */
+	tailbox_log_fn log;        /* NULL = silent */
+	void *log_cls;
+};
+
+/* Inline on purpose: `size` must be the caller's, and padding is cleared. */
+static inline void tailbox_options_init(struct tailbox_options *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->size = sizeof(*o);
+}
+
+/* Start recording this process. Opens the tape, starts the sampler, the
+ * follower and the admin server on its Unix socket.
+ * service: non-blank, at most 63 bytes; characters that are not ASCII letters,
+ *          digits, '.', '_' or '-' are shown as '_' in file names.
+ *          NULL or blank: the program's own name.
+ * opts:    NULL = all defaults. Copied. A bad value is replaced by its
+ *          default and named in status; it is no reason to fail.
+ * This is the one function that reads the environment: TAILBOX (off),
+ * TAILBOX_DIR, TAILBOX_ARTIFACTS, RUNTIME_DIRECTORY, STATE_DIRECTORY.
+ * Run folder: TAILBOX_DIR, opts->run_dir, $RUNTIME_DIRECTORY/tailbox, else
+ * /dev/shm/tailbox-UID. Artifacts: TAILBOX_ARTIFACTS, opts->artifact_dir,
+ * $STATE_DIRECTORY/tailbox, else RUN_FOLDER/artifacts.
+ * Never fails the host: returns 0 when it records, else a negative code that
+ * says why it does not; the service goes on unrecorded and may ignore it.
+ * -EALREADY when started already (the first start stays in force).
+ * Threads: one thread; blocks for some milliseconds. Since 0.1. */
+TAILBOX_API int tailbox_start(const char *service,
+                              const struct tailbox_options *opts);
+
+/* Stop recording: seals an armed window with reason `shutdown`, writes its
+ * artifact, stops our threads, marks the tape closed. Does nothing when not
+ * started. Call after the daemons have stopped. Threads: one thread, the one
+ * that started; blocks until the artifact is on disk. Since 0.1. */
+TAILBOX_API void tailbox_stop(void);
+
+/* 1 when a tape is open and recording is on, else 0. Threads: any thread.
+ * Since 0.1. */
+TAILBOX_API int tailbox_is_recording(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#include <tailbox/request.h>
+#include <tailbox/span.h>
+
+#endif

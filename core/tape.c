@@ -1,0 +1,374 @@
+/* core/tape.c - the file that is the recorder's memory.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The room is taken with posix_fallocate before anything is mapped: on a full
+ * tmpfs a page that was only promised (ftruncate) is a SIGBUS in a worker
+ * later, and that would be our failure killing the service.
+ */
+#include "core/tape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "core/clock.h"
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1u
+#endif
+
+_Static_assert(sizeof(struct tailbox__name) == 128, "name");
+_Static_assert(sizeof(struct tailbox__thread_entry) == 256, "thread entry");
+_Static_assert(sizeof(struct tailbox__slot) == 384, "slot");
+_Static_assert(sizeof(struct tailbox__block) == 64, "block");
+_Static_assert(sizeof(struct tailbox__rec_request) == 64, "request");
+_Static_assert(sizeof(struct tailbox__rec_more) == 64, "more");
+_Static_assert(sizeof(struct tailbox__rec_trace) == 64, "trace");
+_Static_assert(sizeof(struct tailbox__rec_id) == 64, "id");
+_Static_assert(sizeof(struct tailbox__rec_connection) == 64, "connection");
+_Static_assert(sizeof(struct tailbox__rec_span) == 32, "span");
+_Static_assert(sizeof(struct tailbox__rec_sample) == 64, "sample");
+_Static_assert(sizeof(struct tailbox__rec_values) == 64, "values");
+_Static_assert(sizeof(struct tailbox__tape_header) <= 4096, "header");
+
+int tailbox__run_folder(const char *path, struct tailbox__error *err)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return tailbox__fail(err, -errno, "cannot create folder %s: %s",
+		                     path, tailbox_strerror(errno));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return tailbox__fail(err, -errno, "cannot open folder %s: %s",
+		                     path, tailbox_strerror(errno));
+	if (fstat(fd, &st) != 0 || st.st_uid != geteuid()) {
+		close(fd);
+		return tailbox__fail(err, -EPERM,
+		                     "folder %s belongs to another user", path);
+	}
+	if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700) != 0) {
+		close(fd);
+		return tailbox__fail(err, -EPERM,
+		                     "folder %s is open to others", path);
+	}
+	return fd;
+}
+
+static uint64_t read_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return UINT64_MAX;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0 || text[0] < '0' || text[0] > '9')
+		return UINT64_MAX; /* "max" too */
+	return strtoull(text, NULL, 10);
+}
+
+/* The memory limit of our cgroup where it can be seen without effort: inside
+ * a container it is at the root of what is mounted. */
+static uint64_t cgroup_limit(void)
+{
+	uint64_t v2 = read_number("/sys/fs/cgroup/memory.max");
+	uint64_t v1 = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+	return v2 < v1 ? v2 : v1;
+}
+
+static uint64_t default_bytes(int dirfd)
+{
+	uint64_t bytes = TAILBOX__TAPE_DEFAULT, limit = cgroup_limit();
+	struct statvfs fs;
+
+	if (fstatvfs(dirfd, &fs) == 0) {
+		uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+		if (room / 4 < bytes)
+			bytes = room / 4;
+	}
+	if (limit / 32 < bytes)
+		bytes = limit / 32;
+	return bytes;
+}
+
+/* Round down to a power of two, at least the minimum: halving stays tidy. */
+static uint64_t tidy_bytes(uint64_t bytes)
+{
+	uint64_t b = TAILBOX__TAPE_MAX;
+
+	while (b > bytes && b > TAILBOX__TAPE_MIN)
+		b /= 2;
+	return b;
+}
+
+static int take_lock(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	return fcntl(fd, F_SETLK, &lock) == 0 ? 0 : -errno;
+}
+
+/* A tape of this name that is there already was left by a dead process that
+ * had our pid: what it recorded is evidence, so it is moved aside. */
+static int move_aside(int dirfd, const char *name)
+{
+	char other[NAME_MAX + 1];
+	int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = take_lock(fd);
+	close(fd);
+	if (rc != 0)
+		return -EBUSY;
+	for (int i = 1; i < 1000; i++) {
+		snprintf(other, sizeof(other), "%.*s.%d.tape",
+		         (int)(strlen(name) - 5), name, i);
+		if (renameat2(dirfd, name, dirfd, other, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EEXIST;
+}
+
+static int create(struct tailbox__tape *t, int dirfd, const char *name,
+                  struct tailbox__error *err)
+{
+	int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, rc;
+
+	t->fd = openat(dirfd, name, flags, 0600);
+	if (t->fd < 0 && errno == EEXIST) {
+		rc = move_aside(dirfd, name);
+		if (rc != 0)
+			return tailbox__fail(err, rc, "tape %s is in use",
+			                     t->path);
+		t->fd = openat(dirfd, name, flags, 0600);
+	}
+	if (t->fd < 0)
+		return tailbox__fail(err, -errno, "cannot create tape %s: %s",
+		                     t->path, tailbox_strerror(errno));
+	rc = take_lock(t->fd);
+	if (rc != 0)
+		return tailbox__fail(err, rc, "cannot lock tape %s: %s", t->path,
+		                     tailbox_strerror(rc));
+	return 0;
+}
+
+static int allocate(struct tailbox__tape *t, uint64_t bytes,
+                    struct tailbox__error *err)
+{
+	int rc;
+
+	for (;;) {
+		rc = posix_fallocate(t->fd, 0, (off_t)bytes);
+		if (rc == 0)
+			break;
+		/* What was taken before the failure must go back first. */
+		if (ftruncate(t->fd, 0) != 0)
+			return -errno;
+		if (rc == EINTR)
+			continue;
+		if (bytes / 2 < TAILBOX__TAPE_MIN)
+			return tailbox__fail(
+			        err, -rc, "no room for a tape of 1 MiB in %s: %s",
+			        t->path, tailbox_strerror(rc));
+		bytes /= 2;
+	}
+	t->file_bytes = bytes;
+	return 0;
+}
+
+static void read_text(const char *path, char *to, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, to, room - 1);
+
+	if (fd >= 0)
+		close(fd);
+	to[n > 0 ? n : 0] = '\0';
+	to[strcspn(to, "\n")] = '\0';
+}
+
+static uint64_t process_started(void)
+{
+	char text[1024], *p, *save = NULL;
+	uint64_t value = 0;
+
+	read_text("/proc/self/stat", text, sizeof(text));
+	p = strrchr(text, ')'); /* the name may hold anything */
+	if (p == NULL)
+		return 0;
+	p = strtok_r(p + 1, " ", &save); /* field 3 */
+	for (int field = 3; p != NULL && field < 22; field++)
+		p = strtok_r(NULL, " ", &save);
+	if (p != NULL)
+		value = strtoull(p, NULL, 10);
+	return value;
+}
+
+static uint32_t clamp(uint64_t v, uint32_t low, uint32_t high)
+{
+	return v < low ? low : v > high ? high : (uint32_t)v;
+}
+
+/* Names, threads and slots take a sixteenth; the rest is blocks. */
+static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
+{
+	h->version = TAILBOX__TAPE_VERSION;
+	h->byte_order = TAILBOX__BYTE_ORDER;
+	h->file_bytes = bytes;
+	h->name_bytes = sizeof(struct tailbox__name);
+	h->thread_bytes = sizeof(struct tailbox__thread_entry);
+	h->slot_bytes = sizeof(struct tailbox__slot);
+	h->block_bytes = TAILBOX__BLOCK_BYTES;
+	h->names_max = clamp(bytes / 8192, 256, 4096);
+	h->threads_max = clamp(bytes / 16384, 128, 1024);
+	h->slots_max = clamp(bytes / 8192, 128, 65536);
+	h->names_off = 4096;
+	h->threads_off = h->names_off + (uint64_t)h->names_max * h->name_bytes;
+	h->slots_off =
+	        h->threads_off + (uint64_t)h->threads_max * h->thread_bytes;
+	h->blocks_off = h->slots_off + (uint64_t)h->slots_max * h->slot_bytes;
+	h->blocks_off = (h->blocks_off + 4095) / 4096 * 4096;
+	h->blocks_max = (uint32_t)((bytes - h->blocks_off) / h->block_bytes);
+}
+
+static void identify(struct tailbox__tape_header *h, const char *service,
+                     const char *version)
+{
+	struct tailbox__anchor a;
+
+	h->pid = (uint32_t)getpid();
+	h->pid_started = process_started();
+	h->clock_kind = tailbox__clock.kind;
+	h->clock_hz = tailbox__clock.hz;
+	h->clock_res_ns = tailbox__clock.res_ns;
+	h->jiffy_us = tailbox__clock.jiffy_us;
+	read_text("/proc/sys/kernel/random/boot_id", h->boot_id,
+	          sizeof(h->boot_id));
+	snprintf(h->service, sizeof(h->service), "%s", service);
+	snprintf(h->service_version, sizeof(h->service_version), "%s",
+	         version ? version : "");
+	snprintf(h->tailbox_version, sizeof(h->tailbox_version), "%s",
+	         TAILBOX_VERSION);
+	tailbox__anchor_take(&a);
+	h->anchor_tick = a.tick;
+	h->anchor_mono_ns = a.mono_ns;
+	h->anchor_wall_ns = a.wall_ns;
+	TAILBOX__SET(h->now_tick, a.tick);
+	TAILBOX__SET(h->now_mono_ns, a.mono_ns);
+	TAILBOX__SET(h->now_wall_ns, a.wall_ns);
+	TAILBOX__SET(h->end_state, TAILBOX__END_OPEN);
+	TAILBOX__SET(h->recorder_on, 1);
+}
+
+/* Memory of an earlier tape of this process, kept mapped (private, empty) so
+ * that a thread that still holds a pointer into it does no harm. */
+static void *old_map;
+static uint64_t old_bytes;
+
+static int map(struct tailbox__tape *t, struct tailbox__error *err)
+{
+	void *at = old_bytes == t->file_bytes ? old_map : NULL, *p;
+
+	p = mmap(at, t->file_bytes, PROT_READ | PROT_WRITE,
+	         MAP_SHARED | MAP_POPULATE | (at ? MAP_FIXED : 0), t->fd, 0);
+	if (p == MAP_FAILED)
+		return tailbox__fail(err, -errno, "cannot map tape %s: %s",
+		                     t->path, tailbox_strerror(errno));
+	if (at)
+		old_map = NULL, old_bytes = 0;
+	lay_out(p, t->file_bytes);
+	t->header = p;
+	t->names = (void *)((char *)p + t->header->names_off);
+	t->threads = (void *)((char *)p + t->header->threads_off);
+	t->slots = (void *)((char *)p + t->header->slots_off);
+	t->blocks = (char *)p + t->header->blocks_off;
+	return 0;
+}
+
+int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
+                       const char *service, const char *version,
+                       uint64_t wanted, struct tailbox__error *err)
+{
+	char name[128];
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	t->fd = -1;
+	snprintf(name, sizeof(name), "%s.%ld.tape", service, (long)getpid());
+	if (snprintf(t->path, sizeof(t->path), "%s/%s", dir, name) >=
+	    (int)sizeof(t->path))
+		return tailbox__fail(err, -ENAMETOOLONG,
+		                     "run folder's path is too long");
+	rc = create(t, dirfd, name, err);
+	if (rc != 0 && t->fd < 0)
+		return rc;
+	if (rc == 0)
+		rc = allocate(t, tidy_bytes(wanted ? wanted
+		                                   : default_bytes(dirfd)),
+		              err);
+	if (rc == 0)
+		rc = map(t, err);
+	if (rc != 0) {
+		unlinkat(dirfd, name, 0);
+		close(t->fd);
+		t->fd = -1;
+		return rc;
+	}
+	identify(t->header, service, version);
+	atomic_store_explicit(&t->header->magic, TAILBOX__TAPE_MAGIC,
+	                      memory_order_release);
+	return 0;
+}
+
+static void map_private(struct tailbox__tape *t)
+{
+	if (mmap(t->header, t->file_bytes, PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+	         0) == MAP_FAILED)
+		return; /* then the old mapping stays: no harm either */
+}
+
+void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
+                         int remove_file)
+{
+	if (t->header == NULL)
+		return;
+	atomic_store_explicit(&t->header->end_state, how, memory_order_release);
+	if (remove_file)
+		unlink(t->path);
+	map_private(t);
+	if (old_map != NULL)
+		munmap(old_map, old_bytes);
+	old_map = t->header;
+	old_bytes = t->file_bytes;
+	close(t->fd);
+	memset(t, 0, sizeof(*t));
+	t->fd = -1;
+}
+
+void tailbox__tape_in_child(struct tailbox__tape *t)
+{
+	if (t->header == NULL)
+		return;
+	map_private(t);
+	/* Closing is harmless: the lock belongs to the parent. */
+	close(t->fd);
+	t->fd = -1;
+	t->header = NULL;
+}

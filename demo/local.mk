@@ -1,0 +1,21 @@
+# Demos link what users link.
+noinst_PROGRAMS += demo/hello
+demo_hello_SOURCES = demo/hello.c
+demo_hello_LDADD = libtailbox.la $(MHD_LIBS)
+
+if HAVE_SHOP
+noinst_PROGRAMS += demo/load demo/shop
+endif
+demo_shop_SOURCES += \
+	demo/shop.c \
+	demo/shop_db.c \
+	demo/shop_pages.c \
+	demo/shop_queries.c \
+	demo/shop_supplier.c \
+	demo/shop.h \
+	demo/shop_db.h
+demo_shop_LDADD = libtailbox.la $(MHD_LIBS) $(SQLITE_LIBS) $(CURL_LIBS)
+demo_load_SOURCES = demo/load.c
+demo_load_LDADD = $(CURL_LIBS)
+
+EXTRA_DIST += demo/run.sh

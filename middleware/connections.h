@@ -1,0 +1,107 @@
+/* middleware/connections.h - the state of each connection, by descriptor.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A descriptor is one connection's from STARTED to CLOSED, and the server
+ * closes it only after CLOSED; so a table by descriptor needs neither the
+ * application's *req_cls nor its socket context. State is written by the
+ * thread that owns the connection at that time. With a thread for each
+ * connection STARTED and CLOSED run on the listening thread, before that
+ * thread is made and after it is joined.
+ */
+#ifndef TAILBOX_MIDDLEWARE_CONNECTIONS_H
+#define TAILBOX_MIDDLEWARE_CONNECTIONS_H 1
+
+#include "core/recorder.h"
+#include "middleware/daemon.h"
+#include "middleware/tcp_info.h"
+
+enum tailbox__step {
+	TAILBOX__STEP_NONE,   /* no request, or one that is not recorded */
+	TAILBOX__STEP_LINE,   /* request line seen, handler not called yet */
+	TAILBOX__STEP_HOLD,   /* GET: first call returned, its hold goes on */
+	TAILBOX__STEP_BODY,   /* more of the body is expected */
+	TAILBOX__STEP_AGAIN,  /* nothing queued, the handler is called again */
+	TAILBOX__STEP_QUEUED  /* a response is queued */
+};
+
+struct tailbox__conn {
+	/* Line 0, every hook. `connection` is the one word that threads which
+	 * do not own the connection may look at. */
+	_Alignas(64) _Atomic(struct MHD_Connection *) connection; /* NULL: free */
+	struct tailbox__slot *slot; /* NULL = none could be had */
+	uint64_t mark;       /* tick of the last edge: line, start or end of a
+	                        hold, queued */
+	uint64_t previous_end; /* tick; of the request before */
+	struct tailbox__mhd *mhd;
+	uint32_t epoch;      /* of the recorder that the slot belongs to */
+	uint32_t slot_index;
+	uint8_t step;
+	bool is_first;       /* the next call is (again) the first one */
+	bool has_body;       /* upload data was seen */
+	bool was_called;     /* the handler, for this request */
+	bool has_baseline;   /* bytes_out_before is exact now */
+	bool is_tcp;
+	bool is_upgraded;
+	bool was_accepted_late; /* waited in the accept queue; not yet told */
+	uint32_t requests;
+	uint32_t spin;       /* final calls in a row that queued nothing */
+
+	/* Line 1, seldom. Ticks; 0 = not. */
+	uint64_t suspended_at;
+	tailbox__a64 resumed_at; /* stored by the resuming thread */
+	uint64_t body;           /* time of the body so far; by has_body */
+	uint64_t opened;
+	uint64_t bytes_out_before; /* handed to the kernel before now */
+	int fd;
+	uint32_t suspend_place;  /* in the table of suspend.c, plus 1 */
+	uint8_t pending_len;     /* a route that has no name yet; 0 = none */
+	char pending[TAILBOX_NAME_MAX];
+};
+
+/* Make the table; descriptors up to the hard limit of this process, at most
+ * TAILBOX__FD_MAX. Idempotent. 0 or -ENOMEM. */
+#define TAILBOX__FD_MAX (1u << 20)
+int tailbox__connections_init(void);
+/* Tests: pretend that the table ends here; 0 = as it was made. */
+void tailbox__connections_limit(uint32_t fds);
+
+/* The last connection this thread looked at; never NULL. */
+extern __thread struct tailbox__conn *tailbox__last_conn
+        __attribute__((tls_model("initial-exec")));
+/* Look it up; makes it the last one, or NULL. */
+struct tailbox__conn *tailbox__conn_find(struct MHD_Connection *c);
+
+/* Certain: `connection` is set from STARTED to CLOSED only, and c is alive, so
+ * no two entries name it. */
+static inline bool tailbox__conn_is(const struct tailbox__conn *s,
+                                    const struct MHD_Connection *c)
+{
+	return atomic_load_explicit(&s->connection, memory_order_relaxed) == c;
+}
+
+/* The state of a connection, NULL when it has none; tailbox__last_conn is the
+ * same then, unless it is NULL. On the thread that owns the connection. */
+static inline struct tailbox__conn *
+tailbox__conn_of(struct MHD_Connection *c)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+
+	if (__builtin_expect(tailbox__conn_is(s, c), 1))
+		return s;
+	return tailbox__conn_find(c);
+}
+
+/* A slot for the connection, with what is known of it. False: none. */
+bool tailbox__conn_take_slot(struct tailbox__thread *t,
+                             struct tailbox__conn *s);
+
+/* The bytes of the request that just ended, into its slot. */
+void tailbox__conn_bytes(struct tailbox__conn *s);
+
+/* MHD_OPTION_NOTIFY_CONNECTION; cls: struct tailbox__mhd. */
+void tailbox__hook_connection(void *cls, struct MHD_Connection *c,
+                              void **socket_context,
+                              enum MHD_ConnectionNotificationCode toe);
+
+#endif

@@ -1,0 +1,438 @@
+/* middleware/hooks.c - the way of a request through the application.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Three hooks see a request: its line, each call of the handler, completion.
+ * What they add to it is the price of tailbox, so the way of a plain GET is
+ * here and in one piece, and everything that is seldom is in phases.c.
+ *
+ * Such a GET takes two handler calls: the first, with the headers, in which
+ * most applications only make a context, and the final one, which answers.
+ * They follow at once, so they are one hold: the clock is not read in
+ * between. (A GET that has a body does not fit; its first call is too short
+ * to matter, and the time up to the second is booked as body.) That leaves
+ * four clock reads: line, entry, exit, completion. Line and entry are two
+ * because headers may come in pieces; what lies between is not the handler's.
+ *
+ * When recording is off the hooks only keep what parity with a bare server
+ * needs: our URI_LOG makes the server report completion of requests that the
+ * application would never have heard of; was_called tells which.
+ *
+ * No hook allocates, locks or enters the kernel, but for tailbox__conn_bytes
+ * and the looks of ingress.c, which are rationed.
+ */
+#include "middleware/hooks.h"
+
+#include <string.h>
+
+#include "core/run.h"
+#include "middleware/ingress.h"
+#include "middleware/route.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* What is passed to by a jump stays out of the way of those who pass. */
+#define NOINLINE __attribute__((noinline))
+
+/* --- request line ------------------------------------------------------ */
+
+static void *user_uri_log(struct tailbox__mhd *m, const char *uri,
+                          struct MHD_Connection *c)
+{
+	return m->uri_log ? m->uri_log(m->uri_log_cls, uri, c) : NULL;
+}
+
+static void keep_pending(struct tailbox__conn *s,
+                         const struct tailbox__route *r)
+{
+	uint64_t text[sizeof(s->slot->id_text) / 8] = { 0 };
+
+	s->pending_len = (uint8_t)r->len;
+	memcpy(s->pending, r->label, r->len);
+	/* Readers of a request that is stuck want to know which it is: while
+	 * an MHD request has no route and no id, its id is the route to be. */
+	memcpy(text, r->label,
+	       r->len < sizeof(text) ? r->len : sizeof(text) - 1);
+	for (size_t i = 0; i < sizeof(text) / 8; i++)
+		TAILBOX__SET(s->slot->id_text[i], text[i]);
+}
+
+/* What a connection's first request settles. */
+static void first_request(struct tailbox__thread *t, struct tailbox__conn *s)
+{
+	uint32_t number = TAILBOX__GET(s->mhd->number);
+
+	/* Not known yet when the connection was made before
+	 * MHD_start_daemon() returned. */
+	TAILBOX__SET(s->slot->daemon, number);
+	if (number != 0)
+		TAILBOX__SET(t->entry->worker, number << 16 | 1);
+}
+
+static void begin(struct tailbox__thread *t, struct tailbox__conn *s,
+                  const char *uri)
+{
+	struct tailbox__route r;
+	uint16_t name;
+
+	tailbox__route_make(&r, uri);
+	name = tailbox__name_find(r.hash, r.label, r.len);
+	s->mark = tailbox__request_open(t, s->slot, name, TAILBOX__NAME_HTTP, 0,
+	                                TAILBOX__PHASE_HEADERS);
+	s->step = TAILBOX__STEP_LINE;
+	s->is_first = true;
+	s->has_body = false;
+	s->spin = 0;
+	s->pending_len = 0;
+	if (UNLIKELY(name == TAILBOX__NAME_NONE))
+		keep_pending(s, &r);
+	if (UNLIKELY(s->requests == 0))
+		first_request(t, s);
+	TAILBOX__SET(s->slot->requests, ++s->requests);
+	tailbox__ingress(t, s);
+}
+
+/* The connection has a slot that is ours to write, and no request. */
+static bool make_ready(struct tailbox__thread *t, struct tailbox__conn *s)
+{
+	if (UNLIKELY(s->slot == NULL || s->epoch != t->epoch))
+		return tailbox__conn_take_slot(t, s);
+	if (UNLIKELY(s->step != TAILBOX__STEP_NONE))
+		tailbox__request_cut(t, s);
+	return true;
+}
+
+/* With an application's URI_LOG. */
+static NOINLINE void *user_uri_log_timed(struct tailbox__thread *t,
+                                         struct tailbox__conn *s,
+                                         const char *uri,
+                                         struct MHD_Connection *c)
+{
+	uint64_t since = s->mark;
+	void *result;
+
+	tailbox__hold_begin(t, s, TAILBOX__HOLD_URI_LOG, since);
+	result = s->mhd->uri_log(s->mhd->uri_log_cls, uri, c);
+	tailbox__hold_end(t, s, since, tailbox__now());
+	return result;
+}
+
+static NOINLINE void *recorded_uri_log(struct tailbox__mhd *m, const char *uri,
+                                       struct MHD_Connection *c)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__thread_get();
+
+	if (UNLIKELY(t == NULL || !make_ready(t, s))) {
+		s->step = TAILBOX__STEP_NONE;
+		s->has_baseline = false;
+		return user_uri_log(m, uri, c);
+	}
+	begin(t, s, uri);
+	if (m->uri_log == NULL)
+		return NULL;
+	return user_uri_log_timed(t, s, uri, c);
+}
+
+static NOINLINE void *uncached_uri_log(struct tailbox__mhd *m, const char *uri,
+                                       struct MHD_Connection *c)
+{
+	if (tailbox__conn_find(c) != NULL)
+		return tailbox__hook_uri_log(m, uri, c);
+	return user_uri_log(m, uri, c);
+}
+
+void *tailbox__hook_uri_log(void *cls, const char *uri,
+                            struct MHD_Connection *c)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+
+	if (UNLIKELY(!tailbox__conn_is(s, c)))
+		return uncached_uri_log(cls, uri, c);
+	s->was_called = false;
+	if (LIKELY(tailbox__recorder_is_on()))
+		return recorded_uri_log(cls, uri, c);
+	/* Unrecorded, and its bytes are nobody's. */
+	s->step = TAILBOX__STEP_NONE;
+	s->has_baseline = false;
+	return user_uri_log(cls, uri, c);
+}
+
+/* --- handler ----------------------------------------------------------- */
+
+/* GET and HEAD: the only methods whose second call follows at once. */
+static inline bool has_no_body(const char *method)
+{
+	return (method[0] == 'G' && method[1] == 'E' && method[2] == 'T' &&
+	        method[3] == '\0') ||
+	       UNLIKELY(strcmp(method, "HEAD") == 0);
+}
+
+static inline void first_call(struct tailbox__thread *t,
+                              struct tailbox__conn *s,
+                              struct MHD_Connection *c)
+{
+	struct tailbox__slot *slot = s->slot;
+	uint64_t now = tailbox__now();
+
+	TAILBOX__SET(slot->headers, now - s->mark);
+	TAILBOX__SET(slot->phase_since, now);
+	TAILBOX__KNOW(slot, TAILBOX__KNOWN_HEADERS |
+	                            TAILBOX__KNOWN_PHASE_SINCE);
+	TAILBOX__SET(slot->phase, TAILBOX__PHASE_HANDLER);
+	TAILBOX__SET(slot->calls, 1);
+	s->mark = now;
+	s->was_called = true;
+	tailbox__hold_begin(t, s, TAILBOX__HOLD_HANDLER, now);
+	tailbox__trace_look(c, slot);
+}
+
+static inline void count_call(struct tailbox__conn *s)
+{
+	uint32_t calls = TAILBOX__GET(s->slot->calls) + 1;
+
+	if (LIKELY(calls != 0)) /* saturates */
+		TAILBOX__SET(s->slot->calls, calls);
+}
+
+/* The handler returned and a response is queued. */
+static inline void queued(struct tailbox__thread *t, struct tailbox__conn *s,
+                          unsigned status)
+{
+	struct tailbox__slot *slot = s->slot;
+	uint64_t now = tailbox__now();
+
+	TAILBOX__SUM(slot, handler, TAILBOX__KNOWN_HANDLER, now - s->mark);
+	TAILBOX__SET(slot->status, (uint16_t)status);
+	TAILBOX__SET(slot->queued_at, now);
+	TAILBOX__SET(slot->phase_since, now);
+	TAILBOX__SET(slot->phase, TAILBOX__PHASE_SEND);
+	/* The name first, so that the hold is remembered with it. */
+	if (UNLIKELY(s->pending_len != 0))
+		tailbox__phase_name(t, s, status);
+	tailbox__hold_end(t, s, s->mark, now);
+	s->mark = now;
+	s->step = TAILBOX__STEP_QUEUED;
+	if (UNLIKELY(status == MHD_HTTP_SWITCHING_PROTOCOLS))
+		tailbox__phase_upgraded(t, s, now);
+}
+
+/* --- the hook; its arguments are passed on by a jump ------------------- */
+
+#define PARAMETERS                                                             \
+	struct MHD_Connection *c, const char *url, const char *method,         \
+	        const char *version, const char *data, size_t *size,           \
+	        void **req_cls
+#define ARGUMENTS c, url, method, version, data, size, req_cls
+
+/* Whether this thread may write the connection's slot; else the request goes
+ * on unrecorded. */
+static inline bool is_lost(const struct tailbox__thread *t,
+                           struct tailbox__conn *s)
+{
+	if (LIKELY(t != NULL && t->epoch == s->epoch))
+		return false;
+	s->was_called = true;
+	s->step = TAILBOX__STEP_NONE;
+	return true;
+}
+
+/* The first call. */
+static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__thread_get();
+	struct tailbox__call call = { true, MHD_NO, 0, 0 };
+	unsigned status;
+
+	if (UNLIKELY(is_lost(t, s)))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	first_call(t, s, c);
+	call.result = m->handler(m->handler_cls, ARGUMENTS);
+	status = tailbox__status_of(c);
+	if (status != 0) {
+		queued(t, s, status);
+		if (!has_no_body(method))
+			tailbox__phase_early(s, c);
+	} else if (LIKELY(call.result == MHD_YES && has_no_body(method)) &&
+	           !(s->mhd->can_suspend && tailbox__suspended(s, c))) {
+		s->is_first = false;
+		s->step = TAILBOX__STEP_HOLD;
+	} else {
+		tailbox__phase_leave(t, s, c, &call);
+	}
+	return call.result;
+}
+
+/* The second call of a request without body. */
+static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__call call = { false, MHD_NO, 0, 0 };
+	struct tailbox__thread *t;
+	unsigned status;
+
+	if (UNLIKELY(is_lost(tailbox__thread_get(), s)))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	count_call(s);
+	call.result = m->handler(m->handler_cls, ARGUMENTS);
+	status = tailbox__status_of(c);
+	t = tailbox__thread_get();
+	if (LIKELY(status != 0))
+		queued(t, s, status);
+	else
+		tailbox__phase_leave(t, s, c, &call);
+	return call.result;
+}
+
+/* All others. */
+static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__thread_get();
+	struct tailbox__call call = { s->is_first, MHD_NO, *size, 0 };
+	unsigned status;
+
+	if (UNLIKELY(is_lost(t, s)))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	count_call(s);
+	tailbox__phase_enter(t, s, call.upload);
+	call.result = m->handler(m->handler_cls, ARGUMENTS);
+	if (call.upload != 0) {
+		call.consumed = call.upload - *size;
+		TAILBOX__SUM(s->slot, bytes_in, TAILBOX__KNOWN_BYTES_IN,
+		             call.consumed);
+	}
+	status = tailbox__status_of(c);
+	if (status == 0) {
+		tailbox__phase_leave(t, s, c, &call);
+		return call.result;
+	}
+	queued(t, s, status);
+	if (call.was_first)
+		tailbox__phase_early(s, c);
+	return call.result;
+}
+
+static NOINLINE enum MHD_Result uncached_handler(struct tailbox__mhd *m,
+                                                 PARAMETERS)
+{
+	if (tailbox__conn_find(c) != NULL)
+		return tailbox__hook_handler(m, ARGUMENTS);
+	return m->handler(m->handler_cls, ARGUMENTS);
+}
+
+enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
+{
+	struct tailbox__mhd *m = cls;
+	struct tailbox__conn *s = tailbox__last_conn;
+
+	if (UNLIKELY(!tailbox__conn_is(s, c)))
+		return uncached_handler(m, ARGUMENTS);
+	if (s->step == TAILBOX__STEP_HOLD && *size == 0)
+		return final_handler(m, ARGUMENTS);
+	if (s->step == TAILBOX__STEP_LINE)
+		return first_handler(m, ARGUMENTS);
+	if (s->step != TAILBOX__STEP_NONE)
+		return other_handler(m, ARGUMENTS);
+	s->was_called = true;
+	return m->handler(m->handler_cls, ARGUMENTS);
+}
+
+/* --- completion -------------------------------------------------------- */
+
+/* Would a bare server have reported this completion? It does so for requests
+ * whose handler was called, and with a URI_LOG of the application's for all
+ * whose line was seen. Where the connection has no state, the best that can
+ * be told is whether anybody put something into *req_cls. */
+static bool is_reported(const struct tailbox__mhd *m,
+                        const struct tailbox__conn *s, void **req_cls,
+                        enum MHD_RequestTerminationCode toe)
+{
+	if (m->completed == NULL)
+		return false;
+	if (m->uri_log != NULL)
+		return true;
+	if (s != NULL)
+		return s->was_called;
+	return *req_cls != NULL || toe == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+}
+
+static void user_completed(struct tailbox__thread *t, struct tailbox__conn *s,
+                           struct MHD_Connection *c, void **req_cls,
+                           enum MHD_RequestTerminationCode toe, uint64_t now)
+{
+	struct tailbox__mhd *m = s->mhd;
+
+	tailbox__hold_begin(t, s, TAILBOX__HOLD_COMPLETED, now);
+	m->completed(m->completed_cls, c, req_cls, toe);
+	tailbox__hold_end(t, s, now, tailbox__now());
+}
+
+static unsigned termination_of(enum MHD_RequestTerminationCode toe)
+{
+	_Static_assert((int)TAILBOX__TERM_CLIENT_ABORT ==
+	                       MHD_REQUEST_TERMINATED_CLIENT_ABORT + 1,
+	               "terminations are those of MHD plus 1");
+	return (unsigned)toe + 1 < TAILBOX__TERM_COUNT ? (unsigned)toe + 1
+	                                               : TAILBOX__TERM_UNKNOWN;
+}
+
+static NOINLINE void plain_completed(struct tailbox__mhd *m,
+                                     struct MHD_Connection *c, void **req_cls,
+                                     enum MHD_RequestTerminationCode toe)
+{
+	if (is_reported(m, tailbox__conn_of(c), req_cls, toe))
+		m->completed(m->completed_cls, c, req_cls, toe);
+}
+
+static NOINLINE void recorded_completed(struct tailbox__mhd *m,
+                                        struct MHD_Connection *c,
+                                        void **req_cls,
+                                        enum MHD_RequestTerminationCode toe)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__thread_get();
+	uint64_t now, send;
+
+	if (UNLIKELY(t == NULL || t->epoch != s->epoch)) {
+		s->step = TAILBOX__STEP_NONE;
+		plain_completed(m, c, req_cls, toe);
+		return;
+	}
+	now = tailbox__now();
+	if (LIKELY(s->step == TAILBOX__STEP_QUEUED && s->suspended_at == 0)) {
+		send = now - s->mark;
+		TAILBOX__KNOW(s->slot, TAILBOX__KNOWN_SEND);
+	} else {
+		send = tailbox__phase_finish(t, s, c, now);
+	}
+	if (now - TAILBOX__GET(s->slot->line) >= m->long_request ||
+	    s->requests == 1)
+		tailbox__conn_bytes(s);
+	else
+		s->has_baseline = false;
+	TAILBOX__SET(t->entry->last_seen, now);
+	/* The application may still speak of the request; its end is past. */
+	if (m->completed != NULL && is_reported(m, s, req_cls, toe))
+		user_completed(t, s, c, req_cls, toe, now);
+	s->previous_end = now;
+	s->step = TAILBOX__STEP_NONE;
+	tailbox__request_close(t, s->slot, now, termination_of(toe), send);
+}
+
+void tailbox__hook_completed(void *cls, struct MHD_Connection *c,
+                             void **req_cls,
+                             enum MHD_RequestTerminationCode toe)
+{
+	struct tailbox__mhd *m = cls;
+	struct tailbox__conn *s = tailbox__conn_of(c);
+
+	if (LIKELY(s != NULL && s->step != TAILBOX__STEP_NONE))
+		recorded_completed(m, c, req_cls, toe);
+	else if (m->completed != NULL)
+		plain_completed(m, c, req_cls, toe);
+}

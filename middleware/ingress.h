@@ -1,0 +1,71 @@
+/* middleware/ingress.h - holds, and who waited behind them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TAILBOX_MIDDLEWARE_INGRESS_H
+#define TAILBOX_MIDDLEWARE_INGRESS_H 1
+
+#include "middleware/connections.h"
+
+/* The application is entered at tick `since`: what readers show of a worker
+ * that does not come back. Relaxed: a reader that sees a mix of two holds is
+ * a reader that looked at the edge between them. */
+static inline void tailbox__hold_begin(struct tailbox__thread *t,
+                                       const struct tailbox__conn *s,
+                                       unsigned kind, uint64_t since)
+{
+	struct tailbox__thread_entry *e = t->entry;
+
+	TAILBOX__SET(e->hold_kind, kind);
+	TAILBOX__SET(e->hold_slot, s->slot_index);
+	TAILBOX__SET(e->hold_route, TAILBOX__GET(s->slot->route));
+	TAILBOX__SET(e->hold_since, since);
+}
+
+/* A hold of an eighth of a jiffy or more: remember it for those who wait. */
+void tailbox__hold_long(struct tailbox__thread *t,
+                        const struct tailbox__conn *s, uint64_t since,
+                        uint64_t now);
+
+/* The application returned; since: when the hold began. */
+static inline void tailbox__hold_end(struct tailbox__thread *t,
+                                     const struct tailbox__conn *s,
+                                     uint64_t since, uint64_t now)
+{
+	struct tailbox__thread_entry *e = t->entry;
+
+	TAILBOX__SET(e->hold_since, 0);
+	TAILBOX__ADD(e->holds, 1);
+	TAILBOX__ADD(e->hold_ticks, now - since);
+	TAILBOX__SET(e->last_seen, now);
+	if (__builtin_expect(now - since >= s->mhd->eighth, 0))
+		tailbox__hold_long(t, s, since, now);
+}
+
+/* The holder's route got its name after its hold had ended. */
+void tailbox__hold_named(struct tailbox__thread *t, uint64_t number,
+                         uint16_t route);
+
+/* A read of TCP_INFO is due at a request line: fills the slot's ingress. */
+void tailbox__ingress_look(struct tailbox__thread *t,
+                           struct tailbox__conn *s);
+
+/* At a request line, whose tick is s->mark. Pays for a read only when one is
+ * due. */
+static inline void tailbox__ingress(struct tailbox__thread *t,
+                                    struct tailbox__conn *s)
+{
+	/* An idle jiffy ends a run of callbacks; idle for less is finer than
+	 * what is measured. */
+	if (s->mark - TAILBOX__GET(t->entry->last_seen) >= s->mhd->jiffy)
+		t->busy_since = s->mark;
+	if (__builtin_expect(s->mark >= t->look_at, 0) ||
+	    __builtin_expect(s->was_accepted_late, 0))
+		tailbox__ingress_look(t, s);
+}
+
+/* A connection was accepted: did it wait to be? */
+void tailbox__ingress_accepted(struct tailbox__conn *s,
+                               const struct tailbox__tcp *i);
+
+#endif

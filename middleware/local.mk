@@ -1,0 +1,22 @@
+area_HEADERS += \
+	middleware/tailbox/mhd.h
+libtailbox_all_la_SOURCES += \
+	middleware/connections.c \
+	middleware/daemon.c \
+	middleware/hooks.c \
+	middleware/ingress.c \
+	middleware/options.c \
+	middleware/phases.c \
+	middleware/route.c \
+	middleware/suspend.c \
+	middleware/tasks.c \
+	middleware/tcp_info.c \
+	middleware/trace.c \
+	middleware/connections.h \
+	middleware/daemon.h \
+	middleware/hooks.h \
+	middleware/ingress.h \
+	middleware/options.h \
+	middleware/route.h \
+	middleware/tasks.h \
+	middleware/tcp_info.h

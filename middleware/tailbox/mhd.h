@@ -1,0 +1,72 @@
+/* tailbox/mhd.h - record a libmicrohttpd daemon.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The whole of the smallest adoption:
+ *
+ *     tailbox_start("shop", NULL);
+ *     d = tailbox_mhd_start_daemon(FLAGS, 8888, NULL, NULL, &answer, NULL,
+ *                                  MHD_OPTION_END);
+ *     ...
+ *     tailbox_mhd_stop_daemon(d);
+ *     tailbox_stop();
+ *
+ * The application's callbacks, *req_cls, socket_context and upgrade handlers
+ * see the same calls in the same order with the same arguments as without
+ * us. MHD_stop_daemon and MHD_quiesce_daemon may be called directly as well.
+ */
+#ifndef TAILBOX_MHD_H
+#define TAILBOX_MHD_H 1
+
+#include <stdarg.h>
+
+#include <microhttpd.h>
+
+#include <tailbox.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* As MHD_start_daemon / _va, recorded. Options that this library does not
+ * know: MHD gets the untouched arguments, the daemon runs unrecorded and
+ * status names the option. Also unrecorded when tailbox is off or not
+ * started: then this is MHD_start_daemon_va and nothing else.
+ * Returns what MHD returns. Threads: any thread. Since 0.1. */
+TAILBOX_API struct MHD_Daemon *
+tailbox_mhd_start_daemon(unsigned int flags, uint16_t port,
+                         MHD_AcceptPolicyCallback apc, void *apc_cls,
+                         MHD_AccessHandlerCallback dh, void *dh_cls, ...);
+TAILBOX_API struct MHD_Daemon *
+tailbox_mhd_start_daemon_va(unsigned int flags, uint16_t port,
+                            MHD_AcceptPolicyCallback apc, void *apc_cls,
+                            MHD_AccessHandlerCallback dh, void *dh_cls,
+                            va_list ap);
+
+/* The same with the options in an array that ends with MHD_OPTION_END; NULL
+ * means no options. The array may go away after the call. Since 0.1. */
+TAILBOX_API struct MHD_Daemon *
+tailbox_mhd_start_daemon_array(unsigned int flags, uint16_t port,
+                               MHD_AcceptPolicyCallback apc, void *apc_cls,
+                               MHD_AccessHandlerCallback dh, void *dh_cls,
+                               const struct MHD_OptionItem *options);
+
+/* As MHD_stop_daemon; also frees what the start above made. NULL does
+ * nothing. Threads: as MHD_stop_daemon. Since 0.1. */
+TAILBOX_API void tailbox_mhd_stop_daemon(struct MHD_Daemon *daemon);
+
+/* As MHD_suspend_connection / MHD_resume_connection, and the time suspended
+ * and the delay until the handler runs again become phases of the request.
+ * Threads: as MHD's. Since 0.1. */
+TAILBOX_API void tailbox_mhd_suspend_connection(struct MHD_Connection *c);
+TAILBOX_API void tailbox_mhd_resume_connection(struct MHD_Connection *c);
+
+/* The request that is being served on a connection, NULL when there is none
+ * or it is not recorded. Call it from a callback of MHD for that connection,
+ * and hand the result over to whom works on the request. Since 0.1. */
+TAILBOX_API tailbox_request tailbox_request_of(struct MHD_Connection *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

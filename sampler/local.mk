@@ -1,0 +1,22 @@
+area_HEADERS += \
+	sampler/tailbox/pool.h
+libtailbox_all_la_SOURCES += \
+	sampler/cgroup.c \
+	sampler/listen.c \
+	sampler/machine.c \
+	sampler/pools.c \
+	sampler/proc.c \
+	sampler/sample.c \
+	sampler/sampler.c \
+	sampler/scan.c \
+	sampler/workers.c \
+	sampler/cgroup.h \
+	sampler/listen.h \
+	sampler/machine.h \
+	sampler/pools.h \
+	sampler/proc.h \
+	sampler/sample.h \
+	sampler/sampler.h \
+	sampler/scan.h \
+	sampler/values.h \
+	sampler/workers.h

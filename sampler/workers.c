@@ -1,0 +1,308 @@
+/* sampler/workers.c - what each worker does: CPU, run queue, state, hold.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Workers are the threads of the tape that ran a callback of a recorded
+ * daemon, and the threads that came into being with a daemon and have not run
+ * one yet: an idle worker is worth as much to know as a busy one. (Thread
+ * names prove nothing: a thread that a handler starts inherits its name.)
+ * Where MHD makes a thread per connection, that second kind is its acceptor
+ * and left out.
+ *
+ * A sample has room for about 28 workers. When there are more, the ones that
+ * have been held longest are shown, then the first ones; the others are not in
+ * this sample at all. The sums (busy workers, requests behind them) are over
+ * all.
+ *
+ * Each worker costs three descriptors of the service, which are its and not
+ * ours to use up: at most TAILBOX__WORKERS_MAX threads are kept open, fewer
+ * under a small RLIMIT_NOFILE; what the files would tell of the workers beyond
+ * is unknown. Where the chosen ones change from sample to sample, a thread
+ * whose files were closed in between has no CPU time to tell at first: a
+ * delta needs two looks.
+ */
+#include "sampler/workers.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "core/clock.h"
+
+enum { FILES_PER_WORKER = 3, FILES_MIN = 2 };
+
+void tailbox__workers_init(struct tailbox__workers *w)
+{
+	const struct tailbox__proc_file closed = TAILBOX__PROC_FILE;
+	struct rlimit limit;
+
+	w->files_max = TAILBOX__WORKERS_MAX;
+	/* About a tenth of what the process may open. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur / 32 < w->files_max)
+		w->files_max = (uint32_t)(limit.rlim_cur / 32);
+	if (w->files_max < FILES_MIN)
+		w->files_max = FILES_MIN;
+	for (uint32_t i = 0; i < TAILBOX__WORKERS_MAX; i++) {
+		struct tailbox__worker_files *f = &w->files[i];
+
+		f->tid = 0;
+		f->last_used = 0;
+		f->schedstat = f->stat = f->wchan = closed;
+		f->has_last = false;
+	}
+	w->sample = 0;
+	w->chosen_count = 0;
+}
+
+static void close_files(struct tailbox__worker_files *f)
+{
+	tailbox__proc_close(&f->schedstat);
+	tailbox__proc_close(&f->stat);
+	tailbox__proc_close(&f->wchan);
+	f->tid = 0;
+	f->last_used = 0;
+	f->has_last = false;
+}
+
+void tailbox__workers_close(struct tailbox__workers *w)
+{
+	for (uint32_t i = 0; i < TAILBOX__WORKERS_MAX; i++)
+		close_files(&w->files[i]);
+}
+
+/* --- who they are --------------------------------------------------------- */
+
+/* Keep the worker when there is room, or in the place of the one that has
+ * been held for the shortest time. */
+static void consider(struct tailbox__workers *w, uint32_t max,
+                     const struct tailbox__worker *one)
+{
+	if (w->chosen_count < max) {
+		w->chosen[w->chosen_count++] = *one;
+		return;
+	}
+	if (max == 0)
+		return;
+	struct tailbox__worker *least = &w->chosen[max - 1];
+	for (uint32_t i = max - 1; i-- > 0;)
+		if (w->chosen[i].held_ticks < least->held_ticks)
+			least = &w->chosen[i];
+	if (one->held_ticks > least->held_ticks)
+		*least = *one;
+}
+
+static const struct tailbox__daemon *
+recorded(const struct tailbox__daemon *daemons, uint32_t count,
+         uint32_t number)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (daemons[i].number == number && daemons[i].is_recorded)
+			return &daemons[i];
+	return NULL;
+}
+
+static bool has_entry(const struct tailbox__scan *scan, uint32_t tid)
+{
+	for (uint32_t i = 0; i < scan->thread_count; i++)
+		if (scan->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Those of the daemon's threads that are on no entry of the tape. */
+static void find_unseen(struct tailbox__workers *w,
+                        const struct tailbox__scan *scan,
+                        const struct tailbox__daemon *d, uint32_t max)
+{
+	if (d->mode != TAILBOX__DAEMON_SINGLE &&
+	    d->mode != TAILBOX__DAEMON_POOL)
+		return;
+	for (uint32_t i = 0; i < d->tid_count && i < 64; i++) {
+		const struct tailbox__worker one = {
+			.tid = d->tids[i],
+			.subject = TAILBOX__WORKER_UNSEEN_OF(d->number, i),
+			.thread = UINT32_MAX,
+		};
+
+		if (one.tid != 0 && !has_entry(scan, one.tid) &&
+		    !tailbox__is_own_thread(one.tid))
+			consider(w, max, &one);
+	}
+}
+
+static void sort_by_subject(struct tailbox__worker *of, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		const struct tailbox__worker one = of[i];
+		uint32_t at = i;
+
+		for (; at > 0 && of[at - 1].subject > one.subject; at--)
+			of[at] = of[at - 1];
+		of[at] = one;
+	}
+}
+
+void tailbox__workers_find(struct tailbox__workers *w,
+                           const struct tailbox__scan *scan,
+                           const struct tailbox__daemon *daemons,
+                           uint32_t daemon_count, unsigned room)
+{
+	uint32_t max = room / TAILBOX__WORKER_VALUES_MAX;
+
+	if (max > TAILBOX__WORKERS_MAX)
+		max = TAILBOX__WORKERS_MAX;
+	w->chosen_count = 0;
+	w->busy = w->behind = 0;
+	for (uint32_t i = 0; i < scan->thread_count; i++) {
+		const struct tailbox__scan_thread *t = &scan->threads[i];
+		const struct tailbox__worker one = {
+			.tid = t->tid,
+			.subject = (uint16_t)i,
+			.thread = i,
+			.held_ticks = t->held_ticks,
+		};
+
+		if (t->tid == 0 || t->daemon == 0 ||
+		    !recorded(daemons, daemon_count, t->daemon))
+			continue;
+		w->busy += t->held_ticks != 0;
+		if (t->behind != TAILBOX__UNKNOWN)
+			w->behind += t->behind;
+		consider(w, max, &one);
+	}
+	for (uint32_t i = 0; i < daemon_count; i++)
+		if (daemons[i].is_recorded)
+			find_unseen(w, scan, &daemons[i], max);
+	sort_by_subject(w->chosen, w->chosen_count);
+}
+
+/* --- what they do --------------------------------------------------------- */
+
+/* The files of this thread: kept, or those not used for the longest time.
+ * NULL when this sample has used all of them. */
+static struct tailbox__worker_files *files_of(struct tailbox__workers *w,
+                                              uint32_t tid)
+{
+	struct tailbox__worker_files *oldest = &w->files[0];
+
+	for (uint32_t i = 0; i < w->files_max; i++) {
+		struct tailbox__worker_files *f = &w->files[i];
+
+		if (f->tid == tid) {
+			f->last_used = w->sample;
+			return f;
+		}
+		if (f->last_used < oldest->last_used)
+			oldest = f;
+	}
+	if (oldest->last_used == w->sample)
+		return NULL;
+	close_files(oldest);
+	oldest->tid = tid;
+	oldest->last_used = w->sample;
+	return oldest;
+}
+
+static bool read_file(struct tailbox__worker_files *f,
+                      struct tailbox__proc_file *file, const char *name,
+                      char *buf, size_t room)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%u/%s", f->tid, name);
+	return tailbox__proc_read(file, path, buf, room) >= 0;
+}
+
+static void add_times(struct tailbox__worker_files *f, uint16_t subject,
+                      struct tailbox__values *out)
+{
+	char text[128];
+	uint64_t run, wait;
+
+	if (!read_file(f, &f->schedstat, "schedstat", text, sizeof(text)) ||
+	    !tailbox__parse_schedstat(text, &run, &wait)) {
+		f->has_last = false;
+		return;
+	}
+	/* Opened anew: the number belongs to another thread now. */
+	if (f->has_last && f->last_opened == f->schedstat.opened &&
+	    run >= f->last_run_ns && wait >= f->last_wait_ns) {
+		/* In whole us, so that the parts add up over samples. */
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_CPU_US,
+		                    subject,
+		                    run / 1000 - f->last_run_ns / 1000);
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_RUNQ_US,
+		                    subject,
+		                    wait / 1000 - f->last_wait_ns / 1000);
+	}
+	f->has_last = true;
+	f->last_opened = f->schedstat.opened;
+	f->last_run_ns = run;
+	f->last_wait_ns = wait;
+}
+
+/* False when there is no such thread, as far as we can see. */
+static bool add_state(struct tailbox__worker_files *f, uint16_t subject,
+                      struct tailbox__values *out)
+{
+	char text[1024], name[TAILBOX_NAME_MAX + 1];
+
+	if (!read_file(f, &f->stat, "stat", text, sizeof(text)))
+		return false;
+	char state = tailbox__parse_state(text);
+	if (state)
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_STATE, subject,
+		                    (unsigned char)state);
+	if (read_file(f, &f->wchan, "wchan", text, sizeof(text)) &&
+	    tailbox__parse_wchan(text, name, sizeof(name)))
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_WCHAN, subject,
+		                    tailbox__name_cstr(name));
+	return true;
+}
+
+/* What the tape tells. A worker without an entry never was in the
+ * application and never had a connection. */
+static void add_hold(const struct tailbox__worker *one,
+                     const struct tailbox__scan *scan,
+                     struct tailbox__clock_scale scale,
+                     struct tailbox__values *out)
+{
+	static const struct tailbox__scan_thread unseen = {
+		.behind = TAILBOX__UNKNOWN
+	};
+	const struct tailbox__scan_thread *t =
+	        one->thread == UINT32_MAX ? &unseen :
+	                                    &scan->threads[one->thread];
+
+	tailbox__values_add(out, TAILBOX__METRIC_WORKER_HELD_US, one->subject,
+	                    tailbox__ticks_to_ns(scale, t->held_ticks) / 1000);
+	if (t->held_ticks && t->route != TAILBOX__NAME_NONE)
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_ROUTE,
+		                    one->subject, t->route);
+	tailbox__values_add(out, TAILBOX__METRIC_WORKER_BEHIND, one->subject,
+	                    t->behind);
+	tailbox__values_add(out, TAILBOX__METRIC_WORKER_CONNECTIONS,
+	                    one->subject, t->connections);
+}
+
+void tailbox__workers_add(struct tailbox__workers *w,
+                          const struct tailbox__scan *scan,
+                          struct tailbox__values *out)
+{
+	struct tailbox__clock_scale scale =
+	        tailbox__scale_of_hz(tailbox__clock.hz);
+
+	w->sample++;
+	for (uint32_t i = 0; i < w->chosen_count; i++) {
+		const struct tailbox__worker *one = &w->chosen[i];
+		struct tailbox__worker_files *f = files_of(w, one->tid);
+		bool is_there = f && add_state(f, one->subject, out);
+
+		/* A thread of a daemon's list that has ended since. */
+		if (!is_there && one->thread == UINT32_MAX)
+			continue;
+		if (f)
+			add_times(f, one->subject, out);
+		add_hold(one, scan, scale, out);
+	}
+}

@@ -1,0 +1,252 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Builds tailbox and runs its tests. On a bare Debian or Fedora machine this one
+# command is enough: what is missing is installed first, and named.
+#
+#     tests/run.sh            build, every test, a smoke run of the benchmarks
+#     tests/run.sh --full     and clang, ASan+UBSan, TSan, distcheck, install
+#
+# Writes into _build/ of this tree only, and temporary folders that it removes.
+# The last line is "N passed, N failed"; the exit status is 1 if any failed.
+set -eu
+LC_ALL=C
+export LC_ALL
+
+usage() {
+	echo "usage: tests/run.sh [--full]" >&2
+	exit 2
+}
+
+full=no
+for arg; do
+	case $arg in
+	--full) full=yes ;;
+	-h | --help)
+		sed -n '3,10s/^# \{0,1\}//p' "$0"
+		exit 0
+		;;
+	*) usage ;;
+	esac
+done
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+logs=$top/_build/logs
+jobs=$(nproc 2>/dev/null || echo 2)
+passed=0
+failed=0
+skipped=
+wrap= # what tests run under
+
+say() {
+	echo "== $*"
+}
+
+# --- counting ----------------------------------------------------------------
+
+fail_unit() {
+	failed=$((failed + 1))
+	echo "FAIL: $1"
+}
+
+# note_log FILE: the end of what a failure printed.
+note_log() {
+	sed 's/^/    /' "$1" | tail -n "${2:-40}"
+}
+
+# step NAME COMMAND...: one unit. Silent unless it fails; 77 means skipped.
+step() {
+	name=$1
+	shift
+	log=$logs/$(echo "$name" | tr ' /' '__').log
+	rc=0
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	case $rc in
+	0)
+		passed=$((passed + 1))
+		echo "PASS: $name"
+		return 0
+		;;
+	77)
+		skipped="$skipped
+  $name: $(tail -n 1 "$log")"
+		echo "SKIP: $name"
+		return 0
+		;;
+	esac
+	fail_unit "$name (exit status $rc)"
+	note_log "$log"
+	return 1
+}
+
+# count BUILD: add up what `make check` left in BUILD. A libcheck suite counts
+# each of its checks, any other test is one unit.
+count() {
+	find "$1/tests" -name '*.trs' >"$logs/trs"
+	if test ! -s "$logs/trs"; then
+		fail_unit "$1: no test ran"
+		return
+	fi
+	while read -r trs; do
+		log=${trs%.trs}.log
+		name=${log#"$top/_build/"}
+		name=${name%.log}
+		result=$(sed -n 's/^:test-result: //p' "$trs")
+		# shellcheck disable=SC2046 # three numbers
+		set -- $(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$log" |
+			awk '{ n += $1; bad += $2 + $3 } END { print n + 0, bad + 0 }')
+		case $result in
+		PASS)
+			if test "$1" -gt 0; then
+				passed=$((passed + $1 - $2))
+			else
+				passed=$((passed + 1))
+			fi
+			;;
+		SKIP)
+			skipped="$skipped
+  $name: $(sed '/^SKIP /d; /^$/d' "$log" | tail -n 1)"
+			;;
+		*)
+			# Checks may all be well and the program not: a leak, say.
+			passed=$((passed + $1 - $2))
+			failed=$((failed + ($2 > 0 ? $2 : 1)))
+			echo "FAIL: $name ($result)"
+			note_log "$log"
+			;;
+		esac
+	done <"$logs/trs"
+}
+
+# --- building ----------------------------------------------------------------
+
+# The source to build from: this tree, or what `make dist` would pack when the
+# tree was configured in place, since then it cannot serve builds elsewhere.
+prepare() {
+	mkdir -p "$logs"
+	if test ! -x configure || test ! -e Makefile.in ||
+	   test ! -e build-aux/depcomp; then
+		./autogen.sh
+	fi
+	src=$top
+	if test -e config.status; then
+		say "This tree is configured in place: testing a copy in _build/source"
+		src=$top/_build/source
+		rm -rf "$src"
+		make -s distdir distdir=_build/source
+	fi
+}
+
+# build NAME CONFIGURE-ARGUMENTS...: everything, programs of the tests too.
+build() {
+	dir=$top/_build/$1
+	shift
+	mkdir -p "$dir"
+	if test ! -e "$dir/config.status" ||
+	   test "$(cat "$dir/arguments" 2>/dev/null)" != "$src $*"; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		(cd "$dir" && "$src/configure" -q "$@") || return 1
+		echo "$src $*" >"$dir/arguments"
+	fi
+	make -s -C "$dir" -j "$jobs" all && make -s -C "$dir" -j "$jobs" check TESTS=
+}
+
+# suite BUILD: every test that automake runs; one after the other, since some
+# measure time.
+suite() {
+	dir=$top/_build/$1
+	find "$dir/tests" -name '*.trs' -exec rm -f {} +
+	rc=0
+	$wrap make -s -C "$dir" -k check >"$logs/$1-check.log" 2>&1 || rc=$?
+	$wrap make -s -C "$dir" -k check-long >"$logs/$1-long.log" 2>&1 || rc=$?
+	before=$failed
+	count "$dir"
+	if test $rc -ne 0 && test "$failed" -eq "$before"; then
+		fail_unit "make check in _build/$1"
+		note_log "$logs/$1-check.log"
+	fi
+	top_srcdir=$src
+	top_builddir=$dir
+	export top_srcdir top_builddir
+	for script in "$src"/tests/e2e/*.sh; do
+		test -e "$script" || continue
+		step "$1 e2e $(basename "$script" .sh)" $wrap "$script" || :
+	done
+}
+
+# --- the parts of --full -----------------------------------------------------
+
+# uninstalled PREFIX: nothing is left there but folders.
+uninstalled() {
+	left=$(find "$1" ! -type d)
+	test -z "$left" || {
+		echo "left behind: $left"
+		return 1
+	}
+}
+
+full_run() {
+	say "clang"
+	step "clang build" build clang CC=clang CXX=clang++ --enable-werror || :
+
+	CK_TIMEOUT_MULTIPLIER=6
+	export CK_TIMEOUT_MULTIPLIER
+
+	say "ASan + UBSan: build and every test"
+	if step "asan build" build asan --enable-sanitizer=address --enable-werror; then
+		suite asan
+	fi
+
+	say "TSan: build and every test"
+	if step "tsan build" build tsan --enable-sanitizer=thread --enable-werror; then
+		# TSan's memory layout and kernels that randomise more bits of
+		# an address than it knows do not agree.
+		! setarch -R true 2>/dev/null || wrap="setarch -R"
+		TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS-}"
+		CK_FORK=no
+		export TSAN_OPTIONS CK_FORK
+		suite tsan
+		wrap=
+		unset TSAN_OPTIONS CK_FORK
+	fi
+	unset CK_TIMEOUT_MULTIPLIER
+
+	say "distcheck"
+	step "make distcheck" make -C "$top/_build/main" distcheck || :
+
+	say "install, a consumer outside, uninstall"
+	prefix=$top/_build/prefix
+	rm -rf "$prefix"
+	if step "install build" build install --prefix="$prefix" &&
+	   step "make install" make -C "$top/_build/install" install; then
+		step "consumer" sh "$src/tests/consumer/run" "$prefix" || :
+		step "make uninstall" make -C "$top/_build/install" uninstall || :
+		step "uninstall leaves nothing" uninstalled "$prefix" || :
+	fi
+}
+
+# --- the run -----------------------------------------------------------------
+
+parts="library command shop demo tests"
+test $full = no || parts="$parts full"
+# shellcheck disable=SC2086 # words on purpose
+tests/needs $parts
+prepare
+
+say "Build in _build/main"
+if ! step "build" build main --enable-werror; then
+	echo "$passed passed, $failed failed"
+	exit 1
+fi
+
+say "Tests"
+suite main
+test ! -e demo/run.sh || step "demo/run.sh" demo/run.sh || :
+test $full = no || full_run
+
+if test -n "$skipped"; then
+	echo "Skipped:$skipped"
+fi
+echo "$passed passed, $failed failed"
+test "$failed" -eq 0
