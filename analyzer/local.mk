@@ -16,9 +16,11 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/load_values.c \
 	analyzer/timeline.c \
 	analyzer/timeline_draw.c \
+	analyzer/timeline_head.c \
 	analyzer/timeline_json.c \
 	analyzer/timeline_model.c \
 	analyzer/timeline_request.c \
+	analyzer/timeline_rows.c \
 	analyzer/timeline_text.c \
 	analyzer/json_filter.h \
 	analyzer/json_in.h \

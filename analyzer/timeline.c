@@ -60,7 +60,7 @@ static void put_str(const struct page *p, tailbox__str s, size_t columns)
 	tailbox__show_text(p->out, text, len, columns);
 }
 
-/* --- head ------------------------------------------------------------------ */
+/* --- head ----------------------------------------------------------------- */
 
 static void put_who(const struct page *p)
 {
@@ -237,7 +237,7 @@ static void put_quality(const struct page *p)
 		fputs("complete: nothing lost, nothing cut off\n", p->out);
 }
 
-/* --- figures --------------------------------------------------------------- */
+/* --- figures -------------------------------------------------------------- */
 
 static void put_times(const struct page *p, const struct tailbox__tl_route *r)
 {
@@ -301,7 +301,7 @@ static void put_count(const struct page *p,
 	fputc('\n', p->out);
 }
 
-/* --- what had not ended ---------------------------------------------------- */
+/* --- what had not ended --------------------------------------------------- */
 
 static void put_open_row(const struct page *p,
                          const struct tailbox__run_open *o, uint64_t end_us)
@@ -316,7 +316,7 @@ static void put_open_row(const struct page *p,
 	                : tailbox__show_us(text, end_us > o->start_us
 	                                                 ? end_us - o->start_us
 	                                                 : 0));
-	tailbox__show_padded(p->out, route, len, 26);
+	tailbox__show_padded(p->out, route, len, 28);
 	if (o->where) {
 		fputs("  in ", p->out);
 		put_str(p, o->where, 20);
@@ -329,14 +329,17 @@ static void put_open_row(const struct page *p,
 	if (o->since_us != TAILBOX__NONE && end_us >= o->since_us)
 		fprintf(p->out, " for %s",
 		        tailbox__show_us(text, end_us - o->since_us));
-	if (o->number)
-		fprintf(p->out, "  (%" PRIu64 ")", o->number);
 	fputc('\n', p->out);
+	if (!o->site && !o->number)
+		return;
+	fputs("          ", p->out);
+	if (o->number)
+		fprintf(p->out, " number %" PRIu64, o->number);
 	if (o->site) {
-		fputs("           at ", p->out);
-		put_str(p, o->site, p->width - 14);
-		fputc('\n', p->out);
+		fputs(" at ", p->out);
+		put_str(p, o->site, p->width - 44);
 	}
+	fputc('\n', p->out);
 }
 
 static void put_open(const struct page *p)
@@ -352,7 +355,7 @@ static void put_open(const struct page *p)
 		put_open_row(p, &p->run->open.items[i], end_us);
 }
 
-/* --- all ------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------ */
 
 static int put_slowest(const struct page *p,
                        const struct tailbox__timeline_options *o,

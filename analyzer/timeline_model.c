@@ -205,8 +205,8 @@ int tailbox__tl_summarize(const struct tailbox__run *run,
 		                   o->route);
 	else if (o->request && !out->slowest_count)
 		rc = tailbox__fail(err, -ENOENT,
-		                   "no request %.100s among the %zu", o->request,
-		                   n);
+		                   "no request %.100s among the %zu",
+		                   o->request, n);
 done:
 	tailbox__free(values);
 	tailbox__free(s);

@@ -86,8 +86,18 @@ int tailbox__tl_request(const struct tailbox__run *run, size_t index,
                         struct tailbox__tl_request *out);
 void tailbox__tl_request_fini(struct tailbox__tl_request *r);
 
+/* Its steps: an empty line; lines for the items, sorted by start. NULL or
+ * -ENOMEM when out of memory. */
+struct tailbox__tl_row *tailbox__tl_add_row(struct tailbox__tl_request *r,
+                                            enum tailbox__tl_kind kind);
+int tailbox__tl_make_rows(struct tailbox__tl_request *r);
+
 /* Draw one waterfall, its number first. */
 void tailbox__tl_draw(const struct tailbox__run *run,
+                      const struct tailbox__tl_request *r, size_t number,
+                      size_t width, FILE *out);
+/* Its head alone: route, outcome, when, ids. */
+void tailbox__tl_head(const struct tailbox__run *run,
                       const struct tailbox__tl_request *r, size_t number,
                       size_t width, FILE *out);
 /* What the signs mean. */

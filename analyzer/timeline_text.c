@@ -92,8 +92,8 @@ const char *tailbox__show_bytes(char *buf, uint64_t bytes)
 		unit *= 1000;
 		i++;
 	}
-	snprintf(buf, TAILBOX__SHOW_ROOM, "%" PRIu64 ".%" PRIu64 " %s",
-	         bytes / unit, bytes % unit / (unit / 10), names[i]);
+	snprintf(buf, TAILBOX__SHOW_ROOM, "%u.%u %s", (unsigned)(bytes / unit),
+	         (unsigned)(bytes % unit / (unit / 10)), names[i]);
 	return buf;
 }
 

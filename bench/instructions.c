@@ -7,6 +7,9 @@
  * bench/run.sh runs it under callgrind at two N: the difference, divided, is
  * exact to the instruction and the same on every run; CI compares it.
  * `off` is the plain server. The client's share is in all states the same.
+ * The clock is injected, a microsecond per look: under callgrind real time
+ * runs fifty times too slow for the requests, and what is done once per
+ * millisecond would be done every time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,13 @@
 
 #include "bench/server.h"
 #include "core/recorder.h"
+
+static uint64_t microseconds(void)
+{
+	static _Atomic uint64_t now = 1000000000u;
+
+	return atomic_fetch_add_explicit(&now, 1000, memory_order_relaxed);
+}
 
 int main(int argc, char **argv)
 {
@@ -29,6 +39,7 @@ int main(int argc, char **argv)
 
 	if (n <= 0 || mkdtemp(dir) == NULL)
 		return 2;
+	tailbox__clock_inject(microseconds, 1000000000u);
 	dirfd = tailbox__run_folder(dir, &err);
 	if (!is_off && tailbox__recorder_open(dirfd, dir, "bench", NULL,
 	                                      TAILBOX__TAPE_MIN, &err) != 0) {

@@ -26,8 +26,15 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
                               const char *version, const char *data,
                               size_t *size, void **req_cls)
 {
+	static int seen;
+
 	(void)cls, (void)url, (void)method, (void)version, (void)data;
-	(void)size, (void)req_cls;
+	(void)size;
+	/* An answer from the first call would close the connection. */
+	if (*req_cls == NULL) {
+		*req_cls = &seen;
+		return MHD_YES;
+	}
 	return MHD_queue_response(c, MHD_HTTP_OK, response);
 }
 
@@ -64,19 +71,21 @@ static int start_daemon(struct bench *b, unsigned workers)
 {
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
 	struct sockaddr_in sa = { .sin_family = AF_INET };
-	unsigned pool = workers > 1 ? workers : 0;
+	struct MHD_OptionItem o[] = {
+		{ MHD_OPTION_SOCK_ADDR, 0, &sa },
+		{ workers > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
+		  (intptr_t)workers, NULL },
+		{ MHD_OPTION_END, 0, NULL }
+	};
 
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (b->is_wrapped)
-		b->daemon = tailbox_mhd_start_daemon(
-		        flags, 0, NULL, NULL, answer, NULL,
-		        MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_THREAD_POOL_SIZE,
-		        pool, MHD_OPTION_END);
+		b->daemon = tailbox_mhd_start_daemon_array(
+		        flags, 0, NULL, NULL, answer, NULL, o);
 	else
-		b->daemon = MHD_start_daemon(
-		        flags, 0, NULL, NULL, answer, NULL,
-		        MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_THREAD_POOL_SIZE,
-		        pool, MHD_OPTION_END);
+		b->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, NULL,
+		                             MHD_OPTION_ARRAY, o,
+		                             MHD_OPTION_END);
 	if (b->daemon == NULL)
 		return -1;
 	b->port = MHD_get_daemon_info(b->daemon, MHD_DAEMON_INFO_BIND_PORT)

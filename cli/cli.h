@@ -43,7 +43,7 @@ int cli__export(const struct cli__command *self, int argc, char **argv);
 int cli__timeline(const struct cli__command *self, int argc, char **argv);
 int cli__overview(void); /* `tailbox` alone */
 
-/* --- options ------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------- */
 
 enum cli__option_type {
 	CLI__FLAG,     /* bool */
@@ -72,7 +72,7 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 bool cli__duration(const char *text, uint64_t *ms);
 bool cli__count(const char *text, uint64_t *value); /* digits only */
 
-/* --- output and failure -------------------------------------------------- */
+/* --- output and failure --------------------------------------------------- */
 
 FILE *cli__out(void);
 /* A line "tailbox: ..." on standard error. */
@@ -90,7 +90,7 @@ int cli__put_json(struct tailbox__json *j);
  * a service. Puts '?' in place of such bytes. */
 void cli__clean(char *text);
 
-/* --- growing text -------------------------------------------------------- */
+/* --- growing text --------------------------------------------------------- */
 
 struct cli__text { /* NUL-terminated when not empty */
 	char *at;

@@ -63,7 +63,7 @@ static void pause_ms(unsigned ms)
 	nanosleep(&ts, NULL); /* a signal ends it early: wanted */
 }
 
-/* --- progress -------------------------------------------------------------- */
+/* --- progress ------------------------------------------------------------- */
 
 struct progress {
 	bool is_shown;
@@ -108,7 +108,7 @@ static void progress_close(struct progress *p)
 	p->tape = NULL;
 }
 
-/* --- the window ------------------------------------------------------------ */
+/* --- the window ----------------------------------------------------------- */
 
 static void wait_window(const struct cli__target *t, uint64_t duration_ms)
 {
@@ -188,7 +188,7 @@ static bool wait_artifact(const struct cli__target *t, uint64_t id,
 	return false;
 }
 
-/* --- the result ------------------------------------------------------------ */
+/* --- the result ----------------------------------------------------------- */
 
 static bool save(const struct cli__target *t, const struct cli__artifact *a,
                  const char *path, struct cli__outfile *f)
@@ -257,8 +257,11 @@ int cli__capture(const struct cli__command *self, int argc, char **argv)
 		return cli__usage(self, "\"%s\" is no time from 1ms to 24h; "
 		                        "write 30s, 500ms, 2m",
 		                  argv[first]);
-	if (!cli__target_service(self, first + 1 < argc ? argv[first + 1] : NULL,
-	                         &t, &rc))
+	if (path && !strcmp(path, "-"))
+		return cli__usage(self, "-o -: an artifact and its timeline do "
+		                        "not both fit on standard output");
+	const char *target = first + 1 < argc ? argv[first + 1] : NULL;
+	if (!cli__target_service(self, target, &t, &rc))
 		return rc;
 	w.has_max_requests = w.max_requests != UINT64_MAX;
 	catch_signals();

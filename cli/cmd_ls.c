@@ -20,7 +20,7 @@ static void put_folders(FILE *out)
 			fprintf(out, "  looked in %s\n", folder);
 }
 
-/* --- the overview ---------------------------------------------------------- */
+/* --- the overview --------------------------------------------------------- */
 
 /* What one would do next: on a live service, else on what is left. */
 static void put_next(const struct cli__services *s, FILE *out)
@@ -71,7 +71,7 @@ int cli__overview(void)
 	return CLI__DONE;
 }
 
-/* --- ls -------------------------------------------------------------------- */
+/* --- ls ------------------------------------------------------------------- */
 
 static void num(struct tailbox__json *j, const char *key, uint64_t value)
 {
@@ -137,7 +137,7 @@ static int list_services(bool is_json)
 	return rc;
 }
 
-/* --- ls TARGET ------------------------------------------------------------- */
+/* --- ls TARGET ------------------------------------------------------------ */
 
 static void put_artifact(cli__json *one)
 {

@@ -102,7 +102,7 @@ static int put_text(const struct verdict *v)
 	return CLI__DONE;
 }
 
-/* --- as JSON --------------------------------------------------------------- */
+/* --- as JSON -------------------------------------------------------------- */
 
 static void num(struct tailbox__json *j, const char *key, uint64_t value)
 {

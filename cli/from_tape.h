@@ -30,6 +30,23 @@ uint64_t cli__tape_age_ns(const struct cli__tape_view *v, uint64_t tick);
 /* Start of an open request, its ingress wait included. */
 uint64_t cli__tape_start(const struct tailbox__slot *s);
 
+/* Kinds of losses, worst first; ended by key NULL. */
+struct cli__tape_loss {
+	const char *key, *text;
+	bool is_header; /* at: index into the header's, else a counter */
+	size_t at;
+};
+extern const struct cli__tape_loss cli__tape_losses[];
+uint64_t cli__tape_lost(struct cli__tape_view *v,
+                        const struct cli__tape_loss *l);
+/* "handler", "completed" ...; "idle" for none. */
+const char *cli__tape_hold(uint32_t kind);
+const char *cli__tape_phase(uint32_t phase);
+/* The slot that a worker is held by; NULL when it is not (any longer). */
+const struct tailbox__slot *
+cli__tape_held(const struct cli__tape_view *v,
+               const struct tailbox__thread_entry *t);
+
 /* As text, or as one JSON object, to cli__out(). Gives the exit code. */
 int cli__tape_status(const char *path, bool is_json);
 /* The JSON part of it. */

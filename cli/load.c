@@ -41,7 +41,7 @@ struct tailbox__run *cli__load_file(const char *path)
 	return run;
 }
 
-/* --- a tape ---------------------------------------------------------------- */
+/* --- a tape --------------------------------------------------------------- */
 
 static int feed(void *cls, unsigned kind, uint32_t thread, const char *records,
                 size_t bytes)
@@ -99,7 +99,7 @@ struct tailbox__run *cli__load_tape(const char *path)
 	return rc < 0 ? NULL : run;
 }
 
-/* --- artifacts of a live service ------------------------------------------- */
+/* --- artifacts of a live service ------------------------------------------ */
 
 static void fill(struct cli__artifact *out, cli__json *one)
 {

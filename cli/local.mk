@@ -1,5 +1,6 @@
 if HAVE_COMMAND
 bin_PROGRAMS += tailbox
+dist_man1_MANS = doc/tailbox.1
 endif
 tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
 tailbox_SOURCES += \
@@ -20,6 +21,8 @@ tailbox_SOURCES += \
 	cli/outfile.c \
 	cli/output.c \
 	cli/services.c \
+	cli/tape_json.c \
+	cli/tape_text.c \
 	cli/target.c \
 	cli/cli.h \
 	cli/from_tape.h \

@@ -17,8 +17,9 @@
 	"out, it is the only recorded service of this user.\n"
 #define ANY_TARGET_HELP                                                        \
 	"TARGET is an artifact (.tailbox or Run JSON, gzip too), - for an\n"   \
-	"artifact on standard input, a tape, or a service's name or pid: what\n" \
-	"its tape holds. NAME#ID or PID#ID is an artifact of a live service.\n"
+	"artifact on standard input, a tape, or a service's name or pid:\n"    \
+	"what its tape holds. NAME#ID or PID#ID is an artifact of a live\n"    \
+	"service.\n"
 
 const struct cli__command cli__commands[] = {
 	{ "ls", "[TARGET] [--json]",
@@ -57,10 +58,10 @@ const struct cli__command cli__commands[] = {
 	  cli__disarm },
 	{ "capture", "TIME [TARGET] [options]",
 	  "Arm for TIME, wait, fetch the artifact, show its first screen",
-	  "TIME is 30s, 500ms, 2m. " TARGET_HELP
-	  "The artifact is saved as NAME.tailbox in this folder; nothing is\n"
-	  "overwritten. Ctrl-C ends the window early and still fetches.\n\n"
-	  "  -o, --output FILE      save as FILE\n"
+	  "TIME is 30s, 500ms, 2m.\n" TARGET_HELP
+	  "The artifact is saved as NAME.tailbox in this folder, never over\n"
+	  "another file. Ctrl-C ends the window early and still fetches.\n\n"
+	  "  -o, --output FILE      save as FILE, replacing it\n"
 	  "  -m, --mode MODE        light (default) or investigation\n"
 	  "  -n, --note TEXT        kept in the artifact\n"
 	  "      --max-requests N   keep the first N requests\n",
@@ -76,8 +77,8 @@ const struct cli__command cli__commands[] = {
 	{ "validate", "FILE|- [--permissive] [--json]",
 	  "Check an artifact strictly",
 	  "Prints one line when it is valid; else each finding, as\n"
-	  "LOCATION: CODE: what is wrong, on standard error, and exits with 1.\n"
-	  "\n"
+	  "LOCATION: CODE: what is wrong, on standard error, and exits with\n"
+	  "1.\n\n"
 	  "  -p, --permissive   take what is good; fail only when no request\n"
 	  "                     is left\n"
 	  "      --json         as JSON\n",
@@ -127,7 +128,7 @@ static int help(const char *about)
 	for (const struct cli__command *c = cli__commands; c->name; c++)
 		fprintf(out, "  %-10s %s\n", c->name, c->summary);
 	fputs("\n"
-	      "Alone it lists what is recorded.  tailbox COMMAND --help  tells\n"
+	      "Alone it lists what is recorded. tailbox COMMAND --help tells\n"
 	      "more, tailbox(1) all.\n"
 	      "\n"
 	      "Exit status: 0 done, 1 the input or the service said no,\n"

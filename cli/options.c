@@ -94,7 +94,8 @@ static bool store(const struct cli__command *self, const struct cli__option *o,
 	}
 	if (n < o->min || n > o->max) {
 		const char *unit = o->type == CLI__DURATION ? "ms" : "";
-		*rc = cli__usage(self, "--%s: %s is not within %llu%s to %llu%s",
+		*rc = cli__usage(self,
+		                 "--%s: %s is not within %llu%s to %llu%s",
 		                 o->name, value, (unsigned long long)o->min,
 		                 unit, (unsigned long long)o->max, unit);
 		return false;
@@ -132,7 +133,10 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 
 	opterr = 0;
 	optind = 0; /* a glibc way to say: start over */
-	for (int c; (c = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
+	for (;;) {
+		int c = getopt_long(argc, argv, letters, table, NULL);
+		if (c == -1)
+			break;
 		if (c == HELP || c == 'h') {
 			put_help(self);
 			*rc = CLI__DONE;

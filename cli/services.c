@@ -48,8 +48,10 @@ bool cli__is_alive(const struct cli__service *s)
 
 const char *cli__state_name(const struct cli__service *s)
 {
+	if (!s->tape[0] && cli__is_alive(s))
+		return s->is_unreadable ? "unreadable" : "unrecorded";
 	if (!s->tape[0])
-		return cli__is_alive(s) ? "unrecorded" : "dead";
+		return "dead";
 	switch (s->writer) {
 	case TAILBOX__WRITER_LIVE:
 		return "live";
@@ -63,7 +65,7 @@ const char *cli__state_name(const struct cli__service *s)
 	return "dead";
 }
 
-/* --- one tape -------------------------------------------------------------- */
+/* --- one tape ------------------------------------------------------------- */
 
 static uint64_t sum_losses(struct tailbox__reader *r)
 {
@@ -146,7 +148,7 @@ static bool service_of_socket(const char *path, const char *name,
 {
 	size_t len = strlen(name) - 5; /* ".sock" */
 	const char *dot = memrchr(name, '.', len);
-	char digits[16];
+	char digits[16], tape[CLI__PATH_MAX];
 	uint64_t pid;
 
 	memset(out, 0, sizeof(*out));
@@ -159,6 +161,9 @@ static bool service_of_socket(const char *path, const char *name,
 	snprintf(out->name, sizeof(out->name), "%.*s", (int)(dot - name), name);
 	cli__clean(out->name);
 	snprintf(out->sock, sizeof(out->sock), "%s", path);
+	snprintf(tape, sizeof(tape), "%.*s.tape", (int)(strlen(path) - 5),
+	         path);
+	out->is_unreadable = access(tape, F_OK) == 0;
 	out->pid = (uint32_t)pid;
 	out->writer = kill((pid_t)pid, 0) == 0 || errno == EPERM
 	                      ? TAILBOX__WRITER_LIVE
@@ -166,7 +171,7 @@ static bool service_of_socket(const char *path, const char *name,
 	return true;
 }
 
-/* --- folders --------------------------------------------------------------- */
+/* --- folders -------------------------------------------------------------- */
 
 static bool is_known(const struct cli__services *s,
                      const struct cli__service *one)
@@ -277,11 +282,11 @@ void cli__put_services(const struct cli__services *s, FILE *out)
 {
 	char when[TAILBOX__SHOW_ROOM];
 
-	fprintf(out, "%-20s %7s %-10s %-19s %10s %5s %5s\n", "SERVICE", "PID",
+	fprintf(out, "%-18s %7s %-10s %-19s %10s %5s %5s\n", "SERVICE", "PID",
 	        "STATE", "SINCE (UTC)", "REQUESTS", "OPEN", "LOST");
 	for (size_t i = 0; i < s->count; i++) {
 		const struct cli__service *one = &s->items[i];
-		tailbox__show_padded(out, one->name, strlen(one->name), 20);
+		tailbox__show_padded(out, one->name, strlen(one->name), 18);
 		fprintf(out, " %7" PRIu32 " %-10s ", one->pid,
 		        cli__state_name(one));
 		if (!one->tape[0]) {

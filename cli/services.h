@@ -23,6 +23,7 @@ struct cli__service {
 	uint64_t started_ms; /* wall; 0 = not known */
 	uint64_t begun, finished, open, lost;
 	uint64_t dev, ino; /* of the tape */
+	bool is_unreadable; /* there is a tape, but of no use: tape is "" */
 };
 
 struct cli__services {
@@ -39,8 +40,8 @@ bool cli__service_of_tape(const char *path, struct cli__service *out,
                           bool tell);
 /* Live, or stopped by a signal: its process is there. */
 bool cli__is_alive(const struct cli__service *s);
-/* "live", "stopped", "closed", "dead"; "unrecorded" for a live one without a
- * tape. */
+/* "live", "stopped", "closed", "dead"; of a live one "unrecorded" when it has
+ * no tape, "unreadable" when it has one that we cannot read. */
 const char *cli__state_name(const struct cli__service *s);
 /* The table of `tailbox ls`. */
 void cli__put_services(const struct cli__services *s, FILE *out);

@@ -21,7 +21,7 @@
 #define ID_CHARACTERS                                                          \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
-/* --- by path --------------------------------------------------------------- */
+/* --- by path -------------------------------------------------------------- */
 
 static bool is_tape(const char *path)
 {
@@ -90,7 +90,7 @@ static bool by_path(const char *path, struct cli__target *out, int *rc)
 	return true;
 }
 
-/* --- by name or pid -------------------------------------------------------- */
+/* --- by name or pid ------------------------------------------------------- */
 
 static void put_list(const struct cli__services *s)
 {
@@ -123,7 +123,8 @@ static size_t choose(struct cli__services *s, const char *word)
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct cli__service *one = &s->items[i];
-		if (word && !(is_pid && one->pid == pid) && !is_named(one, word))
+		if (word && !(is_pid && one->pid == pid) &&
+		    !is_named(one, word))
 			continue;
 		alive += cli__is_alive(one);
 		s->items[n++] = *one;
@@ -175,7 +176,7 @@ static bool by_word(const char *word, struct cli__target *out, int *rc)
 	return *rc == 0;
 }
 
-/* --- all ------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------ */
 
 static bool is_url(const char *arg)
 {

@@ -7,7 +7,8 @@
  * its connections used up there was none, where this one took 0.2 ms.
  *
  * Polling, not select(): descriptors of a busy service go beyond 1023. One
- * thread, on which everything in admin_*.c runs, so nothing here is locked.
+ * thread, on which everything in admin_*.c runs but for the loading of
+ * artifacts (admin_load.c), so nothing here is locked.
  * All signals are blocked in it, or a handler of the application might run
  * on a thread that the application does not know of.
  */
@@ -269,8 +270,9 @@ static struct MHD_Daemon *start_daemon(int fd)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	d = MHD_start_daemon(
-	        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
-	        NULL, NULL, answer, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+	        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
+	                MHD_ALLOW_SUSPEND_RESUME,
+	        0, NULL, NULL, answer, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 	        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 	        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_LIMIT,
@@ -308,6 +310,7 @@ int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
 	snprintf(server.path, sizeof(server.path), "%s/%s", facts->run_dir,
 	         server.name);
 	(void)fstat(fd, &st);
+	tailbox__admin_load_open();
 	server.daemon = start_daemon(fd);
 	if (server.daemon == NULL) {
 		close_if_same(fd, &st);
@@ -327,6 +330,7 @@ void tailbox__admin_stop(void)
 {
 	if (server.daemon == NULL)
 		return;
+	tailbox__admin_load_close();
 	/* Joins the thread and closes the listening socket. */
 	MHD_stop_daemon(server.daemon), server.daemon = NULL;
 	server.listen_fd = -1;
@@ -362,5 +366,5 @@ void tailbox__admin_in_child(void)
 	server.path[0] = '\0';
 	tailbox__admin_facts = NULL;
 	tailbox__admin_reader_in_child();
-	tailbox__admin_stream_in_child();
+	tailbox__admin_load_in_child();
 }

@@ -15,7 +15,7 @@
 
 #include <tailbox.h>
 
-#include "controller/admin_internal.h"
+#include "controller/admin_load.h"
 #include "core/alloc.h"
 
 #define SUFFIX ".tailbox"
@@ -238,27 +238,34 @@ static ssize_t read_nothing(void *cls, uint64_t pos, char *buf, size_t max)
 	return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
+/* To HEAD: loading a run for nobody would be a waste. */
+static struct MHD_Response *no_stream(void)
+{
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024,
+	                                         read_nothing, NULL, NULL);
+}
+
 static enum MHD_Result send_json(struct tailbox__admin_request *q,
                                  const struct tailbox__artifact_entry *e)
 {
 	bool is_gzip = tailbox__admin_wants_gzip(
 	        request_header(q, "Accept-Encoding"));
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__loaded *loaded = NULL;
 	struct MHD_Response *r;
 	char tag[32];
-	int rc = 0;
+	int rc;
 
 	snprintf(tag, sizeof(tag), "\"%08" PRIx32 "-json%s\"", e->checksum,
 	         is_gzip ? "-gzip" : "");
 	if (tailbox__admin_has_tag(request_header(q, "If-None-Match"), tag))
 		return not_modified(q, tag);
-	if (q->is_head) /* loading it for nobody would be a waste */
-		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024,
-		                                      read_nothing, NULL, NULL);
-	else
-		r = tailbox__admin_stream(q, e, is_gzip, &rc, &err);
-	if (r == NULL && rc != 0)
+	rc = q->is_head ? 1 : tailbox__load(q, e, &loaded, &err);
+	if (rc == 0)
+		return MHD_YES; /* again, when it is there */
+	if (rc < 0)
 		return no_transfer(q, rc, &err);
+	r = q->is_head ? no_stream() : tailbox__admin_stream(loaded, is_gzip);
 	if (r != NULL) {
 		name_it(r, tag, "application/json", e->name, ".json");
 		MHD_add_response_header(r, "Vary", "Accept-Encoding");
@@ -268,11 +275,58 @@ static enum MHD_Result send_json(struct tailbox__admin_request *q,
 	return tailbox__admin_send(q, MHD_HTTP_OK, r);
 }
 
+/* Which part is asked for, as tailbox__admin_range(). A client that goes on
+ * with another file than it began (If-Range) gets the whole. */
+static int wanted_part(const struct tailbox__admin_request *q, const char *tag,
+                       uint64_t size, uint64_t *first, uint64_t *count)
+{
+	const char *only_if = request_header(q, "If-Range");
+
+	*first = 0;
+	*count = size;
+	if (q->is_head || (only_if != NULL && strcmp(only_if, tag) != 0))
+		return 0;
+	return tailbox__admin_range(request_header(q, "Range"), size, first,
+	                            count);
+}
+
+static enum MHD_Result send_file(struct tailbox__admin_request *q,
+                                 const struct tailbox__artifact_entry *e,
+                                 const char *tag, int fd, uint64_t size)
+{
+	uint64_t first, count;
+	int part = wanted_part(q, tag, size, &first, &count);
+	struct MHD_Response *r;
+	char text[80];
+
+	if (part < 0) {
+		close(fd);
+		snprintf(text, sizeof(text), "bytes */%" PRIu64, size);
+		return tailbox__admin_error_header(
+		        q, MHD_HTTP_RANGE_NOT_SATISFIABLE, "no_such_range",
+		        "Content-Range", text, "the file ends before that");
+	}
+	r = MHD_create_response_from_fd_at_offset64(count, fd, first);
+	if (r == NULL) {
+		close(fd);
+		return MHD_NO;
+	}
+	name_it(r, tag, "application/octet-stream", e->name, SUFFIX);
+	MHD_add_response_header(r, "Accept-Ranges", "bytes");
+	if (part > 0) {
+		snprintf(text, sizeof(text),
+		         "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first,
+		         first + count - 1, size);
+		MHD_add_response_header(r, "Content-Range", text);
+	}
+	return tailbox__admin_send(
+	        q, part > 0 ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK, r);
+}
+
 static enum MHD_Result send_native(struct tailbox__admin_request *q,
                                    const struct tailbox__artifact_entry *e)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
-	struct MHD_Response *r;
 	struct stat st;
 	char tag[16];
 	int fd;
@@ -289,13 +343,7 @@ static enum MHD_Result send_native(struct tailbox__admin_request *q,
 		close(fd);
 		return no_transfer(q, -EIO, &err);
 	}
-	r = MHD_create_response_from_fd64((uint64_t)st.st_size, fd);
-	if (r == NULL) {
-		close(fd);
-		return MHD_NO;
-	}
-	name_it(r, tag, "application/octet-stream", e->name, SUFFIX);
-	return tailbox__admin_send(q, MHD_HTTP_OK, r);
+	return send_file(q, e, tag, fd, (uint64_t)st.st_size);
 }
 
 enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q)

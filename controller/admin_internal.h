@@ -24,6 +24,8 @@
 /* Artifacts under way at one time: connections are left for /status. */
 #define TAILBOX__ADMIN_TRANSFERS_MAX 4u
 
+struct tailbox__loaded;
+
 /* One HTTP request. Texts belong to MHD and live as long as it. */
 struct tailbox__admin_request {
 	struct MHD_Connection *connection;
@@ -31,6 +33,7 @@ struct tailbox__admin_request {
 	bool is_head;
 	bool as_text;
 	bool is_transfer;
+	struct tailbox__loaded *loaded; /* a run that it uses; NULL = none */
 	uint64_t body_bytes;
 	uint32_t param_count;
 	struct {
@@ -70,6 +73,11 @@ bool tailbox__admin_wants_gzip(const char *header);
 /* Whether an If-None-Match header (NULL = none) has the tag, with its
  * quotes; weak tags match too. */
 bool tailbox__admin_has_tag(const char *header, const char *tag);
+/* A Range header (NULL = none) over `size` bytes: 1 = *first and *count say
+ * which part, 0 = the whole (none, several, not understood), -1 = none of it
+ * is there. */
+int tailbox__admin_range(const char *header, uint64_t size, uint64_t *first,
+                         uint64_t *count);
 
 /* --- admin_reply.c ----------------------------------------------------- */
 
@@ -165,18 +173,16 @@ enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q);
 bool tailbox__admin_has_windows(struct tailbox__admin_request *q,
                                 enum MHD_Result *sent);
 
-/* --- admin_stream.c ---------------------------------------------------- */
+/* --- admin_load.c ------------------------------------------------------ */
 
-/* An artifact as Run JSON, gzipped or not. NULL with *rc: -EBUSY (too many
- * under way), -ENOMEM or why it cannot be loaded. */
-struct MHD_Response *
-tailbox__admin_stream(struct tailbox__admin_request *q,
-                      const struct tailbox__artifact_entry *e, bool is_gzip,
-                      int *rc, struct tailbox__error *err);
 /* Count the request as a transfer until it ends; false when there are too
  * many. */
 bool tailbox__admin_transfer(struct tailbox__admin_request *q);
+/* The request ended: neither a transfer nor a user of a run any more. */
 void tailbox__admin_transfer_end(struct tailbox__admin_request *q);
-void tailbox__admin_stream_in_child(void);
+/* Before the server starts; before it stops: waits for what is loading. */
+void tailbox__admin_load_open(void);
+void tailbox__admin_load_close(void);
+void tailbox__admin_load_in_child(void);
 
 #endif

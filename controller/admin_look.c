@@ -14,6 +14,8 @@
 #include "controller/admin_look.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <tailbox.h>
 
@@ -78,7 +80,34 @@ enum MHD_Result tailbox__look_failed(struct tailbox__admin_request *q, int rc)
 	                            tailbox_strerror(rc));
 }
 
-/* --- where a request is ------------------------------------------------ */
+/* --- which request, and where it is ------------------------------------ */
+
+size_t tailbox__look_id(const struct tailbox__slot *s,
+                        char text[TAILBOX_ID_MAX + 1])
+{
+	uint64_t words[TAILBOX_ID_MAX / 8];
+
+	for (size_t i = 0; i < TAILBOX_ID_MAX / 8; i++)
+		words[i] = TAILBOX__GET(s->id_text[i]);
+	memcpy(text, words, TAILBOX_ID_MAX);
+	text[TAILBOX_ID_MAX] = '\0';
+	return strlen(text);
+}
+
+void tailbox__look_route(const struct tailbox__look *l,
+                         const struct tailbox__slot *s,
+                         char text[TAILBOX_NAME_MAX + 1])
+{
+	uint32_t flags = TAILBOX__GET(s->flags);
+	uint16_t route = TAILBOX__GET(s->route);
+
+	text[0] = '\0';
+	if (route != TAILBOX__NAME_NONE)
+		snprintf(text, TAILBOX_NAME_MAX + 1, "%s",
+		         tailbox__reader_name(l->r, route, NULL));
+	else if (!(flags & (TAILBOX__REQ_CORE | TAILBOX__REQ_HAS_ID)))
+		tailbox__look_id(s, text);
+}
 
 struct tailbox__where tailbox__look_where(const struct tailbox__look *l,
                                           const struct tailbox__slot *s)

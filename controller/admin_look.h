@@ -5,6 +5,8 @@
 #ifndef TAILBOX_CONTROLLER_ADMIN_LOOK_H
 #define TAILBOX_CONTROLLER_ADMIN_LOOK_H 1
 
+#include <tailbox.h>
+
 #include "controller/admin_internal.h"
 #include "core/clock.h"
 #include "core/record.h"
@@ -24,6 +26,17 @@ int tailbox__look(struct tailbox__look *l);
 enum MHD_Result tailbox__look_failed(struct tailbox__admin_request *q, int rc);
 /* From a tick to the look; 0 for what lies behind it. */
 uint64_t tailbox__look_us(const struct tailbox__look *l, uint64_t tick);
+
+_Static_assert(TAILBOX_ID_MAX <= TAILBOX_NAME_MAX, "an id fits a route");
+/* The bytes kept as id, whatever they are. Their number. */
+size_t tailbox__look_id(const struct tailbox__slot *s,
+                        char text[TAILBOX_ID_MAX + 1]);
+/* The route; while it has no name yet, because no response has earned it
+ * one, the middleware leaves what it would be called in the place of the id.
+ * "" = none. */
+void tailbox__look_route(const struct tailbox__look *l,
+                         const struct tailbox__slot *s,
+                         char text[TAILBOX_NAME_MAX + 1]);
 
 /* The stage or wait that a request is in. */
 struct tailbox__where {

@@ -4,8 +4,8 @@
  *
  * Strict on purpose: a misspelt parameter that is ignored arms the wrong
  * window, and one learns of it after the incident. Headers are read as RFC
- * 9110 has it, sections 12.5.3 (Accept-Encoding) and 13.1.2 (If-None-Match),
- * and what makes no sense in them is passed over.
+ * 9110 has it, sections 12.5.3 (Accept-Encoding), 13.1.2 (If-None-Match) and
+ * 14.2 (Range), and what makes no sense in them is passed over.
  */
 #include <string.h>
 #include <strings.h>
@@ -225,4 +225,37 @@ bool tailbox__admin_has_tag(const char *header, const char *tag)
 			p++;
 	}
 	return false;
+}
+
+int tailbox__admin_range(const char *header, uint64_t size, uint64_t *first,
+                         uint64_t *count)
+{
+	uint64_t a, b = size;
+	const char *p;
+
+	if (header == NULL || strncasecmp(header, "bytes=", 6) != 0)
+		return 0;
+	header += 6;
+	if (*header == '-') { /* the last so many */
+		p = digits(header + 1, &b);
+		if (p == NULL || *p != '\0')
+			return 0;
+		*count = b < size ? b : size;
+		*first = size - *count;
+		return *count > 0 ? 1 : -1;
+	}
+	p = digits(header, &a);
+	if (p == NULL || *p++ != '-')
+		return 0;
+	if (*p != '\0') {
+		p = digits(p, &b);
+		if (p == NULL || *p != '\0' || b < a)
+			return 0;
+		b++;
+	}
+	if (a >= size)
+		return -1;
+	*first = a;
+	*count = (b < size ? b : size) - a;
+	return 1;
 }

@@ -31,35 +31,20 @@ static uint64_t age_us(const struct tailbox__look *l,
 	       tailbox__ticks_to_ns(l->scale, ingress) / 1000;
 }
 
-/* The id that the application gave; "" = none. */
-static void id_of(const struct tailbox__slot *s, char id[TAILBOX_ID_MAX + 1])
-{
-	uint64_t text[TAILBOX_ID_MAX / 8];
-	size_t len = TAILBOX__GET(s->id_len);
-
-	for (size_t i = 0; i < TAILBOX_ID_MAX / 8; i++)
-		text[i] = TAILBOX__GET(s->id_text[i]);
-	if (!(TAILBOX__GET(s->flags) & TAILBOX__REQ_HAS_ID) ||
-	    len > TAILBOX_ID_MAX)
-		len = 0;
-	memcpy(id, text, len);
-	id[len] = '\0';
-}
-
 static void put_request(struct tailbox__json *j, const struct tailbox__look *l,
                         const struct tailbox__slot *s)
 {
 	struct tailbox__where w = tailbox__look_where(l, s);
-	char id[TAILBOX_ID_MAX + 1];
+	char id[TAILBOX_ID_MAX + 1], route[TAILBOX_NAME_MAX + 1];
 	uint32_t flags = TAILBOX__GET(s->flags);
 
-	id_of(s, id);
+	tailbox__look_id(s, id);
+	tailbox__look_route(l, s, route);
 	tailbox__json_begin_object(j);
 	tailbox__admin_put_u64(j, "number", TAILBOX__GET(s->number));
-	tailbox__admin_put_text(j, "id", id);
-	tailbox__admin_put_text(
-		j, "route",
-		tailbox__reader_name(l->r, TAILBOX__GET(s->route), NULL));
+	tailbox__admin_put_text(j, "id",
+	                        flags & TAILBOX__REQ_HAS_ID ? id : NULL);
+	tailbox__admin_put_text(j, "route", route);
 	tailbox__admin_put_text(
 		j, "kind",
 		tailbox__reader_name(l->r, TAILBOX__GET(s->kind), NULL));
@@ -83,11 +68,11 @@ static void add_request(struct tailbox__text *t, const struct tailbox__look *l,
                         const struct tailbox__slot *s)
 {
 	char age[TAILBOX__UNIT_TEXT], phase_age[TAILBOX__UNIT_TEXT];
-	const char *route =
-		tailbox__reader_name(l->r, TAILBOX__GET(s->route), NULL);
+	char route[TAILBOX_NAME_MAX + 1];
 	const char *phase = phase_name(s);
 	struct tailbox__where w = tailbox__look_where(l, s);
 
+	tailbox__look_route(l, s, route);
 	tailbox__text_add(
 		t, "%" PRIu64 "\t%s\t%s\t%s%s\t%s\t%u\t",
 		TAILBOX__GET(s->number), tailbox__text_us(age, age_us(l, s)),

@@ -23,7 +23,7 @@ struct worker {
 
 struct hold {
 	const char *kind; /* NULL = not in the application */
-	const char *route;
+	char route[TAILBOX_NAME_MAX + 1];
 	uint64_t number, for_us;
 	struct tailbox__where where;
 };
@@ -34,7 +34,7 @@ static struct hold hold_of(const struct tailbox__look *l,
 	static const char *const kinds[] = { NULL, "handler", "uri_log",
 		                             "completed", "connection" };
 	uint64_t since = e ? TAILBOX__GET(e->hold_since) : 0;
-	struct hold h = { NULL, "", TAILBOX__NONE, 0, { NULL, "", "", 0 } };
+	struct hold h = { .number = TAILBOX__NONE };
 	uint32_t kind, slot;
 
 	if (since == 0)
@@ -44,18 +44,18 @@ static struct hold hold_of(const struct tailbox__look *l,
 	h.kind = kind > 0 && kind < sizeof(kinds) / sizeof(kinds[0])
 	                 ? kinds[kind]
 	                 : "callback";
-	h.route = tailbox__reader_name(l->r, TAILBOX__GET(e->hold_route), NULL);
 	h.for_us = tailbox__look_us(l, since);
 	if (slot < (uint32_t)l->slot_count &&
 	    TAILBOX__GET(l->slots[slot].state) == TAILBOX__SLOT_OPEN) {
 		const struct tailbox__slot *s = &l->slots[slot];
 		h.number = TAILBOX__GET(s->number);
 		h.where = tailbox__look_where(l, s);
-		/* The route may have been set during the hold. */
-		if (TAILBOX__GET(s->route) != 0)
-			h.route = tailbox__reader_name(
-				l->r, TAILBOX__GET(s->route), NULL);
+		tailbox__look_route(l, s, h.route);
 	}
+	if (h.route[0] == '\0')
+		snprintf(h.route, sizeof(h.route), "%s",
+		         tailbox__reader_name(
+		                 l->r, TAILBOX__GET(e->hold_route), NULL));
 	return h;
 }
 

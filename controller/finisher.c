@@ -88,13 +88,15 @@ static void finalize(void)
 		drop_spool();
 		tailbox__folder_remove_part(c->config.artifact_dir, w.name);
 	}
+	tailbox__lock();
+	settle(&c->window, ret, is_held, &err);
+	tailbox__unlock();
 	if (ret == 0)
 		tailbox__log("window %llu: %s", (unsigned long long)w.id, text);
 	else
 		tailbox__log("window %llu %s: %s", (unsigned long long)w.id,
 		             is_held ? "stays open" : "is lost", err.text);
 	tailbox__lock();
-	settle(&c->window, ret, is_held, &err);
 }
 
 /* Seal policy: spans seem to be over a limit. Called and left with lock. */

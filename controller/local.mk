@@ -2,6 +2,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin.c \
 	controller/admin_artifacts.c \
 	controller/admin_index.c \
+	controller/admin_load.c \
 	controller/admin_look.c \
 	controller/admin_params.c \
 	controller/admin_reply.c \
@@ -26,6 +27,7 @@ libtailbox_all_la_SOURCES += \
 	controller/window.c \
 	controller/admin.h \
 	controller/admin_internal.h \
+	controller/admin_load.h \
 	controller/admin_look.h \
 	controller/admin_status.h \
 	controller/controller.h \

@@ -47,7 +47,6 @@ struct tailbox__spool {
 	struct tailbox__spool_counts counts;
 	size_t used;
 	char buffer[BUFFER_BYTES];
-	char batch[BATCH_BYTES];
 };
 
 static uint64_t bound_of(uint64_t limit)
@@ -65,7 +64,7 @@ struct tailbox__spool *tailbox__spool_create(int fd, uint64_t from,
 
 	if (!s)
 		return NULL;
-	/* Not the buffers: they are 70 KB. */
+	/* Not the buffer: it is 64 KB. */
 	memset(s, 0, offsetof(struct tailbox__spool, buffer));
 	s->fd = fd;
 	s->from = from;
@@ -121,10 +120,18 @@ int tailbox__spool_flush(struct tailbox__spool *s)
 
 /* --- taking records ---------------------------------------------------- */
 
-static void append(struct tailbox__spool *s, const char *records, size_t bytes)
+/* A batch is copied once, into the buffer, and made smaller where it lies:
+ * keep() moves what stays to the front. */
+struct batch {
+	char *at;
+	size_t kept;
+};
+
+static void keep(struct batch *b, size_t from, size_t bytes)
 {
-	memcpy(s->buffer + s->used, records, bytes);
-	s->used += bytes;
+	if (from != b->kept)
+		memmove(b->at + b->kept, b->at + from, bytes);
+	b->kept += bytes;
 }
 
 /* An ingress wait is a queue event of its own. */
@@ -138,21 +145,22 @@ static bool has_ingress(const char *group, unsigned more)
 	return m.type == TAILBOX__REC_MORE && m.ingress;
 }
 
-static void add_requests(struct tailbox__spool *s, const char *records,
-                         size_t bytes)
+static void keep_requests(struct tailbox__spool *s, struct batch *b,
+                          size_t bytes)
 {
+	struct tailbox__spool_counts *c = &s->counts;
 	struct tailbox__rec_request r;
 
 	for (size_t at = 0; at + sizeof(r) <= bytes;) {
-		memcpy(&r, records + at, sizeof(r));
+		memcpy(&r, b->at + at, sizeof(r));
 		const size_t n = sizeof(r) * (1 + (size_t)r.more);
 		if (r.line > s->cutoff) {
-			s->counts.left_requests++;
+			c->left_requests++;
 		} else {
-			append(s, records + at, n);
-			s->counts.requests++;
-			s->counts.waits += has_ingress(records + at, r.more);
-			if (s->counts.requests >= s->max_requests &&
+			c->requests++;
+			c->waits += has_ingress(b->at + at, r.more);
+			keep(b, at, n);
+			if (c->requests >= s->max_requests &&
 			    s->cutoff == UINT64_MAX)
 				s->cutoff = tailbox__now();
 		}
@@ -181,27 +189,26 @@ static bool count_span(struct tailbox__spool *s, unsigned type)
 	return is_kept;
 }
 
-static void add_spans(struct tailbox__spool *s, const char *records,
-                      size_t bytes)
+static void keep_spans(struct tailbox__spool *s, struct batch *b, size_t bytes)
 {
 	const size_t n = sizeof(struct tailbox__rec_span);
 
 	for (size_t at = 0; at + n <= bytes; at += n)
-		if (count_span(s, (unsigned char)records[at]))
-			append(s, records + at, n);
+		if (count_span(s, (unsigned char)b->at[at]))
+			keep(b, at, n);
 }
 
-static void add_samples(struct tailbox__spool *s, const char *records,
-                        size_t bytes)
+static void keep_samples(struct tailbox__spool *s, struct batch *b,
+                         size_t bytes)
 {
 	struct tailbox__rec_sample r;
 
 	for (size_t at = 0; at + sizeof(r) <= bytes;) {
-		memcpy(&r, records + at, sizeof(r));
+		memcpy(&r, b->at + at, sizeof(r));
 		const size_t n = sizeof(r) * (1 + (size_t)r.more);
 		if (s->counts.samples < s->max_samples) {
-			append(s, records + at, n);
 			s->counts.samples++;
+			keep(b, at, n);
 		}
 		at += n;
 	}
@@ -214,27 +221,25 @@ void tailbox__spool_add(struct tailbox__spool *s, uint64_t until, unsigned kind,
 		                                    .until_tick = until };
 	struct frame f = { kind, thread, 0 };
 
-	if (s->counts.error || bytes > sizeof(s->batch))
-		return;
-	memcpy(s->batch, records, bytes);
-	bytes = tailbox__assembly_filter(&c, kind, s->batch, bytes);
-	if (!bytes)
+	if (s->counts.error || bytes > BATCH_BYTES)
 		return;
 	if (s->used + sizeof(f) + bytes > sizeof(s->buffer) &&
 	    tailbox__spool_flush(s) != 0)
 		return;
-	const size_t at = s->used;
-	s->used += sizeof(f);
+	struct batch b = { s->buffer + s->used + sizeof(f), 0 };
+	memcpy(b.at, records, bytes);
+	bytes = tailbox__assembly_filter(&c, kind, b.at, bytes);
 	if (kind == TAILBOX__BLOCK_REQUESTS)
-		add_requests(s, s->batch, bytes);
+		keep_requests(s, &b, bytes);
 	else if (kind == TAILBOX__BLOCK_SPANS)
-		add_spans(s, s->batch, bytes);
+		keep_spans(s, &b, bytes);
 	else if (kind == TAILBOX__BLOCK_SAMPLES)
-		add_samples(s, s->batch, bytes);
-	f.bytes = s->used - at - sizeof(f);
-	memcpy(s->buffer + at, &f, sizeof(f));
-	if (!f.bytes)
-		s->used = at;
+		keep_samples(s, &b, bytes);
+	if (!b.kept)
+		return;
+	f.bytes = b.kept;
+	memcpy(s->buffer + s->used, &f, sizeof(f));
+	s->used += sizeof(f) + b.kept;
 }
 
 /* --- giving them back -------------------------------------------------- */

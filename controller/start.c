@@ -47,17 +47,27 @@ static struct tailbox__admin_facts facts;
 
 /* --- log and notes ----------------------------------------------------- */
 
+/* Every line says whose it is. Also the log of the controller's threads. */
+static void relay(void *cls, const char *text)
+{
+	char line[PATH_MAX + 512];
+
+	(void)cls;
+	if (options.log == NULL)
+		return;
+	snprintf(line, sizeof(line), "tailbox: %s", text);
+	options.log(options.log_cls, line);
+}
+
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *fmt, ...)
 {
-	char line[PATH_MAX + 512];
+	char text[PATH_MAX + 480];
 	va_list args;
 
-	if (options.log == NULL)
-		return;
 	va_start(args, fmt);
-	if (vsnprintf(line, sizeof(line), fmt, args) >= 0)
-		options.log(options.log_cls, line);
+	if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
+		relay(NULL, text);
 	va_end(args);
 }
 
@@ -78,7 +88,7 @@ static void note(const char *fmt, ...)
 		memcpy(facts.notes[facts.note_count++], text, sizeof(text));
 	else
 		facts.notes_lost++;
-	say("tailbox: %s", text);
+	say("%s", text);
 }
 
 /* --- options ----------------------------------------------------------- */
@@ -341,8 +351,7 @@ static void start_controller(void)
 		.artifact_dir = facts.artifact_dir,
 		.drain_timeout_ms = options.drain_timeout_ms,
 		.sample_interval_ms = options.sample_interval_ms,
-		.log = options.log,
-		.log_cls = options.log_cls
+		.log = relay
 	};
 	int rc = tailbox__controller_start(&c);
 
@@ -371,7 +380,7 @@ static void start_admin(int dirfd)
 	if (tailbox__admin_start(&facts, dirfd, &err) != 0)
 		note("no admin server: %.200s", err.text);
 	else
-		say("tailbox: admin socket %s", tailbox__admin_path());
+		say("admin socket %s", tailbox__admin_path());
 }
 
 static void note_the_time(void)
@@ -399,11 +408,11 @@ static int start_recorder(int dirfd)
 	if (rc != 0) {
 		snprintf(facts.why_not, sizeof(facts.why_not), "%s",
 		         err.text[0] ? err.text : tailbox_strerror(rc));
-		say("tailbox: %s is not recorded: %s", facts.service,
+		say("%s is not recorded: %s", facts.service,
 		    facts.why_not);
 		return rc;
 	}
-	say("tailbox: recording %s, pid %ld, on %s, %llu bytes", facts.service,
+	say("recording %s, pid %ld, on %s, %llu bytes", facts.service,
 	    (long)getpid(), tailbox__recorder.tape.path,
 	    (unsigned long long)tailbox__recorder.tape.file_bytes);
 	return 0;
@@ -417,7 +426,7 @@ static int start(const char *service, const struct tailbox_options *opts)
 	memset(&facts, 0, sizeof(facts));
 	take_options(opts);
 	if (is_off()) {
-		say("tailbox: off, as TAILBOX says");
+		say("off, as TAILBOX says");
 		return -ECANCELED;
 	}
 	check_options();
@@ -426,7 +435,7 @@ static int start(const char *service, const struct tailbox_options *opts)
 	note_the_time();
 	dirfd = open_run_folder(&err);
 	if (dirfd < 0) {
-		say("tailbox: %s is not recorded: %s", facts.service, err.text);
+		say("%s is not recorded: %s", facts.service, err.text);
 		return dirfd;
 	}
 	choose_artifact_folder();
@@ -463,7 +472,7 @@ void tailbox_stop(void)
 		if (facts.is_recorded)
 			tailbox__recorder_close(false);
 		is_started = false;
-		say("tailbox: stopped recording %s", facts.service);
+		say("stopped recording %s", facts.service);
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -129,7 +129,8 @@ size_t tailbox__assembly_filter(const struct tailbox__assembly_config *config,
 			memcpy(&s, records + at, sizeof(s));
 			if (!span_may_belong(config, &s))
 				continue;
-			memcpy(records + kept, &s, sizeof(s));
+			if (kept != at)
+				memcpy(records + kept, &s, sizeof(s));
 			kept += sizeof(s);
 		}
 		return kept;
@@ -139,7 +140,8 @@ size_t tailbox__assembly_filter(const struct tailbox__assembly_config *config,
 		size_t n = group_at(config, kind, records + at, bytes - at,
 		                    &may_belong);
 		if (may_belong) {
-			memmove(records + kept, records + at, n);
+			if (kept != at)
+				memmove(records + kept, records + at, n);
 			kept += n;
 		}
 		at += n;

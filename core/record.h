@@ -25,7 +25,8 @@
 #error "the tape is little endian; no big-endian machine was there to test on"
 #endif
 
-#define TAILBOX__TAPE_MAGIC 0x314550415442584cull
+/* "TBXTAPE1" */
+#define TAILBOX__TAPE_MAGIC 0x3145504154584254ull
 #define TAILBOX__TAPE_VERSION 1u
 #define TAILBOX__BYTE_ORDER 0x01020304u
 #define TAILBOX__BLOCK_BYTES 4096u
@@ -194,7 +195,7 @@ enum { /* slot.flags, record.flags */
 };
 
 /* An open slot: one per connection, or per request of core. Written by the
- * thread that holds the request. 384 bytes, so that the hot part is three
+ * thread that holds the request. 384 bytes, so that the hot part is two
  * cache lines. */
 struct tailbox__slot {
 	/* line 0: who and since when */
@@ -224,18 +225,19 @@ struct tailbox__slot {
 	tailbox__a32 calls;    /* handler calls; valid by KNOWN_HANDLER */
 	tailbox__a32 daemon;   /* number from 1, 0 = none */
 	/* line 1: ticks of each phase so far */
-	tailbox__a64 headers, body, handler, suspended, resume, queued_at;
+	tailbox__a64 headers, body, handler, suspended, queued_at;
 	tailbox__a64 bytes_in;
-	tailbox__a64 ingress;  /* ticks before `line` */
-	/* line 2: connection, and where it is */
 	tailbox__a64 connection; /* number in this process, from 1 */
-	tailbox__a64 opened;     /* tick */
-	tailbox__a32 fd;         /* descriptor plus 1; 0 = none */
 	tailbox__a32 requests;   /* on this connection so far */
+	tailbox__a32 fd;         /* descriptor plus 1; 0 = none */
+	/* line 2: where it is, and what a plain request has not */
+	tailbox__a64 opened;     /* tick */
+	tailbox__a64 resume;
+	tailbox__a64 ingress;  /* ticks before `line` */
 	tailbox__a32 where;      /* name | site << 16 */
 	tailbox__a32 where_kind; /* TAILBOX_SPAN_...; 0 = in no span. Read it */
 	tailbox__a64 where_since; /* with tailbox__slot_where() */
-	tailbox__a64 bytes_out;  /* of the request */
+	tailbox__a64 bytes_out;
 	tailbox__a64 holder_number;
 	tailbox__a32 holder;     /* route | thread << 16 */
 	tailbox__a32 holder_ms;  /* how long it held the worker; saturating */
@@ -331,16 +333,15 @@ enum tailbox__record_type {
 
 struct tailbox__rec_request { /* 64 bytes */
 	uint8_t type, more; /* more: number of records that belong to it */
-	uint16_t route;
-	uint16_t status;
 	uint8_t termination, phase; /* phase at the end */
+	uint16_t thread, known;
 	uint64_t number;
 	uint64_t line; /* tick of the request line; start = line - ingress */
 	uint32_t total; /* packed, from `line`, rounded up */
 	uint32_t headers, body, handler, suspended, send; /* packed */
-	uint16_t thread, kind;
+	uint16_t route, kind;
 	uint16_t outcome; /* name; 0 = from status and termination */
-	uint16_t known;
+	uint16_t status;
 	uint16_t flags, calls;
 	uint32_t connection;
 };

@@ -55,7 +55,6 @@ static void thread_gone(void *arg)
 		TAILBOX__SET(t->entry->hold_since, 0);
 		TAILBOX__SET(t->entry->worker, 0);
 		TAILBOX__SET(t->entry->tid, 0);
-		t->last_connection = NULL;
 		t->held_count = t->look = 0;
 		t->look_at = t->busy_since = 0;
 		t->next_free = free_thread;
@@ -240,6 +239,19 @@ static uint64_t random_seed(void)
 	return seed | 1;
 }
 
+/* On a cache line, which the allocator does not promise. */
+static bool make_threads(void)
+{
+	static char *memory; /* kept: what is never freed is no leak */
+	const size_t line = _Alignof(struct tailbox__thread);
+
+	memory = tailbox__zalloc(1, THREADS_MAX * sizeof(*threads) + line);
+	if (memory == NULL)
+		return false;
+	threads = (void *)(memory + (line - (uintptr_t)memory % line) % line);
+	return true;
+}
+
 int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err)
@@ -251,9 +263,7 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 		return tailbox__fail(err, -EALREADY, "already started");
 	pthread_once(&once, set_up_once);
 	tailbox__clock_init();
-	if (threads == NULL)
-		threads = tailbox__zalloc(THREADS_MAX, sizeof(*threads));
-	if (threads == NULL)
+	if (threads == NULL && !make_threads())
 		return tailbox__fail(err, -ENOMEM, "out of memory");
 	r->hash_seed = random_seed();
 	r->has_membarrier =

@@ -18,32 +18,34 @@
 #include "core/record.h"
 #include "core/tape.h"
 
-/* Private to a thread; from a table made at start. */
+/* Where a thread writes records of one kind. */
+struct tailbox__out {
+	char *next, *end;             /* in the present block */
+	struct tailbox__block *block; /* NULL = none */
+	uint64_t ticket;
+	uint64_t retry_at; /* no block was free: not before this tick */
+};
+
+/* Private to a thread; from a table made at start. What every request needs
+ * comes first, in two cache lines that no other thread's struct shares. */
 struct tailbox__thread {
-	struct tailbox__thread_entry *entry; /* on the tape */
-	uint32_t index;  /* of the entry */
-	uint32_t epoch;  /* of the recorder it is registered with */
-	uint32_t next_free;
-	bool needs_fence; /* no membarrier: begin has a fence of its own */
+	_Alignas(64) struct tailbox__thread_entry *entry; /* on the tape */
 	uint64_t number_base; /* index << 40; a request's number is this with
 	                         entry->begun, which is never reset */
-	struct {
-		char *next, *end;             /* in the present block */
-		struct tailbox__block *block; /* NULL = none */
-		uint64_t ticket;
-		uint64_t retry_at; /* no block was free: not before this tick */
-	} out[4]; /* by enum tailbox__block_kind */
+	uint32_t index;  /* of the entry */
+	uint32_t epoch;  /* of the recorder it is registered with */
+	bool needs_fence; /* no membarrier: begin has a fence of its own */
 	/* The middleware's memory of what held this worker. */
+	uint32_t look;            /* TCP_INFO reads still due after a hold */
+	uint64_t look_at;         /* else not before this tick */
+	uint64_t busy_since;      /* start of the present run of callbacks */
+	uint32_t held_count;      /* in all; the ring holds the last 16 */
+	uint32_t next_free;
+	struct tailbox__out out[4]; /* by enum tailbox__block_kind */
 	struct tailbox__held {
 		uint64_t start, end, number;
 		uint16_t route;
 	} held[16];
-	uint32_t held_count;      /* in all; the ring holds the last 16 */
-	uint32_t look;            /* TCP_INFO reads still due after a hold */
-	uint64_t look_at;         /* else not before this tick */
-	uint64_t busy_since;      /* start of the present run of callbacks */
-	const void *last_connection; /* cache: connection -> its state */
-	void *last_state;
 	uint32_t free_slots[16];  /* slots at hand for new connections */
 	uint32_t free_slot_count;
 };

@@ -190,6 +190,9 @@ static struct tailbox__conn *reset(struct tailbox__mhd *m,
 		tailbox__loss(TAILBOX__LOSS_CONNECTIONS);
 		return NULL;
 	}
+	/* Pairs with closed(): the descriptor may have been another worker's
+	 * connection a moment ago. */
+	(void)atomic_load_explicit(&s->connection, memory_order_acquire);
 	s->slot = NULL;
 	s->mhd = m;
 	s->step = TAILBOX__STEP_NONE;
@@ -299,7 +302,7 @@ static void closed(struct tailbox__conn *s)
 		tailbox__slot_give(t, s->slot);
 	s->slot = NULL;
 	s->step = TAILBOX__STEP_NONE;
-	atomic_store_explicit(&s->connection, NULL, memory_order_relaxed);
+	atomic_store_explicit(&s->connection, NULL, memory_order_release);
 }
 
 /* --- the hook ---------------------------------------------------------- */

@@ -332,14 +332,15 @@ enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
 
 	if (UNLIKELY(!tailbox__conn_is(s, c)))
 		return uncached_handler(m, ARGUMENTS);
-	if (s->step == TAILBOX__STEP_HOLD && *size == 0)
-		return final_handler(m, ARGUMENTS);
+	if (s->step == TAILBOX__STEP_NONE) {
+		s->was_called = true;
+		return m->handler(m->handler_cls, ARGUMENTS);
+	}
 	if (s->step == TAILBOX__STEP_LINE)
 		return first_handler(m, ARGUMENTS);
-	if (s->step != TAILBOX__STEP_NONE)
-		return other_handler(m, ARGUMENTS);
-	s->was_called = true;
-	return m->handler(m->handler_cls, ARGUMENTS);
+	if (s->step == TAILBOX__STEP_HOLD && *size == 0)
+		return final_handler(m, ARGUMENTS);
+	return other_handler(m, ARGUMENTS);
 }
 
 /* --- completion -------------------------------------------------------- */
@@ -424,14 +425,27 @@ static NOINLINE void recorded_completed(struct tailbox__mhd *m,
 	tailbox__request_close(t, s->slot, now, termination_of(toe), send);
 }
 
+static NOINLINE void uncached_completed(struct tailbox__mhd *m,
+                                        struct MHD_Connection *c,
+                                        void **req_cls,
+                                        enum MHD_RequestTerminationCode toe)
+{
+	if (tailbox__conn_find(c) != NULL)
+		tailbox__hook_completed(m, c, req_cls, toe);
+	else if (m->completed != NULL)
+		plain_completed(m, c, req_cls, toe);
+}
+
 void tailbox__hook_completed(void *cls, struct MHD_Connection *c,
                              void **req_cls,
                              enum MHD_RequestTerminationCode toe)
 {
 	struct tailbox__mhd *m = cls;
-	struct tailbox__conn *s = tailbox__conn_of(c);
+	struct tailbox__conn *s = tailbox__last_conn;
 
-	if (LIKELY(s != NULL && s->step != TAILBOX__STEP_NONE))
+	if (UNLIKELY(!tailbox__conn_is(s, c)))
+		uncached_completed(m, c, req_cls, toe);
+	else if (LIKELY(s->step != TAILBOX__STEP_NONE))
 		recorded_completed(m, c, req_cls, toe);
 	else if (m->completed != NULL)
 		plain_completed(m, c, req_cls, toe);

@@ -157,57 +157,87 @@ static inline size_t put(char *to, const char *end, uint64_t *hash,
 	return n;
 }
 
-/* Locals, not a struct: the loop has to live in registers. */
+struct segment {
+	const unsigned char *s; /* where it goes on */
+	char *to;
+	uint64_t hash;
+	unsigned seen;
+	bool is_full; /* no more room: the rest of the target is left out */
+};
+
+/* The rest of a segment from its first odd byte on. */
+static __attribute__((noinline)) void rest_of(struct segment *g,
+                                              const char *end)
+{
+	unsigned class;
+	char text[4];
+
+	while (!((class = class_of[*g->s]) & (SLASH | END))) {
+		size_t n = 1;
+		text[0] = (char)*g->s;
+		if (class == ODD)
+			n = odd(&g->s, text);
+		else
+			g->s++;
+		g->seen |= class;
+		g->is_full = put(g->to, end, &g->hash, text, n) == 0;
+		if (g->is_full)
+			return;
+		g->to += n;
+	}
+}
+
 void tailbox__route_make(struct tailbox__route *r, const char *target)
 {
-	const unsigned char *s = (const unsigned char *)path_of(target);
-	char *to = r->label, *end = to + TAILBOX_NAME_MAX, text[4];
-	uint64_t hash = tailbox__recorder.hash_seed;
-	bool is_full = false;
+	char *const end = r->label + TAILBOX_NAME_MAX;
+	struct segment g = {
+		.s = (const unsigned char *)path_of(target),
+		.to = r->label,
+		.hash = tailbox__recorder.hash_seed,
+	};
 
 	for (;;) {
-		/* One segment, with the slash before it. */
+		/* One segment, with the slash before it. The loop lives in
+		 * registers: this is paid for each byte of each request. */
 		const unsigned char *start;
-		uint64_t hash_start;
-		char *to_start;
+		uint64_t hash, hash_start;
+		size_t i = 0, room;
 		unsigned seen = 0, class;
+		char *to;
 
-		if (*s == '/') {
-			if (UNLIKELY(to == end))
+		if (*g.s == '/') {
+			if (UNLIKELY(g.to == end))
 				break;
-			hash = tailbox__hash_step(hash, '/');
-			*to++ = '/';
-			s++;
+			g.hash = tailbox__hash_step(g.hash, '/');
+			*g.to++ = '/';
+			g.s++;
 		}
-		start = s;
-		to_start = to;
-		hash_start = hash;
-		while (!((class = class_of[*s]) & (SLASH | END))) {
-			if (UNLIKELY(to == end)) {
-				is_full = true;
-				break;
-			}
+		start = g.s;
+		to = g.to;
+		hash = hash_start = g.hash;
+		room = (size_t)(end - to);
+		while ((class = class_of[start[i]]) < ODD && i < room) {
+			hash = tailbox__hash_step(hash, start[i]);
+			to[i] = (char)start[i];
 			seen |= class;
-			if (UNLIKELY(class == ODD)) {
-				size_t n = odd(&s, text);
-				n = put(to, end, &hash, text, n);
-				is_full = n == 0;
-				if (is_full)
-					break;
-				to += n;
-				continue;
-			}
-			hash = tailbox__hash_step(hash, *s);
-			*to++ = (char)*s++;
+			i++;
 		}
+		g.s = start + i;
+		g.to = to + i;
+		g.hash = hash;
+		g.seen = seen;
+		g.is_full = class < ODD;
+		if (UNLIKELY(class == ODD))
+			rest_of(&g, end);
 		/* Of a segment that was cut, as much as was seen decides. */
-		if (s != start && looks_like_id(seen, (size_t)(s - start))) {
-			hash = hash_start;
-			to = to_start + put(to_start, end, &hash, "{id}", 4);
+		if (g.s != start &&
+		    looks_like_id(g.seen, (size_t)(g.s - start))) {
+			g.hash = hash_start;
+			g.to = to + put(to, end, &g.hash, "{id}", 4);
 		}
-		if (is_full || *s != '/')
+		if (g.is_full || *g.s != '/')
 			break;
 	}
-	r->len = (size_t)(to - r->label);
-	r->hash = tailbox__hash_end(hash);
+	r->len = (size_t)(g.to - r->label);
+	r->hash = tailbox__hash_end(g.hash);
 }

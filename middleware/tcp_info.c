@@ -18,6 +18,38 @@
 	((len) >= offsetof(struct tcp_info, field) +                           \
 	                  sizeof(((struct tcp_info *)0)->field))
 
+/* enum of <netinet/tcp.h>, which cannot be included here */
+enum {
+	FIN_WAIT1 = 4, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9,
+	CLOSING = 11
+};
+
+/* The peer's end counts as a byte received. Once closed there is no telling
+ * an orderly end from a reset; then one byte alone is taken for an end. */
+static uint64_t bytes_in(const struct tcp_info *i)
+{
+	uint64_t n = i->tcpi_bytes_received;
+	bool has_end = i->tcpi_state == CLOSE_WAIT ||
+	               i->tcpi_state == LAST_ACK || i->tcpi_state == CLOSING ||
+	               i->tcpi_state == TIME_WAIT ||
+	               (i->tcpi_state == CLOSE && n == 1);
+
+	return n != 0 && has_end ? n - 1 : n;
+}
+
+/* What is sent again counts again; our own end counts while it waits behind
+ * data that was not sent yet. */
+static uint64_t bytes_out(const struct tcp_info *i)
+{
+	uint64_t waiting = i->tcpi_notsent_bytes;
+	bool has_end = i->tcpi_state == FIN_WAIT1 ||
+	               i->tcpi_state == LAST_ACK || i->tcpi_state == CLOSING;
+
+	if (waiting != 0 && has_end)
+		waiting--;
+	return i->tcpi_bytes_sent - i->tcpi_bytes_retrans + waiting;
+}
+
 bool tailbox__tcp_info(int fd, struct tailbox__tcp *out)
 {
 	struct tcp_info i;
@@ -30,10 +62,8 @@ bool tailbox__tcp_info(int fd, struct tailbox__tcp *out)
 	out->has_bytes = HAS(len, tcpi_bytes_retrans);
 	out->bytes_in = out->bytes_out = 0;
 	if (out->has_bytes) {
-		out->bytes_in = i.tcpi_bytes_received;
-		/* bytes_sent counts what is sent again once more. */
-		out->bytes_out = i.tcpi_bytes_sent - i.tcpi_bytes_retrans +
-		                 i.tcpi_notsent_bytes;
+		out->bytes_in = bytes_in(&i);
+		out->bytes_out = bytes_out(&i);
 	}
 	return true;
 }

@@ -12,7 +12,7 @@ struct tailbox__tcp {
 	uint32_t idle_ms;  /* since the last segment with data, or since the
 	                      connection was made; right to a jiffy */
 	bool has_bytes;    /* false: an old kernel, the two below are 0 */
-	uint64_t bytes_in; /* received; counts the peer's end as one */
+	uint64_t bytes_in;  /* received */
 	uint64_t bytes_out; /* handed to the kernel, sent or not */
 };
 

@@ -26,7 +26,6 @@
 
 #include "core/alloc.h"
 #include "core/clock.h"
-#include "sampler/listen.h"
 
 /* A hold that takes longer keeps others waiting, whatever the cadence. */
 #define LONG_HOLD_MS 10u
@@ -94,18 +93,23 @@ static bool is_gone(const struct tailbox__daemon *d,
 	return true;
 }
 
-/* The recorded ones that are there, in the order of the list. */
+/* The recorded ones that are there, in the order of the list, and their
+ * accept queues. */
 static void find_daemons(struct tailbox__sampling *s)
 {
 	uint32_t all = tailbox__daemons(s->daemons), kept = 0;
 
 	for (uint32_t i = 0; i < all; i++) {
-		if (!s->daemons[i].is_recorded ||
-		    is_gone(&s->daemons[i], &s->scan))
+		const struct tailbox__daemon *d = &s->daemons[i];
+
+		if (!d->is_recorded)
+			continue;
+		struct tailbox__accept_queue q = tailbox__accept_queue(d);
+		if (q.now == TAILBOX__UNKNOWN && is_gone(d, &s->scan))
 			continue;
 		if (kept != i)
-			s->daemons[kept] = s->daemons[i];
-		kept++;
+			s->daemons[kept] = *d;
+		s->queues[kept++] = q;
 	}
 	s->daemon_count = kept;
 }
@@ -147,11 +151,9 @@ static uint64_t add_daemons(struct tailbox__sampling *s)
 
 	for (uint32_t i = 0; i < s->daemon_count; i++) {
 		const struct tailbox__daemon *d = &s->daemons[i];
-		struct tailbox__accept_queue q = { TAILBOX__UNKNOWN,
-			                           TAILBOX__UNKNOWN };
+		const struct tailbox__accept_queue q = s->queues[i];
 
 		if (d->listen_fd >= 0) {
-			q = tailbox__accept_queue(d);
 			if (q.now == TAILBOX__UNKNOWN ||
 			    sum == TAILBOX__UNKNOWN)
 				sum = TAILBOX__UNKNOWN;

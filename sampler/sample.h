@@ -6,6 +6,7 @@
 #define TAILBOX_SAMPLER_SAMPLE_H 1
 
 #include "core/daemons.h"
+#include "sampler/listen.h"
 #include "sampler/machine.h"
 #include "sampler/scan.h"
 #include "sampler/workers.h"
@@ -16,7 +17,8 @@ struct tailbox__sampling {
 	struct tailbox__workers workers;
 	struct tailbox__machine machine;
 	struct tailbox__daemon daemons[TAILBOX__DAEMONS_MAX];
-	uint32_t daemon_count; /* recorded ones */
+	struct tailbox__accept_queue queues[TAILBOX__DAEMONS_MAX];
+	uint32_t daemon_count; /* recorded ones that are there */
 	struct tailbox__values values;
 };
 

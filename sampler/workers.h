@@ -31,6 +31,10 @@ struct tailbox__worker_files {
 	bool has_last;
 	uint32_t last_opened; /* of schedstat, when last was read */
 	uint64_t last_run_ns, last_wait_ns;
+	/* What it sleeps in, while it has not run since: name, 0 = unknown. */
+	uint16_t wchan_name;
+	char wchan_state;
+	uint32_t wchan_sample; /* of the last look */
 };
 
 struct tailbox__worker {

@@ -46,8 +46,13 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
 	struct MHD_Response *r;
 	enum MHD_Result ok;
 
-	(void)cls, (void)url, (void)method, (void)version, (void)data;
-	(void)size, (void)req_cls;
+	(void)url, (void)method, (void)version, (void)data;
+	(void)size;
+	/* An answer from the first call would close the connection. */
+	if (*req_cls == NULL) {
+		*req_cls = cls;
+		return MHD_YES;
+	}
 	snprintf(number, sizeof(number), "%llu",
 	         (unsigned long long)tailbox_request_number(
 	                 tailbox_request_of(c)));
@@ -74,7 +79,7 @@ static int serve(const char *dir)
 		return 3;
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	d = tailbox_mhd_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL,
-	                             NULL, answer, NULL, MHD_OPTION_SOCK_ADDR,
+	                             NULL, answer, &sa, MHD_OPTION_SOCK_ADDR,
 	                             &sa, MHD_OPTION_THREAD_POOL_SIZE, 2u,
 	                             MHD_OPTION_END);
 	if (d == NULL)

@@ -2,6 +2,7 @@
 check_scripts = \
 	tests/check-arrows \
 	tests/check-banned \
+	tests/check-conformance-load \
 	tests/check-exports \
 	tests/check-headers \
 	tests/check-links \
@@ -10,7 +11,7 @@ check_scripts = \
 	tests/check-sources
 TESTS += $(check_scripts)
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
-	tests/data \
+	tests/conformance tests/data tests/e2e \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
 AM_TESTS_ENVIRONMENT = \
@@ -26,32 +27,76 @@ AM_TESTS_ENVIRONMENT = \
 if HAVE_COMMAND
 analyzer_lib = libtailbox-analyzer.la
 endif
-LDADD = $(analyzer_lib) libtailbox-all.la $(CHECK_LIBS) $(CURL_LIBS) \
-	$(MHD_LIBS) $(ZLIB_LIBS)
+LDADD = $(support_lib) $(analyzer_lib) libtailbox-all.la $(CHECK_LIBS) \
+	$(CURL_LIBS) $(MHD_LIBS) $(ZLIB_LIBS)
+# What several suites share.
+if HAVE_CHECK
+support_lib = tests/libsupport.la
+check_LTLIBRARIES += tests/libsupport.la
+endif
+tests_libsupport_la_SOURCES += \
+	tests/e2e_client.c
 noinst_HEADERS += \
+	tests/assemble_fixture.h \
+	tests/controller_fixture.h \
+	tests/e2e_admin_client.h \
+	tests/e2e_client.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
 	tests/test_artifact \
+	tests/test_assemble \
+	tests/test_assemble_random \
+	tests/test_controller \
+	tests/test_controller_folder \
 	tests/test_format \
+	tests/test_mhd_options \
+	tests/test_mhd_route \
 	tests/test_record \
 	tests/test_run \
 	tests/test_run_json \
 	tests/test_sampler \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
+	tests/test_start \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
 command_tests += \
 	tests/test_load \
-	tests/test_load_json
+	tests/test_load_json \
+	tests/test_timeline
+# End to end, over real sockets; those called e2e_long_* in `make check-long`.
+e2e_tests += \
+	tests/e2e_admin \
+	tests/e2e_kill9 \
+	tests/e2e_main_job \
+	tests/e2e_mhd_parity \
+	tests/e2e_mhd_record \
+	tests/e2e_sampler \
+	tests/e2e_window
+long_tests +=
+
+# The command, word by word. They skip where it was not built.
+cli_tests = \
+	tests/cli_errors.sh \
+	tests/cli_golden.sh \
+	tests/cli_live.sh
+TESTS += $(cli_tests)
+EXTRA_DIST += $(cli_tests) tests/cli_common.sh
+
+# The loaders with any bytes: replays the samples; with clang, a fuzzer.
+if HAVE_COMMAND
+check_PROGRAMS += tests/fuzz_load
+TESTS += tests/fuzz_load
+endif
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 if HAVE_COMMAND
-check_PROGRAMS += $(command_tests)
-TESTS += $(command_tests)
+check_PROGRAMS += $(command_tests) $(e2e_tests) $(long_tests)
+TESTS += $(command_tests) $(e2e_tests)
+LONG_TESTS += $(long_tests)
 endif
 endif

@@ -175,6 +175,14 @@ suite() {
 	done
 }
 
+# smoke ARGUMENTS...: a benchmark runs to its verdict. Whatever that is: so few
+# counts, beside whatever else runs here, say nothing.
+smoke() {
+	TAILBOX_BUILD=$top/_build/main "$src/bench/run.sh" "$@" >"$logs/smoke" 2>&1 || :
+	cat "$logs/smoke"
+	grep -q -E ': (ok|MISSED)$' "$logs/smoke"
+}
+
 # --- the parts of --full -----------------------------------------------------
 
 # uninstalled PREFIX: nothing is left there but folders.
@@ -242,7 +250,10 @@ fi
 
 say "Tests"
 suite main
-test ! -e demo/run.sh || step "demo/run.sh" demo/run.sh || :
+step "bench record" smoke record || :
+step "bench mhd" smoke mhd 4 || :
+step "demo" demo/run.sh || :
+step "demo offline" demo/run.sh --offline-artifact || :
 test $full = no || full_run
 
 if test -n "$skipped"; then

@@ -300,6 +300,7 @@ START_TEST(paths)
 	ck_assert_int_eq(tailbox__load_path(path, &run, &error), 0);
 	tailbox__run_destroy(run);
 	unlink(path);
+	error = (struct tailbox__error)TAILBOX__ERROR_INIT;
 	ck_assert_int_eq(tailbox__load_path(path, &run, &error), -ENOENT);
 	ck_assert_ptr_null(run);
 	ck_assert_str_eq(error.text,
@@ -471,7 +472,8 @@ START_TEST(the_first_four_tags_and_the_known_fields_count)
 {
 	load_ext("{}", "{}",
 	         "{\"tags\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\","
-	         "\"e\":\"5\"},\"trace_id\":\"000102030405060708090a0b0c0d0eff\","
+	         "\"e\":\"5\"},"
+	         "\"trace_id\":\"000102030405060708090a0b0c0d0eff\","
 	         "\"later\":{\"status\":1},\"status\":503,\"upgraded\":true,"
 	         "\"phases_us\":{\"send\":18446744073709550}}",
 	         "{\"site\":\"a.c:1 f\"}", "{}");

@@ -575,7 +575,8 @@ START_TEST(absent_is_not_zero)
 	                  TAILBOX__HAS_WORKERS);
 	ck_assert_int_eq(load_changed("\"alive_tasks\":10,", ""), 0);
 	ck_assert_uint_eq(run->snapshots.items[0].alive_tasks, TAILBOX__NONE);
-	ck_assert_int_eq(load_changed("\"worker_count\":4", "\"worker_count\":0"),
+	ck_assert_int_eq(load_changed("\"worker_count\":4",
+	                              "\"worker_count\":0"),
 	                 0);
 	ck_assert(run->snapshots.items[0].flags & TAILBOX__HAS_WORKERS);
 	ck_assert_int_eq(load_changed(",\"depth_at_start\":3", ""), 0);
@@ -587,7 +588,8 @@ END_TEST
 START_TEST(the_greatest_depth_is_not_taken_for_null)
 {
 	ck_assert_int_eq(load_changed("\"depth_at_start\":3",
-	                              "\"depth_at_start\":18446744073709551615"),
+	                              "\"depth_at_start\":"
+	                              "18446744073709551615"),
 	                 0);
 	ck_assert_uint_eq(run->queues.items[0].depth, UINT64_MAX - 1);
 	ck_assert_int_eq(load_changed("\"finished_at_run_us\":1100",
@@ -673,8 +675,8 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing)
 {
 	/* Parts that need memory inside yajl: deep, and in two pieces. */
 	static const char extra[] =
-	        "\"x\":[[[[{\"\\u0041\":\"\\n\"}]]]],\"tailbox\":{\"status\":200,"
-	        "\"tags\":{\"k\":\"v\"}},\"outcome\"";
+	        "\"x\":[[[[{\"\\u0041\":\"\\n\"}]]]],\"tailbox\":{"
+	        "\"status\":200,\"tags\":{\"k\":\"v\"}},\"outcome\"";
 	char *text = changed("\"outcome\"", extra);
 	long n = 0;
 	int ret;

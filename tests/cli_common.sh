@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+# Read by the cli_* scripts: run the command, compare what it said.
+. "$(dirname "$0")/common.sh"
+tailbox=$top_builddir/tailbox
+test -x "$tailbox" || skip "the command was not built"
+scratch
+unset RUNTIME_DIRECTORY TAILBOX_ARTIFACTS STATE_DIRECTORY
+TAILBOX_DIR=$d/run
+export TAILBOX_DIR
+mkdir -m 700 "$d/run"
+checks=0
+
+# run STATUS ARGUMENT...: the exit status must be STATUS; what was printed is
+# in $d/out and $d/err. After a failure standard output must be empty.
+run() {
+	want=$1
+	shift
+	rc=0
+	"$tailbox" "$@" >"$d/out" 2>"$d/err" </dev/null || rc=$?
+	show="tailbox $*"
+	checks=$((checks + 1))
+	test "$rc" = "$want" || {
+		cat "$d/err"
+		fail "$show: exit status $rc, not $want"
+	}
+	test "$rc" = 0 || test ! -s "$d/out" ||
+		fail "$show: failed, and printed on standard output"
+	test "$rc" = 0 || test -s "$d/err" ||
+		fail "$show: failed, and did not say why"
+}
+
+# expect out|err: the text on standard input, with the folder as DIR.
+expect() {
+	cat >"$d/want"
+	sed "s,$d,DIR,g; s,$top_srcdir,TOP,g" "$d/$1" >"$d/have"
+	diff -u "$d/want" "$d/have" || fail "$show: std$1 is another"
+}
+
+# has out|err TEXT: a line holds the text.
+has() {
+	grep -qF -- "$2" "$d/$1" || {
+		cat "$d/$1"
+		fail "$show: std$1 has no \"$2\""
+	}
+}
+
+done_well() {
+	echo "$me: $checks calls as expected"
+}

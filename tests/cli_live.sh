@@ -1,0 +1,113 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The command on a service that lives, is stopped, and is killed: demo/shop.
+. "$(dirname "$0")/cli_common.sh"
+shop=$top_builddir/demo/shop
+test -x "$shop" || skip "demo/shop was not built"
+need curl
+
+pid=
+quit() {
+	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
+	rm -rf "$d"
+}
+trap quit EXIT
+
+# until COMMAND...: at most ten seconds.
+until_ok() {
+	tries=0
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		test $tries -lt 200 || fail "waited in vain for: $*"
+		sleep 0.05
+	done
+}
+
+"$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
+until_ok grep -q 'listening on' "$d/shop.out"
+url=http://$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$d/shop.out")
+# libtool's wrapper may have another pid than the service.
+tape=$(echo "$d"/run/shop.*.tape)
+pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
+
+get() {
+	curl -s -o /dev/null --max-time 20 "$url$1"
+}
+
+run 0
+has out "live"
+has out "tailbox capture 10s shop"
+run 0 ls
+has out "$pid live"
+for target in "" shop "$pid" "$tape" "${tape%.tape}.sock"; do
+	run 0 status $target
+	has out "shop"
+done
+run 0 status --tape
+has out "pid $pid  LIVE"
+
+# --- a window -----------------------------------------------------------------
+
+run 0 arm --note "a & b = 100%" shop
+has out "armed: window 1 of shop"
+run 1 arm shop
+has err "window 1"
+for i in 1 2 3 4 5 6 7; do get /; done
+run 0 disarm shop
+run 0 disarm shop
+expect out <<EOT
+nothing was armed
+EOT
+until_ok "$tailbox" fetch shop#1 -o "$d/one.tailbox"
+run 0 validate "$d/one.tailbox"
+has out "valid: 7 requests"
+run 0 timeline "$d/one.tailbox"
+has out "note: a & b = 100%"
+run 0 timeline shop#1
+has out "7 requests"
+run 0 ls shop
+has out "#1"
+run 0 export --to json shop#1 -o "$d/one.json"
+run 0 validate "$d/one.json"
+run 0 fetch --to json shop -o "$d/fetched.json"
+cmp "$d/one.json" "$d/fetched.json" || fail "export and fetch differ"
+run 1 fetch shop#99
+has err "no artifact 99"
+
+# A made-up name never takes the place of a file.
+cd "$d"
+run 0 fetch shop
+first=$(cat "$d/out")
+run 0 fetch shop
+test "$first" != "$(cat "$d/out")" || fail "a file was replaced"
+(for i in 1 2 3 4; do get /; sleep 0.1; done) &
+run 0 capture 500ms
+has out "saved shop-"
+has out "next  tailbox timeline shop-"
+wait $!
+
+# --- stopped, then killed -----------------------------------------------------
+
+get /report &
+until_ok sh -c "'$tailbox' status --tape | grep -q 'report_query'"
+kill -STOP "$pid"
+run 0 status "$pid"
+has out "STOPPED"
+has out "report_query"
+run 1 arm shop
+has err "is stopped"
+kill -CONT "$pid"
+wait $! || :
+get /
+kill -KILL "$pid"
+pid=
+until_ok sh -c "'$tailbox' ls | grep -q ' dead '"
+run 0 status shop
+has out "DEAD"
+run 0 export --to json "$tape" -o "$d/dead.json"
+run 0 validate "$d/dead.json"
+run 0 timeline "$tape"
+has out "/report"
+run 1 capture 1s shop
+has err "has ended"
+done_well

@@ -1,0 +1,769 @@
+/* tests/test_timeline.c - the timeline of runs that are built by hand.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/timeline.h"
+#include "analyzer/timeline_model.h"
+#include "analyzer/timeline_text.h"
+#include "core/alloc.h"
+
+#define MS 1000u /* in us */
+
+static void allow_all(void)
+{
+	tailbox__alloc_fail_after(-1);
+}
+
+/* --- building runs -------------------------------------------------------- */
+
+static struct tailbox__run *new_run(void)
+{
+	struct tailbox__run *run;
+
+	ck_assert_int_eq(tailbox__run_create(&run), 0);
+	run->meta.run_id = tailbox__run_cstr(run, "shop-generation-3");
+	run->meta.service_name = tailbox__run_cstr(run, "shop");
+	run->meta.service_version = tailbox__run_cstr(run, "1.4.2");
+	run->meta.host = tailbox__run_cstr(run, "web-7");
+	run->meta.has_pid = true;
+	run->meta.pid = 912;
+	run->meta.started_ms = 1763608361000; /* 2025-11-20 03:12:41 */
+	run->meta.finalized_ms = 1763608421000;
+	return run;
+}
+
+static size_t add_request(struct tailbox__run *run, const char *id,
+                          const char *route, uint64_t start_us, uint64_t us,
+                          const char *outcome)
+{
+	struct tailbox__run_request *r = tailbox__list_add(&run->requests);
+
+	ck_assert_ptr_nonnull(r);
+	r->id = tailbox__run_cstr(run, id);
+	r->route = tailbox__run_cstr(run, route);
+	r->outcome = tailbox__run_cstr(run, outcome);
+	r->start_ms = run->meta.started_ms + start_us / 1000;
+	r->end_ms = r->start_ms + us / 1000;
+	r->start_us = start_us;
+	r->end_us = start_us + us;
+	r->latency_us = us;
+	r->flags = TAILBOX__HAS_START_US | TAILBOX__HAS_END_US;
+	return run->requests.count - 1;
+}
+
+static struct tailbox__run_ext *add_ext(struct tailbox__run *run, size_t i,
+                                        unsigned status)
+{
+	struct tailbox__run_ext *e = tailbox__list_add(&run->ext);
+
+	ck_assert_ptr_nonnull(e);
+	e->status = (uint16_t)status;
+	e->worker = UINT32_MAX;
+	e->bytes_in = e->bytes_out = TAILBOX__NONE;
+	for (unsigned p = 0; p < TAILBOX__PHASE_COUNT; p++)
+		e->phase_ns[p] = TAILBOX__NONE;
+	run->requests.items[i].ext = (uint32_t)run->ext.count;
+	return e;
+}
+
+/* `at` counts from the start of request i. */
+static struct tailbox__run_span *add_span(struct tailbox__run *run, bool wait,
+                                          size_t i, const char *name,
+                                          uint64_t at, uint64_t us)
+{
+	struct tailbox__run_span *s = wait ? tailbox__list_add(&run->queues)
+	                                   : tailbox__list_add(&run->stages);
+
+	ck_assert_ptr_nonnull(s);
+	s->request = run->requests.items[i].id;
+	s->name = tailbox__run_cstr(run, name);
+	s->start_us = run->requests.items[i].start_us + at;
+	s->end_us = s->start_us + us;
+	s->dur_us = us;
+	s->depth = TAILBOX__NONE;
+	s->flags = TAILBOX__HAS_START_US | TAILBOX__HAS_END_US;
+	return s;
+}
+
+/* A report that waited for a worker and a connection, then did ten queries. */
+static void add_report(struct tailbox__run *run)
+{
+	size_t i = add_request(run, "report-1", "GET /report", 3000 * MS,
+	                       1330 * MS, "ok");
+	struct tailbox__run_ext *e = add_ext(run, i, 200);
+
+	e->number = 81;
+	e->worker = 3;
+	e->connection = 17;
+	e->bytes_in = 0;
+	e->bytes_out = 12345;
+	e->phase_ns[TAILBOX__PHASE_INGRESS] = 198000000;
+	e->phase_ns[TAILBOX__PHASE_HEADERS] = 90000;
+	e->phase_ns[TAILBOX__PHASE_HANDLER] = 1098000000;
+	e->phase_ns[TAILBOX__PHASE_SEND] = 30000000;
+	e->holder_number = 80;
+	e->holder_ns = 204000000;
+	e->holder_route = tailbox__run_cstr(run, "GET /report");
+	memset(e->trace_id, 0xab, sizeof(e->trace_id));
+	add_span(run, true, i, "mhd.ingress", 0, 198 * MS);
+	struct tailbox__run_span *s =
+	        add_span(run, true, i, "db_pool", 200 * MS, 420 * MS);
+	s->depth = 3;
+	s->site = tailbox__run_cstr(run, "shop_db.c:88 pool_get");
+	add_span(run, false, i, "build", 630 * MS, 600 * MS);
+	for (unsigned k = 0; k < 10; k++)
+		add_span(run, false, i, "db_query", (640 + 55 * k) * MS,
+		         50 * MS);
+}
+
+/* A checkout that failed: suspended, with a failed and a partial stage. */
+static void add_checkout(struct tailbox__run *run)
+{
+	size_t i = add_request(run, "checkout-1", "POST /checkout", 5000 * MS,
+	                       800 * MS, "error");
+	struct tailbox__run_ext *e = add_ext(run, i, 503);
+
+	e->phase_ns[TAILBOX__PHASE_HEADERS] = 0;
+	e->phase_ns[TAILBOX__PHASE_HANDLER] = 200000000;
+	e->phase_ns[TAILBOX__PHASE_SUSPENDED] = 500000000;
+	e->phase_ns[TAILBOX__PHASE_SEND] = 800000;
+	add_span(run, false, i, "tx", 10 * MS, 180 * MS)->flags |=
+	        TAILBOX__FAILED;
+	add_span(run, false, i, "supplier", 200 * MS, 400 * MS)->flags |=
+	        TAILBOX__PARTIAL | TAILBOX__FAILED;
+}
+
+static struct tailbox__run *sample(void)
+{
+	struct tailbox__run *run = new_run();
+
+	for (unsigned k = 0; k < 8; k++) {
+		char id[16];
+		snprintf(id, sizeof(id), "item-%u", k);
+		add_request(run, id, "/items/{id}", k * 10 * MS, MS + 100 * k,
+		            k ? "ok" : "timeout");
+	}
+	add_report(run);
+	add_checkout(run);
+	return run;
+}
+
+static char *text_of(const struct tailbox__run *run,
+                     const struct tailbox__timeline_options *o)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(tailbox__timeline_text(run, o, f, &err), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	return text;
+}
+
+static size_t longest_line(const char *text)
+{
+	size_t longest = 0;
+
+	for (const char *p = text; *p;) {
+		size_t len = strcspn(p, "\n");
+		longest = len > longest ? len : longest;
+		p += len + (p[len] == '\n');
+	}
+	return longest;
+}
+
+/* --- golden texts --------------------------------------------------------- */
+
+static const char golden[] =
+        "shop 1.4.2  on web-7  pid 912\n"
+        "2025-11-20 03:12:41 - 03:13:41 UTC (60.0 s)  light\n"
+        "note: slow since noon\n"
+        "LOST  spans 12, late spans 3\n"
+        "CUT OFF  requests 120, waits 2, beyond the limits\n"
+        "OPEN  1 had not ended\n"
+        "10 requests, 0.17/s\n"
+        "\n"
+        "route                              n      p50      p95      p99      "
+        "max  errors\n"
+        "GET /report                        1   1.33 s   1.33 s   1.33 s   "
+        "1.33 s       0\n"
+        "POST /checkout                     1   800 ms   800 ms   800 ms   "
+        "800 ms       1\n"
+        "/items/{id}                        8  1.40 ms  1.70 ms  1.70 ms  "
+        "1.70 ms       1\n"
+        "all                               10  1.50 ms   1.33 s   1.33 s   "
+        "1.33 s       2\n"
+        "(p99 of 10 requests is the slowest one)\n"
+        "\n"
+        "not ended\n"
+        "   20.0 s  GET /report                   in db_pool for 19.0 s\n"
+        "           number 90 at shop_db.c:88 pool_get\n"
+        "\n"
+        "slowest 2\n"
+        "  = phase   . wait   # stage   X failed   > given up: took at least "
+        "that long\n"
+        "  ~ a start that is laid out, not recorded   : too short to draw\n"
+        "\n"
+        "  1  1.33 s  GET /report  200 ok\n"
+        "    03:12:44.000 UTC (+3.00 s)  worker 3  connection 17  in 0 B  out "
+        "12.3 kB\n"
+        "    number 81  trace abababababababababababababababab  id report-1\n"
+        "                            start      time  0                       "
+        "    1.33 s\n"
+        " wait mhd.ingress               0    198 ms |=====                   "
+        "          |\n"
+        "   behind GET /report (80), which held the worker 204 ms; +-4 ms\n"
+        " headers                   198 ms     90 us |     :                  "
+        "          |\n"
+        " handler                   198 ms    1.10 s |     "
+        "============================ |\n"
+        "   wait db_pool            200 ms    420 ms |     ...........        "
+        "          |\n"
+        "     3 waited before it, at shop_db.c:88 pool_get\n"
+        "   stage build             630 ms    600 ms |                "
+        "###############   |\n"
+        "     stage db_query x10    640 ms    500 ms |                "
+        "##############:   |\n"
+        "   in none of these                 78.0 ms\n"
+        " send                      1.30 s   30.0 ms |                        "
+        "         =|\n"
+        "\n"
+        "  2  800 ms  POST /checkout  503 error\n"
+        "    03:12:46.000 UTC (+5.00 s)  id checkout-1\n"
+        "                            start      time  0                       "
+        "    800 ms\n"
+        " headers                        0         0 |                        "
+        "          |\n"
+        " handler                       ~0    200 ms |=========               "
+        "          |\n"
+        " suspended                ~200 ms    500 ms |         "
+        "=====================    |\n"
+        "   stage tx               10.0 ms    180 ms |XXXXXXXX                "
+        "          |\n"
+        "   stage supplier          200 ms  >=400 ms |         "
+        "################>        |\n"
+        " send                      799 ms    800 us |                        "
+        "         :|\n"
+        " in no known phase                  99.2 ms\n";
+
+START_TEST(timeline_of_a_small_run_is_this_text)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = sample();
+
+	run->truncation.limits_hit = true;
+	run->truncation.dropped_requests = 120;
+	run->truncation.dropped_queues = 2;
+	run->meta.unfinished_count = 1;
+	tailbox__run_set_extra(run, "note", "slow since noon", 0);
+	tailbox__run_set_extra(run, "jiffy_us", NULL, 4000);
+	tailbox__run_set_extra(run, "lost_spans", NULL, 12);
+	tailbox__run_set_extra(run, "late_spans", NULL, 3);
+	tailbox__run_set_extra(run, "lost_blocks", NULL, 0);
+	struct tailbox__run_open *open = tailbox__list_add(&run->open);
+	open->id = tailbox__run_cstr(run, "open-1");
+	open->route = tailbox__run_cstr(run, "GET /report");
+	open->start_us = 40000 * MS;
+	open->since_us = 41000 * MS;
+	open->where = tailbox__run_cstr(run, "db_pool");
+	open->site = tailbox__run_cstr(run, "shop_db.c:88 pool_get");
+	open->number = 90;
+	open->phase = TAILBOX__PHASE_HANDLER;
+
+	tailbox__timeline_options_init(&o);
+	o.slowest = 2;
+	char *text = text_of(run, &o);
+	/* Too long for one of check's messages. */
+	if (strcmp(text, golden))
+		fputs(text, stderr);
+	ck_assert_msg(!strcmp(text, golden), "another text, see above");
+	ck_assert_uint_le(longest_line(text), 80);
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(timeline_of_an_empty_run_has_no_figures)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = new_run();
+
+	run->meta.finalized_ms = TAILBOX__NONE;
+	tailbox__timeline_options_init(&o);
+	char *text = text_of(run, &o);
+	ck_assert_str_eq(text,
+	                 "shop 1.4.2  on web-7  pid 912\n"
+	                 "2025-11-20 03:12:41 UTC, still open: a live snapshot"
+	                 "  light\n"
+	                 "complete: nothing lost, nothing cut off\n"
+	                 "0 requests\n");
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(every_width_is_kept)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = sample();
+	char name[300];
+
+	memset(name, 'r', sizeof(name));
+	name[299] = '\0';
+	size_t i = add_request(run, name, name, 9000 * MS, 2000 * MS, name);
+	add_ext(run, i, 200)->phase_ns[TAILBOX__PHASE_HANDLER] = 1999999999;
+	struct tailbox__run_span *s =
+	        add_span(run, true, i, name, MS, 1900 * MS);
+	s->site = tailbox__run_cstr(run, name);
+	s->depth = UINT64_MAX - 1;
+	run->meta.host = tailbox__run_cstr(run, name);
+	tailbox__timeline_options_init(&o);
+	for (size_t w = 0; w < 500; w += 20) {
+		o.width = w;
+		size_t want = w == 0 ? 80 : w < 64 ? 64 : w > 400 ? 400 : w;
+		want = want < 80 ? 80 : want; /* the legend is that wide */
+		char *text = text_of(run, &o);
+		ck_assert_uint_le(longest_line(text), want);
+		free(text);
+	}
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(unknown_phases_are_not_shown_as_zero)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = new_run();
+	size_t i = add_request(run, "a", "/a", 0, 10 * MS, "ok");
+
+	add_ext(run, i, 200)->phase_ns[TAILBOX__PHASE_HANDLER] = 9000000;
+	tailbox__timeline_options_init(&o);
+	char *text = text_of(run, &o);
+	ck_assert_ptr_nonnull(strstr(text, "\n handler "));
+	ck_assert_ptr_null(strstr(text, "\n headers "));
+	ck_assert_ptr_null(strstr(text, "\n send "));
+	ck_assert_ptr_null(strstr(text, "\n suspended "));
+	ck_assert_ptr_nonnull(strstr(text, "no stage or wait is marked"));
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(what_moves_a_terminal_is_escaped)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = new_run();
+
+	add_request(run, "id\033]0;x\a", "/a\033[2J\xe2\x80\xae\xff", 0, MS,
+	            "ok\n");
+	tailbox__timeline_options_init(&o);
+	char *text = text_of(run, &o);
+	for (const char *p = text; *p; p++)
+		ck_assert_msg((unsigned char)*p >= 0x20 || *p == '\n', "%d",
+		              *p);
+	ck_assert_ptr_null(strstr(text, "\xe2\x80\xae"));
+	ck_assert_ptr_nonnull(
+	        strstr(text, "/a\\x1b[2J\\xe2\\x80\\xae\\xff"));
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+/* --- choosing ------------------------------------------------------------- */
+
+START_TEST(route_and_request_choose)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__timeline_options o;
+	struct tailbox__tl_summary s;
+	struct tailbox__run *run = sample();
+
+	tailbox__timeline_options_init(&o);
+	o.route = "/items/{id}";
+	ck_assert_int_eq(tailbox__tl_summarize(run, &o, &s, &err), 0);
+	ck_assert_uint_eq(s.all.n, 8);
+	ck_assert_uint_eq(s.route_count, 1);
+	ck_assert_uint_eq(s.slowest_count, 5);
+	ck_assert_uint_eq(s.slowest[0], 7);
+	tailbox__tl_summary_fini(&s);
+
+	static const char *const ways[] = {
+		"report-1", "81", "abababababababababababababababab"
+	};
+	o.route = NULL;
+	for (size_t i = 0; i < 3; i++) {
+		o.request = ways[i];
+		ck_assert_int_eq(tailbox__tl_summarize(run, &o, &s, &err), 0);
+		ck_assert_uint_eq(s.slowest_count, 1);
+		ck_assert_uint_eq(s.slowest[0], 8);
+		tailbox__tl_summary_fini(&s);
+	}
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(what_is_not_there_is_an_error_and_prints_nothing)
+{
+	static const char *const wrong[] = {
+		"", "0", "82", "report", "00000000000000000000000000000000"
+	};
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = sample();
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	tailbox__timeline_options_init(&o);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct tailbox__error err = TAILBOX__ERROR_INIT;
+		o.request = wrong[i];
+		ck_assert_int_eq(tailbox__timeline_text(run, &o, f, &err),
+		                 -ENOENT);
+		ck_assert_str_ne(err.text, "");
+	}
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	o.request = NULL;
+	o.route = "/none";
+	ck_assert_int_eq(tailbox__timeline_text(run, &o, f, &err), -ENOENT);
+	ck_assert_str_eq(err.text, "no request of route /none");
+	fclose(f);
+	ck_assert_uint_eq(size, 0);
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(slowest_is_bounded_by_what_there_is)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__tl_summary s;
+	struct tailbox__run *run = sample();
+
+	tailbox__timeline_options_init(&o);
+	for (o.slowest = 0; o.slowest < 13; o.slowest++) {
+		ck_assert_int_eq(tailbox__tl_summarize(run, &o, &s, NULL), 0);
+		ck_assert_uint_eq(s.slowest_count,
+		                  o.slowest < 10 ? o.slowest : 10);
+		const struct tailbox__run_request *q = run->requests.items;
+		for (size_t i = 1; i < s.slowest_count; i++)
+			ck_assert_uint_ge(q[s.slowest[i - 1]].latency_us,
+			                  q[s.slowest[i]].latency_us);
+		tailbox__tl_summary_fini(&s);
+	}
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+/* --- figures -------------------------------------------------------------- */
+
+START_TEST(percentile_takes_the_index_of_the_spec)
+{
+	uint64_t v[1000];
+
+	for (size_t i = 0; i < 1000; i++)
+		v[i] = i;
+	for (size_t n = 1; n <= 1000; n++) {
+		static const unsigned ps[] = { 50, 95, 99 };
+		for (size_t k = 0; k < 3; k++) {
+			size_t at = ((n - 1) * ps[k] + 99) / 100;
+			at = at < n - 1 ? at : n - 1;
+			ck_assert_uint_eq(tailbox__percentile(v, n, ps[k]),
+			                  at);
+		}
+	}
+}
+END_TEST
+
+START_TEST(times_have_three_digits_and_their_unit)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} cases[] = {
+		{ 0, "0" },
+		{ 812, "0.81 us" },
+		{ 9996, "10.0 us" },
+		{ 90000, "90 us" },
+		{ 999499, "999 us" },
+		{ 999500, "1.00 ms" },
+		{ 999000, "999 us" },
+		{ 1400000, "1.40 ms" },
+		{ 9996000, "10.0 ms" },
+		{ 99960000, "100 ms" },
+		{ 999499999, "999 ms" },
+		{ 999500000, "1.00 s" },
+		{ 1330000000, "1.33 s" },
+		{ 75200000000, "75.2 s" },
+		{ UINT64_MAX, "18446744074 s" },
+	};
+	char buf[TAILBOX__SHOW_ROOM];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_str_eq(tailbox__show_ns(buf, cases[i].ns),
+		                 cases[i].text);
+	ck_assert_str_eq(tailbox__show_us(buf, 29), "29 us");
+	ck_assert_str_eq(tailbox__show_us(buf, UINT64_MAX),
+	                 "18446744073710 s");
+	ck_assert_str_eq(tailbox__show_coarse(buf, 23456789, 4000000),
+	                 "23 ms");
+	ck_assert_str_eq(tailbox__show_bytes(buf, 999), "999 B");
+	ck_assert_str_eq(tailbox__show_bytes(buf, 1000), "1.0 kB");
+	ck_assert_str_eq(tailbox__show_bytes(buf, UINT64_MAX), "18.4 EB");
+	ck_assert_str_eq(tailbox__show_utc(buf, 1763608361007),
+	                 "2025-11-20 03:12:41");
+	ck_assert_str_eq(tailbox__show_clock_ms(buf, 1763608361007),
+	                 "03:12:41.007");
+	ck_assert_str_eq(tailbox__show_utc(buf, UINT64_MAX), "?");
+}
+END_TEST
+
+START_TEST(foreign_text_is_cut_to_its_columns)
+{
+	static const struct {
+		const char *in;
+		size_t columns;
+		const char *out;
+	} cases[] = {
+		{ "abc", 3, "abc" },     { "abcd", 3, "a.." },
+		{ "abcd", 2, ".." },     { "abcd", 1, "." },
+		{ "abcd", 0, "" },
+		{ "\xc3\xa9\xc3\xa9", 2, "\xc3\xa9\xc3\xa9" },
+		{ "\n", 4, "\\x0a" },    { "\n", 3, ".." },
+		{ "", 3, "" },           { "a\nb", 5, "a.." },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+		size_t used = tailbox__show_text(f, cases[i].in,
+		                                 strlen(cases[i].in),
+		                                 cases[i].columns);
+		fclose(f);
+		ck_assert_str_eq(text, cases[i].out);
+		ck_assert_uint_le(used, cases[i].columns);
+		free(text);
+	}
+}
+END_TEST
+
+/* --- rows ----------------------------------------------------------------- */
+
+static size_t count_rows(const struct tailbox__tl_request *r, const char *name,
+                         const struct tailbox__run *run, size_t *parent)
+{
+	size_t n = 0, len;
+
+	for (size_t i = r->phase_rows; i < r->rows.count; i++) {
+		const struct tailbox__tl_row *row = &r->rows.items[i];
+		if (strcmp(tailbox__tl_row_name(run, row, &len), name))
+			continue;
+		n++;
+		*parent = row->parent;
+	}
+	return n;
+}
+
+START_TEST(four_spans_of_a_name_share_a_line_three_do_not)
+{
+	for (unsigned n = 1; n <= 6; n++) {
+		struct tailbox__run *run = new_run();
+		struct tailbox__tl_request r;
+		size_t parent;
+		size_t i = add_request(run, "a", "/a", 0, 100 * MS, "ok");
+		for (unsigned k = 0; k < n; k++)
+			add_span(run, false, i, "q", k * 10 * MS, 5 * MS);
+		ck_assert_int_eq(tailbox__tl_request(run, i, &r), 0);
+		ck_assert_uint_eq(count_rows(&r, "q", run, &parent),
+		                  n < 4 ? n : 1);
+		ck_assert_uint_eq(r.covered_ns, n * 5000000ull);
+		tailbox__tl_request_fini(&r);
+		tailbox__run_destroy(run);
+	}
+}
+END_TEST
+
+START_TEST(children_stay_under_the_stage_that_contains_them)
+{
+	struct tailbox__run *run = new_run();
+	struct tailbox__tl_request r;
+	size_t len, seen = 0;
+	size_t i = add_request(run, "a", "/a", 7, 100 * MS, "ok");
+
+	add_span(run, false, i, "inner", 60 * MS, 10 * MS);
+	add_span(run, false, i, "outer", 50 * MS, 40 * MS);
+	add_span(run, false, i, "inner", 10 * MS, 10 * MS);
+	add_span(run, false, i, "outer", 0, 40 * MS);
+	add_span(run, true, i, "alone", 35 * MS, 20 * MS); /* crosses both */
+	ck_assert_int_eq(tailbox__tl_request(run, i, &r), 0);
+	ck_assert_uint_eq(r.rows.count, 5);
+	for (size_t k = 0; k < r.rows.count; k++) {
+		const struct tailbox__tl_row *row = &r.rows.items[k];
+		const char *name = tailbox__tl_row_name(run, row, &len);
+		if (strcmp(name, "inner")) {
+			ck_assert_uint_eq(row->parent, TAILBOX__TL_NO_ROW);
+			continue;
+		}
+		const struct tailbox__tl_row *outer =
+		        &r.rows.items[row->parent];
+		ck_assert_str_eq(tailbox__tl_row_name(run, outer, &len),
+		                 "outer");
+		ck_assert_uint_eq(row->start_ns - outer->start_ns, 10000000);
+		seen++;
+	}
+	ck_assert_uint_eq(seen, 2);
+	tailbox__tl_request_fini(&r);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(spans_without_place_and_outside_are_harmless)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = new_run();
+	size_t i = add_request(run, "a", "/a", 100 * MS, 10 * MS, "ok");
+	struct tailbox__run_span *s;
+
+	add_span(run, false, i, "none", 0, 5 * MS)->flags = 0;
+	add_span(run, false, i, "after", 50 * MS, 5 * MS);
+	add_span(run, false, i, "long", 0, UINT64_MAX / 2);
+	s = add_span(run, false, i, "back", 5 * MS, MS);
+	s->end_us = s->start_us - 3;
+	s = add_span(run, true, i, "before", 0, MS);
+	s->start_us = 1;
+	add_span(run, true, i, "huge", 0, UINT64_MAX)->depth = UINT64_MAX - 1;
+	add_ext(run, i, 0)->phase_ns[TAILBOX__PHASE_SEND] = UINT64_MAX - 1;
+	run->ext.items[0].phase_ns[TAILBOX__PHASE_INGRESS] = UINT64_MAX - 1;
+	tailbox__timeline_options_init(&o);
+	free(text_of(run, &o));
+	run->requests.items[i].latency_us = 0;
+	free(text_of(run, &o));
+	run->requests.items[i].latency_us = UINT64_MAX;
+	free(text_of(run, &o));
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(spans_nest_to_a_limit)
+{
+	struct tailbox__run *run = new_run();
+	struct tailbox__tl_request r;
+	size_t i = add_request(run, "a", "/a", 0, 1000 * MS, "ok");
+
+	for (unsigned k = 0; k < 30; k++) {
+		char name[8];
+		snprintf(name, sizeof(name), "s%u", k);
+		add_span(run, false, i, name, k * MS, (1000 - 2 * k) * MS);
+	}
+	ck_assert_int_eq(tailbox__tl_request(run, i, &r), 0);
+	ck_assert_uint_eq(r.rows.count, 30);
+	for (size_t k = 0; k < 30; k++)
+		ck_assert_uint_le(r.rows.items[k].depth,
+		                  TAILBOX__TL_DEPTH_MAX);
+	tailbox__tl_request_fini(&r);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(spans_beyond_the_limit_are_counted)
+{
+	struct tailbox__run *run = new_run();
+	struct tailbox__tl_request r;
+	size_t i = add_request(run, "a", "/a", 0, 1000 * MS, "ok");
+
+	for (unsigned extra = 0; extra < 3; extra++) {
+		while (run->stages.count < TAILBOX__TL_ITEMS_MAX - 1 + extra)
+			add_span(run, false, i, "q", run->stages.count, 1);
+		ck_assert_int_eq(tailbox__tl_request(run, i, &r), 0);
+		ck_assert_uint_eq(r.hidden_items, extra > 1 ? extra - 1 : 0);
+		ck_assert_uint_eq(r.rows.count, 1);
+		tailbox__tl_request_fini(&r);
+	}
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+/* --- memory --------------------------------------------------------------- */
+
+START_TEST(every_allocation_may_fail)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = sample();
+	long live = tailbox__alloc_live();
+	int rc = -ENOMEM;
+
+	tailbox__timeline_options_init(&o);
+	for (long n = 0; rc != 0; n++) {
+		struct tailbox__error err = TAILBOX__ERROR_INIT;
+		char *text = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+		tailbox__alloc_fail_after(n);
+		rc = tailbox__timeline_text(run, &o, f, &err);
+		tailbox__alloc_fail_after(-1);
+		fclose(f);
+		free(text);
+		ck_assert_int_eq(tailbox__alloc_live(), live);
+		if (rc != 0) {
+			ck_assert_int_eq(rc, -ENOMEM);
+			ck_assert_str_eq(err.text, "out of memory");
+		}
+	}
+	rc = -ENOMEM;
+	for (long n = 0; rc != 0; n++) {
+		struct tailbox__json j;
+		tailbox__json_init(&j, false);
+		tailbox__alloc_fail_after(n);
+		rc = tailbox__timeline_json(run, &o, &j, NULL);
+		tailbox__alloc_fail_after(-1);
+		tailbox__json_fini(&j);
+		ck_assert_int_eq(tailbox__alloc_live(), live);
+	}
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+static Suite *timeline_suite(void)
+{
+	Suite *s = suite_create("timeline");
+	TCase *t = tcase_create("timeline");
+
+	tcase_add_checked_fixture(t, NULL, allow_all);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, timeline_of_a_small_run_is_this_text);
+	tcase_add_test(t, timeline_of_an_empty_run_has_no_figures);
+	tcase_add_test(t, every_width_is_kept);
+	tcase_add_test(t, unknown_phases_are_not_shown_as_zero);
+	tcase_add_test(t, what_moves_a_terminal_is_escaped);
+	tcase_add_test(t, route_and_request_choose);
+	tcase_add_test(t, what_is_not_there_is_an_error_and_prints_nothing);
+	tcase_add_test(t, slowest_is_bounded_by_what_there_is);
+	tcase_add_test(t, percentile_takes_the_index_of_the_spec);
+	tcase_add_test(t, times_have_three_digits_and_their_unit);
+	tcase_add_test(t, foreign_text_is_cut_to_its_columns);
+	tcase_add_test(t, four_spans_of_a_name_share_a_line_three_do_not);
+	tcase_add_test(t, children_stay_under_the_stage_that_contains_them);
+	tcase_add_test(t, spans_without_place_and_outside_are_harmless);
+	tcase_add_test(t, spans_nest_to_a_limit);
+	tcase_add_test(t, spans_beyond_the_limit_are_counted);
+	tcase_add_test(t, every_allocation_may_fail);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(timeline_suite());
+
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
