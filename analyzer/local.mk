@@ -7,6 +7,7 @@ libtailbox_analyzer_la_LIBADD = $(YAJL_LIBS)
 libtailbox_analyzer_la_SOURCES += \
 	analyzer/json_filter.c \
 	analyzer/json_in.c \
+	analyzer/json_tree.c \
 	analyzer/load.c \
 	analyzer/load_ext.c \
 	analyzer/load_ext_fields.c \
@@ -24,6 +25,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/timeline_text.c \
 	analyzer/json_filter.h \
 	analyzer/json_in.h \
+	analyzer/json_tree.h \
 	analyzer/load.h \
 	analyzer/load_ext.h \
 	analyzer/load_json.h \

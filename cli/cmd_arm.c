@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "analyzer/timeline_text.h"
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 #include "cli/window.h"
 
 enum { ANSWER_MS = 5000, NOTE_MAX = 255 };
@@ -79,9 +79,9 @@ bool cli__window_arm(const struct cli__target *t, const struct cli__window *w,
 	h->path = NULL;
 	if (!ok)
 		return false;
-	cli__json *j = cli__json_parse(h->body.at, h->body.len);
-	*id = cli__json_number(j, "id", 0);
-	cli__json_free(j);
+	tailbox__tree *j = tailbox__tree_parse(h->body.at, h->body.len);
+	*id = tailbox__tree_number(j, "id", 0);
+	tailbox__tree_free(j);
 	if (!*id)
 		cli__say("%s: the answer to arm makes no sense",
 		         t->service.name);
@@ -148,12 +148,12 @@ int cli__arm(const struct cli__command *self, int argc, char **argv)
 	return CLI__DONE;
 }
 
-static void put_disarmed(const struct cli__target *t, cli__json *j)
+static void put_disarmed(const struct cli__target *t, tailbox__tree *j)
 {
-	const char *result = cli__json_text(j, "result");
-	const char *artifact = cli__json_text(j, "artifact");
-	uint64_t id = cli__json_number(j, "id", 0);
-	uint64_t open = cli__json_number(j, "in_flight", 0);
+	const char *result = tailbox__tree_text(j, "result");
+	const char *artifact = tailbox__tree_text(j, "artifact");
+	uint64_t id = tailbox__tree_number(j, "id", 0);
+	uint64_t open = tailbox__tree_number(j, "in_flight", 0);
 	char word[CLI__PATH_MAX];
 	FILE *out = cli__out();
 
@@ -193,7 +193,7 @@ int cli__disarm(const struct cli__command *self, int argc, char **argv)
 		return rc;
 	rc = CLI__NO;
 	if (cli__window_disarm(&t, &h)) {
-		cli__json *j = cli__json_parse(h.body.at, h.body.len);
+		tailbox__tree *j = tailbox__tree_parse(h.body.at, h.body.len);
 		rc = CLI__DONE;
 		if (!j)
 			rc = cli__fail("%s: the answer is no JSON",
@@ -202,7 +202,7 @@ int cli__disarm(const struct cli__command *self, int argc, char **argv)
 			fwrite(h.body.at, 1, h.body.len, cli__out());
 		else
 			put_disarmed(&t, j);
-		cli__json_free(j);
+		tailbox__tree_free(j);
 	}
 	cli__http_fini(&h);
 	return rc;

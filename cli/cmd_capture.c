@@ -17,7 +17,7 @@
 #include "analyzer/load.h"
 #include "analyzer/timeline.h"
 #include "analyzer/timeline_text.h"
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 #include "cli/load.h"
 #include "cli/outfile.h"
 #include "cli/window.h"
@@ -142,16 +142,16 @@ static bool has_failed(const struct cli__target *t, uint64_t id)
 	bool failed = false;
 
 	if (cli__http(&h) == 0 && h.status == 200) {
-		cli__json *j = cli__json_parse(h.body.at, h.body.len);
-		cli__json *w = cli__json_member(j, "window");
-		const char *state = cli__json_text(w, "state");
-		const char *why = cli__json_text(w, "last_error");
+		tailbox__tree *j = tailbox__tree_parse(h.body.at, h.body.len);
+		tailbox__tree *w = tailbox__tree_member(j, "window");
+		const char *state = tailbox__tree_text(w, "state");
+		const char *why = tailbox__tree_text(w, "last_error");
 		failed = state && !strcmp(state, "failed") &&
-		         cli__json_number(w, "id", id) == id;
+		         tailbox__tree_number(w, "id", id) == id;
 		if (failed)
 			cli__say("%s: window %" PRIu64 " failed: %s",
 			         t->service.name, id, why ? why : "no reason");
-		cli__json_free(j);
+		tailbox__tree_free(j);
 	}
 	cli__http_fini(&h);
 	return failed;

@@ -7,7 +7,7 @@
 
 #include "analyzer/timeline_text.h"
 #include "cli/http.h"
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 #include "cli/load.h"
 #include "cli/target.h"
 
@@ -139,22 +139,22 @@ static int list_services(bool is_json)
 
 /* --- ls TARGET ------------------------------------------------------------ */
 
-static void put_artifact(cli__json *one)
+static void put_artifact(tailbox__tree *one)
 {
-	const char *name = cli__json_text(one, "name");
-	uint64_t from = cli__json_number(one, "started_at_unix_ms", 0);
+	const char *name = tailbox__tree_text(one, "name");
+	uint64_t from = tailbox__tree_number(one, "started_at_unix_ms", 0);
 	char when[TAILBOX__SHOW_ROOM], bytes[TAILBOX__SHOW_ROOM], id[24] = "-";
 	FILE *out = cli__out();
 
 	if (!name)
 		return;
-	if (cli__json_is_true(one, "ours"))
+	if (tailbox__tree_is_true(one, "ours"))
 		snprintf(id, sizeof(id), "#%" PRIu64,
-		         cli__json_number(one, "id", 0));
+		         tailbox__tree_number(one, "id", 0));
 	fprintf(out, "%6s %-19s %10" PRIu64 " %9s  ", id,
 	        from ? tailbox__show_utc(when, from) : "-",
-	        cli__json_number(one, "requests", 0),
-	        tailbox__show_bytes(bytes, cli__json_number(one, "bytes", 0)));
+	        tailbox__tree_number(one, "requests", 0),
+	        tailbox__show_bytes(bytes, tailbox__tree_number(one, "bytes", 0)));
 	tailbox__show_text(out, name, strlen(name), 255);
 	fputc('\n', out);
 }
@@ -167,8 +167,8 @@ static int list_artifacts(const struct cli__target *t, bool is_json)
 
 	if (!cli__ask(t, &h))
 		goto done;
-	cli__json *root = cli__json_parse(h.body.at, h.body.len);
-	cli__json *list = cli__json_member(root, "artifacts");
+	tailbox__tree *root = tailbox__tree_parse(h.body.at, h.body.len);
+	tailbox__tree *list = tailbox__tree_member(root, "artifacts");
 	if (!root) {
 		rc = cli__fail("%s: the answer is no JSON", t->service.name);
 		goto done;
@@ -179,10 +179,10 @@ static int list_artifacts(const struct cli__target *t, bool is_json)
 	} else {
 		fprintf(cli__out(), "%6s %-19s %10s %9s  %s\n", "ID",
 		        "BEGAN (UTC)", "REQUESTS", "SIZE", "NAME");
-		for (size_t i = 0; i < cli__json_count(list); i++)
-			put_artifact(cli__json_at(list, i));
+		for (size_t i = 0; i < tailbox__tree_count(list); i++)
+			put_artifact(tailbox__tree_at(list, i));
 	}
-	cli__json_free(root);
+	tailbox__tree_free(root);
 done:
 	cli__http_fini(&h);
 	return rc;

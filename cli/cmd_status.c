@@ -11,7 +11,7 @@
 
 #include "cli/from_tape.h"
 #include "cli/http.h"
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 #include "cli/target.h"
 
 enum { BUDGET_MS = 350, LINES_MAX = 45 };
@@ -100,13 +100,13 @@ static int put_json(const struct cli__target *t, struct cli__http h[PARTS])
 	tailbox__json_cstr(&j, "socket");
 	for (size_t i = 0; i < PARTS; i++) {
 		size_t len = h[i].body.len;
-		cli__json *check = cli__json_parse(h[i].body.at, len);
+		tailbox__tree *check = tailbox__tree_parse(h[i].body.at, len);
 		if (!check) {
 			tailbox__json_fini(&j);
 			return cli__fail("%s: the answer is no JSON",
 			                 t->service.name);
 		}
-		cli__json_free(check);
+		tailbox__tree_free(check);
 		while (len && h[i].body.at[len - 1] == '\n')
 			len--;
 		tailbox__json_key(&j, parts[i]);

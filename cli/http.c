@@ -11,7 +11,7 @@
 #include <curl/curl.h>
 #include <string.h>
 
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 #include "cli/output.h"
 
 enum { STALL_S = 10 };
@@ -112,9 +112,9 @@ void cli__http_fini(struct cli__http *h)
 int cli__http_told(const struct cli__target *t, const struct cli__http *h)
 {
 	const char *body = h->body.at ? h->body.at : "";
-	cli__json *j = cli__json_parse(body, h->body.len);
-	const char *error = cli__json_text(j, "error");
-	const char *detail = cli__json_text(j, "detail");
+	tailbox__tree *j = tailbox__tree_parse(body, h->body.len);
+	const char *error = tailbox__tree_text(j, "error");
+	const char *detail = tailbox__tree_text(j, "detail");
 
 	if (error && detail && *detail)
 		cli__say("%s: %s: %s", t->service.name, error, detail);
@@ -123,7 +123,7 @@ int cli__http_told(const struct cli__target *t, const struct cli__http *h)
 	else
 		cli__say("%s: HTTP status %ld: %.*s", t->service.name,
 		         h->status, (int)strcspn(body, "\n"), body);
-	cli__json_free(j);
+	tailbox__tree_free(j);
 	return CLI__NO;
 }
 

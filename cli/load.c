@@ -13,7 +13,7 @@
 
 #include "analyzer/load.h"
 #include "cli/http.h"
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 #include "core/assemble.h"
 
 static void tell(const char *what, const struct tailbox__error *err, int rc)
@@ -101,13 +101,13 @@ struct tailbox__run *cli__load_tape(const char *path)
 
 /* --- artifacts of a live service ------------------------------------------ */
 
-static void fill(struct cli__artifact *out, cli__json *one)
+static void fill(struct cli__artifact *out, tailbox__tree *one)
 {
-	const char *name = cli__json_text(one, "name");
+	const char *name = tailbox__tree_text(one, "name");
 
-	out->id = cli__json_number(one, "id", 0);
-	out->bytes = cli__json_number(one, "bytes", 0);
-	out->requests = cli__json_number(one, "requests", 0);
+	out->id = tailbox__tree_number(one, "id", 0);
+	out->bytes = tailbox__tree_number(one, "bytes", 0);
+	out->requests = tailbox__tree_number(one, "requests", 0);
 	snprintf(out->name, sizeof(out->name), "%s", name);
 }
 
@@ -119,29 +119,29 @@ static bool is_plain_name(const char *name)
 	                          "abcdefghijklmnopqrstuvwxyz0123456789._-")];
 }
 
-static bool is_wanted(cli__json *one, const char *id)
+static bool is_wanted(tailbox__tree *one, const char *id)
 {
 	uint64_t number;
 
-	if (!*id || !strcmp(cli__json_text(one, "name"), id))
+	if (!*id || !strcmp(tailbox__tree_text(one, "name"), id))
 		return true;
-	return cli__count(id, &number) && cli__json_is_true(one, "ours") &&
-	       cli__json_number(one, "id", 0) == number;
+	return cli__count(id, &number) && tailbox__tree_is_true(one, "ours") &&
+	       tailbox__tree_number(one, "id", 0) == number;
 }
 
 int cli__artifact_pick(const char *json, size_t len, const char *id,
                        struct cli__artifact *out)
 {
-	cli__json *root = cli__json_parse(json, len), *best = NULL;
-	cli__json *list = cli__json_member(root, "artifacts");
+	tailbox__tree *root = tailbox__tree_parse(json, len), *best = NULL;
+	tailbox__tree *list = tailbox__tree_member(root, "artifacts");
 	uint64_t newest = 0;
 	bool best_is_ours = false;
 
-	for (size_t i = 0; i < cli__json_count(list); i++) {
-		cli__json *one = cli__json_at(list, i);
-		bool ours = cli__json_is_true(one, "ours");
-		uint64_t at = cli__json_number(one, "finalized_at_unix_ms", 0);
-		if (!is_plain_name(cli__json_text(one, "name")) ||
+	for (size_t i = 0; i < tailbox__tree_count(list); i++) {
+		tailbox__tree *one = tailbox__tree_at(list, i);
+		bool ours = tailbox__tree_is_true(one, "ours");
+		uint64_t at = tailbox__tree_number(one, "finalized_at_unix_ms", 0);
+		if (!is_plain_name(tailbox__tree_text(one, "name")) ||
 		    !is_wanted(one, id) || (best && best_is_ours && !ours) ||
 		    (best && best_is_ours == ours && at <= newest))
 			continue;
@@ -151,7 +151,7 @@ int cli__artifact_pick(const char *json, size_t len, const char *id,
 	}
 	if (best)
 		fill(out, best);
-	cli__json_free(root);
+	tailbox__tree_free(root);
 	return best ? 0 : 1;
 }
 

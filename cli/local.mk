@@ -14,7 +14,6 @@ tailbox_SOURCES += \
 	cli/cmd_validate.c \
 	cli/from_tape.c \
 	cli/http.c \
-	cli/json_in.c \
 	cli/load.c \
 	cli/main.c \
 	cli/options.c \
@@ -27,7 +26,6 @@ tailbox_SOURCES += \
 	cli/cli.h \
 	cli/from_tape.h \
 	cli/http.h \
-	cli/json_in.h \
 	cli/load.h \
 	cli/outfile.h \
 	cli/output.h \

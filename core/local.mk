@@ -1,5 +1,6 @@
 include_HEADERS += core/tailbox.h
 area_HEADERS += \
+	core/tailbox/base.h \
 	core/tailbox/request.h \
 	core/tailbox/span.h
 libtailbox_all_la_SOURCES += \

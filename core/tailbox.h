@@ -19,22 +19,9 @@
 #ifndef TAILBOX_H
 #define TAILBOX_H 1
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__GNUC__)
-#define TAILBOX_API __attribute__((visibility("default")))
-#define TAILBOX_MUST_USE __attribute__((warn_unused_result))
-#else
-#define TAILBOX_API
-#define TAILBOX_MUST_USE
-#endif
-
-#define TAILBOX_VERSION_MAJOR 0
-#define TAILBOX_VERSION_MINOR 1
-#define TAILBOX_VERSION_PATCH 0
-#define TAILBOX_VERSION "0.1.0"
+#include <tailbox/base.h>
+#include <tailbox/request.h>
+#include <tailbox/span.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -121,8 +108,5 @@ TAILBOX_API int tailbox_is_recording(void);
 #ifdef __cplusplus
 }
 #endif
-
-#include <tailbox/request.h>
-#include <tailbox/span.h>
 
 #endif

@@ -196,7 +196,7 @@ static inline void count_call(struct tailbox__conn *s)
 }
 
 /* The handler returned and a response is queued. */
-static inline void queued(struct tailbox__thread *t, struct tailbox__conn *s,
+static inline __attribute__((always_inline)) void queued(struct tailbox__thread *t, struct tailbox__conn *s,
                           unsigned status)
 {
 	struct tailbox__slot *slot = s->slot;
@@ -215,6 +215,32 @@ static inline void queued(struct tailbox__thread *t, struct tailbox__conn *s,
 	s->step = TAILBOX__STEP_QUEUED;
 	if (UNLIKELY(status == MHD_HTTP_SWITCHING_PROTOCOLS))
 		tailbox__phase_upgraded(t, s, now);
+}
+
+/* What the first call left, where it was not a plain GET that goes on. */
+static NOINLINE void first_left(struct tailbox__conn *s,
+                                struct MHD_Connection *c, const char *method,
+                                enum MHD_Result result)
+{
+	const struct tailbox__call call = { true, result, 0, 0 };
+	unsigned status = tailbox__status_of(c);
+
+	if (status == 0) {
+		tailbox__phase_leave(tailbox__self, s, c, &call);
+		return;
+	}
+	queued(tailbox__self, s, status);
+	if (!has_no_body(method))
+		tailbox__phase_early(s, c);
+}
+
+static NOINLINE void final_left(struct tailbox__conn *s,
+                                struct MHD_Connection *c,
+                                enum MHD_Result result)
+{
+	const struct tailbox__call call = { false, result, 0, 0 };
+
+	tailbox__phase_leave(tailbox__self, s, c, &call);
 }
 
 /* --- the hook; its arguments are passed on by a jump ------------------- */
@@ -243,26 +269,21 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
 {
 	struct tailbox__conn *s = tailbox__last_conn;
 	struct tailbox__thread *t = tailbox__thread_get();
-	struct tailbox__call call = { true, MHD_NO, 0, 0 };
-	unsigned status;
+	enum MHD_Result result;
 
 	if (UNLIKELY(is_lost(t, s)))
 		return m->handler(m->handler_cls, ARGUMENTS);
 	first_call(t, s, c);
-	call.result = m->handler(m->handler_cls, ARGUMENTS);
-	status = tailbox__status_of(c);
-	if (status != 0) {
-		queued(t, s, status);
-		if (!has_no_body(method))
-			tailbox__phase_early(s, c);
-	} else if (LIKELY(call.result == MHD_YES && has_no_body(method)) &&
-	           !(s->mhd->can_suspend && tailbox__suspended(s, c))) {
+	result = m->handler(m->handler_cls, ARGUMENTS);
+	if (LIKELY(tailbox__status_of(c) == 0 && result == MHD_YES &&
+	           has_no_body(method)) &&
+	    !(m->can_suspend && tailbox__suspended(s, c))) {
 		s->is_first = false;
 		s->step = TAILBOX__STEP_HOLD;
-	} else {
-		tailbox__phase_leave(t, s, c, &call);
+		return result;
 	}
-	return call.result;
+	first_left(s, c, method, result);
+	return result;
 }
 
 /* The second call of a request without body. */
@@ -270,21 +291,19 @@ static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
 	struct tailbox__conn *s = tailbox__last_conn;
-	struct tailbox__call call = { false, MHD_NO, 0, 0 };
-	struct tailbox__thread *t;
+	enum MHD_Result result;
 	unsigned status;
 
 	if (UNLIKELY(is_lost(tailbox__thread_get(), s)))
 		return m->handler(m->handler_cls, ARGUMENTS);
 	count_call(s);
-	call.result = m->handler(m->handler_cls, ARGUMENTS);
+	result = m->handler(m->handler_cls, ARGUMENTS);
 	status = tailbox__status_of(c);
-	t = tailbox__thread_get();
 	if (LIKELY(status != 0))
-		queued(t, s, status);
+		queued(tailbox__self, s, status);
 	else
-		tailbox__phase_leave(t, s, c, &call);
-	return call.result;
+		final_left(s, c, result);
+	return result;
 }
 
 /* All others. */

@@ -66,6 +66,7 @@ static const unsigned char class_of[256] = {
 #undef O
 #undef X
 
+#define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 static bool looks_like_id(unsigned seen, size_t len)
@@ -157,87 +158,81 @@ static inline size_t put(char *to, const char *end, uint64_t *hash,
 	return n;
 }
 
-struct segment {
-	const unsigned char *s; /* where it goes on */
-	char *to;
-	uint64_t hash;
-	unsigned seen;
-	bool is_full; /* no more room: the rest of the target is left out */
-};
-
-/* The rest of a segment from its first odd byte on. */
-static __attribute__((noinline)) void rest_of(struct segment *g,
-                                              const char *end)
+/* The rest of a segment from its first odd byte on: where label and hash are
+ * then. False: no more room, the rest of the target is left out. */
+static __attribute__((noinline)) bool rest_of(const unsigned char **from,
+                                              char **to, const char *end,
+                                              uint64_t *hash, unsigned *seen)
 {
 	unsigned class;
 	char text[4];
 
-	while (!((class = class_of[*g->s]) & (SLASH | END))) {
+	while (!((class = class_of[**from]) & (SLASH | END))) {
 		size_t n = 1;
-		text[0] = (char)*g->s;
+		text[0] = (char)**from;
 		if (class == ODD)
-			n = odd(&g->s, text);
+			n = odd(from, text);
 		else
-			g->s++;
-		g->seen |= class;
-		g->is_full = put(g->to, end, &g->hash, text, n) == 0;
-		if (g->is_full)
-			return;
-		g->to += n;
+			++*from;
+		*seen |= class;
+		n = put(*to, end, hash, text, n);
+		if (n == 0)
+			return false;
+		*to += n;
 	}
+	return true;
 }
 
+/* Locals, not a struct, and an index for both sides: the loop has to live in
+ * registers, for it is paid for each byte of each request. */
 void tailbox__route_make(struct tailbox__route *r, const char *target)
 {
-	char *const end = r->label + TAILBOX_NAME_MAX;
-	struct segment g = {
-		.s = (const unsigned char *)path_of(target),
-		.to = r->label,
-		.hash = tailbox__recorder.hash_seed,
-	};
+	const unsigned char *s = (const unsigned char *)path_of(target);
+	char *to = r->label, *const end = r->label + TAILBOX_NAME_MAX;
+	uint64_t hash = tailbox__recorder.hash_seed;
+	bool has_room = true;
 
+	if (LIKELY(*s == '/'))
+		goto slash;
 	for (;;) {
-		/* One segment, with the slash before it. The loop lives in
-		 * registers: this is paid for each byte of each request. */
-		const unsigned char *start;
-		uint64_t hash, hash_start;
-		size_t i = 0, room;
+		const uint64_t hash_start = hash;
+		const size_t room = (size_t)(end - to);
 		unsigned seen = 0, class;
-		char *to;
+		size_t i = 0, len;
 
-		if (*g.s == '/') {
-			if (UNLIKELY(g.to == end))
+		for (; (class = class_of[s[i]]) < ODD; i++) {
+			if (UNLIKELY(i == room)) {
+				has_room = false;
 				break;
-			g.hash = tailbox__hash_step(g.hash, '/');
-			*g.to++ = '/';
-			g.s++;
-		}
-		start = g.s;
-		to = g.to;
-		hash = hash_start = g.hash;
-		room = (size_t)(end - to);
-		while ((class = class_of[start[i]]) < ODD && i < room) {
-			hash = tailbox__hash_step(hash, start[i]);
-			to[i] = (char)start[i];
+			}
+			hash = tailbox__hash_step(hash, s[i]);
+			to[i] = (char)s[i];
 			seen |= class;
-			i++;
 		}
-		g.s = start + i;
-		g.to = to + i;
-		g.hash = hash;
-		g.seen = seen;
-		g.is_full = class < ODD;
-		if (UNLIKELY(class == ODD))
-			rest_of(&g, end);
+		len = i;
+		to += i;
+		s += i;
+		if (UNLIKELY(class == ODD)) {
+			const unsigned char *from = s;
+			has_room = rest_of(&from, &to, end, &hash, &seen);
+			len += (size_t)(from - s);
+			s = from;
+		}
 		/* Of a segment that was cut, as much as was seen decides. */
-		if (g.s != start &&
-		    looks_like_id(g.seen, (size_t)(g.s - start))) {
-			g.hash = hash_start;
-			g.to = to + put(to, end, &g.hash, "{id}", 4);
+		if (UNLIKELY(len != 0 && looks_like_id(seen, len))) {
+			to = end - room;
+			hash = hash_start;
+			to += put(to, end, &hash, "{id}", 4);
 		}
-		if (g.is_full || *g.s != '/')
+		if (!has_room || *s != '/')
 			break;
+slash:
+		if (UNLIKELY(to == end))
+			break;
+		hash = tailbox__hash_step(hash, '/');
+		*to++ = '/';
+		s++;
 	}
-	r->len = (size_t)(g.to - r->label);
-	r->hash = tailbox__hash_end(g.hash);
+	r->len = (size_t)(to - r->label);
+	r->hash = tailbox__hash_end(hash);
 }

@@ -54,10 +54,9 @@ run 1 arm shop
 has err "window 1"
 for i in 1 2 3 4 5 6 7; do get /; done
 run 0 disarm shop
-run 0 disarm shop
-expect out <<EOT
-nothing was armed
-EOT
+has out "window 1"
+# Closing takes a moment; disarming is no error at any time of it.
+until_ok sh -c "'$tailbox' disarm shop | grep -q 'nothing was armed'"
 until_ok "$tailbox" fetch shop#1 -o "$d/one.tailbox"
 run 0 validate "$d/one.tailbox"
 has out "valid: 7 requests"

@@ -565,7 +565,8 @@ START_TEST(errors_have_their_status)
 		{ "GET", "/status/", 404, "not_found", NULL },
 		{ "GET", "//status", 404, "not_found", NULL },
 		{ "GET", "/artifacts/", 404, "not_found", NULL },
-		{ "POST", "/", 405, "method_not_allowed", "Allow: GET, HEAD\r" },
+		{ "POST", "/", 405, "method_not_allowed",
+		  "Allow: GET, HEAD\r" },
 		{ "POST", "/status", 405, "method_not_allowed",
 		  "Allow: GET, HEAD\r" },
 		{ "GET", "/arm", 405, "method_not_allowed", "Allow: POST\r" },
@@ -699,8 +700,8 @@ START_TEST(garbage_does_no_harm)
 		"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\xff\xfe",
 		"GET /status HTTP/1.1\r\n\r\n",
 		"POST /arm HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-		"POST /arm HTTP/1.1\r\nHost: x\r\nContent-Length: "
-		"99999999999999999999999\r\n\r\n",
+		("POST /arm HTTP/1.1\r\nHost: x\r\nContent-Length: "
+		 "99999999999999999999999\r\n\r\n"),
 	};
 	static char big[100000];
 	int fd;

@@ -38,7 +38,8 @@ static inline void service_start(uint32_t drain_timeout_ms)
 {
 	struct tailbox_options o;
 
-	strcpy(service_dir, "/dev/shm/tailbox-e2e-XXXXXX");
+	snprintf(service_dir, sizeof(service_dir),
+	         "/dev/shm/tailbox-e2e-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(service_dir));
 	snprintf(service_socket, sizeof(service_socket), "%s/e2e.%ld.sock",
 	         service_dir, (long)getpid());

@@ -325,7 +325,7 @@ START_TEST(every_answer_a_client_had_is_there)
 	const char *times = getenv("TAILBOX_KILLS");
 	unsigned n = times ? (unsigned)strtoul(times, NULL, 10) : 20;
 
-	strcpy(dir, "/dev/shm/tailbox-kill-XXXXXX");
+	snprintf(dir, sizeof(dir), "/dev/shm/tailbox-kill-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	for (unsigned i = 0; i < n; i++)
 		kill_once(i + 1);

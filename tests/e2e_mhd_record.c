@@ -40,7 +40,7 @@ static void pause_ms(unsigned ms)
 static char *big;
 static sem_t entered, let_go;
 static struct MHD_Connection *suspended;
-static tailbox_request handle;
+static _Atomic(tailbox_request) handle;
 static struct MHD_UpgradeResponseHandle *upgraded;
 static atomic_uint completions;
 
@@ -186,6 +186,7 @@ static struct server {
 	struct MHD_Daemon *d;
 	int mode;
 	uint16_t port;
+	uint32_t number;
 	pthread_t thread;
 	atomic_bool is_over;
 } server;
@@ -209,6 +210,18 @@ static void *run_loop(void *cls)
 	return NULL;
 }
 
+/* Numbers are not used again in a process. */
+static uint32_t last_number(void)
+{
+	static struct tailbox__daemon all[TAILBOX__DAEMONS_MAX];
+	uint32_t n = tailbox__daemons(all), last = 0;
+
+	while (n-- > 0)
+		if (all[n].number > last)
+			last = all[n].number;
+	return last;
+}
+
 static void serve_on(int mode, int listen_fd)
 {
 	struct MHD_OptionItem ops[] = {
@@ -228,6 +241,7 @@ static void serve_on(int mode, int listen_fd)
 	        mode_flags[mode] | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE,
 	        0, NULL, NULL, answer, NULL, ops);
 	ck_assert_ptr_nonnull(server.d);
+	server.number = last_number();
 	server.port = listen_fd < 0 ? e2e_port(server.d) : 0;
 	atomic_store(&server.is_over, false);
 	if (mode == EXTERNAL)
@@ -631,7 +645,7 @@ START_TEST(bytes_out_are_what_the_client_read)
 		check_sane(&seen[i]);
 		ck_assert_uint_eq(seen[i].r.status, rows[i].status);
 		ck_assert_uint_eq(seen[i].m.bytes_out, b.len);
-		ck_assert_uint_eq(seen[i].m.daemon, 1);
+		ck_assert_uint_eq(seen[i].m.daemon, server.number);
 		free(b.text);
 	}
 	stop();
@@ -685,7 +699,7 @@ START_TEST(rejections_belong_to_the_connection)
 	ck_assert_uint_eq(connections[0].unaccounted, b.len);
 	ck_assert_uint_eq(connections[0].bytes_out, b.len);
 	ck_assert_uint_eq(connections[0].requests, 0);
-	ck_assert_uint_eq(connections[0].daemon, 1);
+	ck_assert_uint_eq(connections[0].daemon, server.number);
 
 	/* After a request that was served. */
 	fd = e2e_connect(server.port);
@@ -1022,7 +1036,8 @@ START_TEST(a_stuck_worker_is_seen)
 		                  TAILBOX__SLOT_OPEN);
 		ck_assert_uint_eq(TAILBOX__GET(slots->phase),
 		                  TAILBOX__PHASE_HANDLER);
-		ck_assert_uint_eq(TAILBOX__GET(slots->daemon), 1);
+		ck_assert_uint_eq(TAILBOX__GET(slots->daemon),
+		                  server.number);
 		/* At first its route has no name and stands in the id. */
 		if (TAILBOX__GET(slots->route) == 0)
 			ck_assert_int_eq(memcmp(slots->id_text, "/wait", 6), 0);
@@ -1156,10 +1171,11 @@ START_TEST(two_daemons_are_told_apart)
 	serve(POOL);
 	exchange(GET("/hello"));
 	want(1);
-	ck_assert_uint_eq(seen[0].m.daemon, 2);
+	ck_assert_uint_eq(seen[0].m.daemon, server.number);
 	free(e2e_exchange(one.port, GET("/hello")).text);
 	want(2);
-	ck_assert_uint_eq(seen[1].m.daemon, 1);
+	ck_assert_uint_eq(seen[1].m.daemon, one.number);
+	ck_assert_uint_ne(one.number, server.number);
 	stop();
 	tailbox_mhd_stop_daemon(one.d);
 }

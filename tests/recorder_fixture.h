@@ -22,7 +22,7 @@ static int fixture_dirfd = -1;
 
 static inline void fixture_folder(void)
 {
-	strcpy(fixture_dir, "/tmp/tailbox-test-XXXXXX");
+	snprintf(fixture_dir, sizeof(fixture_dir), "/tmp/tailbox-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(fixture_dir));
 	fixture_dirfd = open(fixture_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(fixture_dirfd, 0);

@@ -685,12 +685,18 @@ static void asleep_in(uint32_t tid, char *out, size_t room)
 	struct tailbox__proc_file wchan = TAILBOX__PROC_FILE;
 	char path[64], text[1024];
 
-	do {
-		snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
-		tailbox__proc_read(&stat, path, text, sizeof(text));
-	} while (tailbox__parse_state(text) != 'S');
-	snprintf(path, sizeof(path), "/proc/self/task/%u/wchan", tid);
-	tailbox__proc_read(&wchan, path, out, room);
+	/* It may wake up between the two. */
+	for (int tries = 0; tries < 1000; tries++) {
+		do {
+			snprintf(path, sizeof(path),
+			         "/proc/self/task/%u/stat", tid);
+			tailbox__proc_read(&stat, path, text, sizeof(text));
+		} while (tailbox__parse_state(text) != 'S');
+		snprintf(path, sizeof(path), "/proc/self/task/%u/wchan", tid);
+		tailbox__proc_read(&wchan, path, out, room);
+		if (strcmp(out, "0") != 0)
+			break;
+	}
 	tailbox__proc_close(&stat);
 	tailbox__proc_close(&wchan);
 }

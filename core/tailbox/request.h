@@ -10,14 +10,14 @@
 #ifndef TAILBOX_REQUEST_H
 #define TAILBOX_REQUEST_H 1
 
-#include <tailbox.h>
+#include <tailbox/base.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-struct tailbox_request;
-typedef struct tailbox_request *tailbox_request;
+struct tailbox_request_handle;
+typedef struct tailbox_request_handle *tailbox_request;
 
 /* Longest route, stage, wait, gauge, tag and site text in bytes; longer text
  * is cut at a character boundary. */

@@ -1,10 +1,10 @@
-/* cli/json_in.c - small JSON as a tree, by yajl.
+/* analyzer/json_tree.c - small JSON as a tree, by yajl.
  *
  * SPDX-License-Identifier: MIT
  *
  * yajl frees a tree by recursion, so the depth is looked at first.
  */
-#include "cli/json_in.h"
+#include "analyzer/json_tree.h"
 
 #include <string.h>
 #include <yajl/yajl_tree.h>
@@ -34,7 +34,7 @@ static bool is_flat_enough(const char *text, size_t len)
 	return true;
 }
 
-cli__json *cli__json_parse(const char *text, size_t len)
+tailbox__tree *tailbox__tree_parse(const char *text, size_t len)
 {
 	char why[128];
 
@@ -46,53 +46,53 @@ cli__json *cli__json_parse(const char *text, size_t len)
 		return NULL;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	cli__json *root = yajl_tree_parse(copy, why, sizeof(why));
+	tailbox__tree *root = yajl_tree_parse(copy, why, sizeof(why));
 	tailbox__free(copy);
 	return root;
 }
 
-void cli__json_free(cli__json *root)
+void tailbox__tree_free(tailbox__tree *root)
 {
 	if (root)
 		yajl_tree_free(root);
 }
 
-cli__json *cli__json_member(cli__json *j, const char *key)
+tailbox__tree *tailbox__tree_member(tailbox__tree *j, const char *key)
 {
 	const char *path[] = { key, NULL };
 
 	return YAJL_IS_OBJECT(j) ? yajl_tree_get(j, path, yajl_t_any) : NULL;
 }
 
-size_t cli__json_count(cli__json *j)
+size_t tailbox__tree_count(tailbox__tree *j)
 {
 	return YAJL_IS_ARRAY(j) ? YAJL_GET_ARRAY(j)->len : 0;
 }
 
-cli__json *cli__json_at(cli__json *j, size_t i)
+tailbox__tree *tailbox__tree_at(tailbox__tree *j, size_t i)
 {
-	return i < cli__json_count(j) ? YAJL_GET_ARRAY(j)->values[i] : NULL;
+	return i < tailbox__tree_count(j) ? YAJL_GET_ARRAY(j)->values[i] : NULL;
 }
 
-const char *cli__json_text(cli__json *j, const char *key)
+const char *tailbox__tree_text(tailbox__tree *j, const char *key)
 {
-	cli__json *v = cli__json_member(j, key);
+	tailbox__tree *v = tailbox__tree_member(j, key);
 
 	return YAJL_GET_STRING(v);
 }
 
-uint64_t cli__json_number(cli__json *j, const char *key, uint64_t otherwise)
+uint64_t tailbox__tree_number(tailbox__tree *j, const char *key, uint64_t otherwise)
 {
-	cli__json *v = cli__json_member(j, key);
+	tailbox__tree *v = tailbox__tree_member(j, key);
 
 	if (!YAJL_IS_INTEGER(v) || YAJL_GET_INTEGER(v) < 0)
 		return otherwise;
 	return (uint64_t)YAJL_GET_INTEGER(v);
 }
 
-bool cli__json_is_true(cli__json *j, const char *key)
+bool tailbox__tree_is_true(tailbox__tree *j, const char *key)
 {
-	cli__json *v = cli__json_member(j, key);
+	tailbox__tree *v = tailbox__tree_member(j, key);
 
 	return YAJL_IS_TRUE(v);
 }
