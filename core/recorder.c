@@ -31,6 +31,8 @@
 struct tailbox__recorder tailbox__recorder = { .tape = { .fd = -1 } };
 __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec")));
+__thread uint32_t tailbox__self_epoch
+        __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -50,7 +52,8 @@ static void thread_gone(void *arg)
 	struct tailbox__thread *t = arg;
 
 	pthread_mutex_lock(&lock);
-	if (is_open() && t->epoch == TAILBOX__GET(tailbox__recorder.epoch)) {
+	if (is_open() &&
+	    tailbox__self_epoch == TAILBOX__GET(tailbox__recorder.epoch)) {
 		tailbox__slots_flush(t);
 		TAILBOX__SET(t->entry->hold_since, 0);
 		TAILBOX__SET(t->entry->worker, 0);
@@ -126,6 +129,7 @@ struct tailbox__thread *tailbox__thread_register(void)
 		return NULL;
 	pthread_mutex_lock(&lock);
 	if (is_open()) {
+		tailbox__self_epoch = TAILBOX__GET(tailbox__recorder.epoch);
 		t = take_entry();
 		if (t == NULL)
 			tailbox__loss(TAILBOX__LOSS_THREADS);

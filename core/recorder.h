@@ -80,12 +80,17 @@ static inline bool tailbox__recorder_is_on(void)
  * NULL when off, not open, or the table is full (counted). */
 extern __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec")));
+/* The epoch in which tailbox__self was registered. Not read from *self: after
+ * a new start that entry may be another thread's. */
+extern __thread uint32_t tailbox__self_epoch
+        __attribute__((tls_model("initial-exec")));
 struct tailbox__thread *tailbox__thread_register(void);
 static inline struct tailbox__thread *tailbox__thread_get(void)
 {
 	struct tailbox__thread *t = tailbox__self;
 	if (__builtin_expect(t != NULL, 1) &&
-	    __builtin_expect(t->epoch == TAILBOX__GET(tailbox__recorder.epoch),
+	    __builtin_expect(tailbox__self_epoch ==
+	                             TAILBOX__GET(tailbox__recorder.epoch),
 	                     1))
 		return t;
 	return tailbox__thread_register();

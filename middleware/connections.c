@@ -320,6 +320,7 @@ static void tell_user(struct tailbox__mhd *m, struct tailbox__conn *s,
 	}
 	since = tailbox__now();
 	tailbox__hold_begin(t, s, TAILBOX__HOLD_CONNECTION, since);
+	TAILBOX__SET(t->entry->hold_route, TAILBOX__NAME_NONE);
 	m->connection(m->connection_cls, c, socket_context, toe);
 	tailbox__hold_end(t, s, since, tailbox__now());
 }

@@ -26,9 +26,9 @@ enum tailbox__step {
 };
 
 struct tailbox__conn {
-	/* Line 0, every hook. `connection` is the one word that threads which
-	 * do not own the connection may look at. */
-	_Alignas(64) _Atomic(struct MHD_Connection *) connection; /* NULL: free */
+	/* Line 0, every hook. `connection`, NULL when free, is the one word
+	 * that threads which do not own the connection may look at. */
+	_Alignas(64) _Atomic(struct MHD_Connection *) connection;
 	struct tailbox__slot *slot; /* NULL = none could be had */
 	uint64_t mark;       /* tick of the last edge: line, start or end of a
 	                        hold, queued */

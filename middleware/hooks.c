@@ -1,22 +1,21 @@
-/* middleware/hooks.c - the way of a request through the application.
+/* middleware/hooks.c - a request's line and its completion.
  *
  * SPDX-License-Identifier: MIT
  *
- * Three hooks see a request: its line, each call of the handler, completion.
- * What they add to it is the price of tailbox, so the way of a plain GET is
- * here and in one piece, and everything that is seldom is in phases.c.
- *
- * Such a GET takes two handler calls: the first, with the headers, in which
- * most applications only make a context, and the final one, which answers.
- * They follow at once, so they are one hold: the clock is not read in
- * between. (A GET that has a body does not fit; its first call is too short
- * to matter, and the time up to the second is booked as body.) That leaves
- * four clock reads: line, entry, exit, completion. Line and entry are two
- * because headers may come in pieces; what lies between is not the handler's.
+ * Three hooks see a request: its line and its completion here, each call of
+ * the handler in handler.c. What they add to it is the price of tailbox, so
+ * the way of a plain GET is in one piece, and everything that is seldom is in
+ * phases.c. It takes four clock reads: line, entry, exit, completion. Line and
+ * entry are two because headers may come in pieces; what lies between is not
+ * the handler's.
  *
  * When recording is off the hooks only keep what parity with a bare server
  * needs: our URI_LOG makes the server report completion of requests that the
  * application would never have heard of; was_called tells which.
+ *
+ * Each hook passes its arguments on by a jump, to the function for the state
+ * the connection is in: off, and the connection that was looked at last, cost
+ * a few instructions each.
  *
  * No hook allocates, locks or enters the kernel, but for tailbox__conn_bytes
  * and the looks of ingress.c, which are rationed.
@@ -26,13 +25,9 @@
 #include <string.h>
 
 #include "core/run.h"
+#include "middleware/hint.h"
 #include "middleware/ingress.h"
 #include "middleware/route.h"
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-/* What is passed to by a jump stays out of the way of those who pass. */
-#define NOINLINE __attribute__((noinline))
 
 /* --- request line ------------------------------------------------------ */
 
@@ -46,13 +41,16 @@ static void keep_pending(struct tailbox__conn *s,
                          const struct tailbox__route *r)
 {
 	uint64_t text[sizeof(s->slot->id_text) / 8] = { 0 };
+	size_t n = r->len;
 
 	s->pending_len = (uint8_t)r->len;
 	memcpy(s->pending, r->label, r->len);
 	/* Readers of a request that is stuck want to know which it is: while
 	 * an MHD request has no route and no id, its id is the route to be. */
-	memcpy(text, r->label,
-	       r->len < sizeof(text) ? r->len : sizeof(text) - 1);
+	if (n >= sizeof(text)) /* at a character, and with its NUL */
+		for (n = sizeof(text) - 1; (r->label[n] & 0xc0) == 0x80; n--)
+			;
+	memcpy(text, r->label, n);
 	for (size_t i = 0; i < sizeof(text) / 8; i++)
 		TAILBOX__SET(s->slot->id_text[i], text[i]);
 }
@@ -156,210 +154,6 @@ void *tailbox__hook_uri_log(void *cls, const char *uri,
 	s->step = TAILBOX__STEP_NONE;
 	s->has_baseline = false;
 	return user_uri_log(cls, uri, c);
-}
-
-/* --- handler ----------------------------------------------------------- */
-
-/* GET and HEAD: the only methods whose second call follows at once. */
-static inline bool has_no_body(const char *method)
-{
-	return (method[0] == 'G' && method[1] == 'E' && method[2] == 'T' &&
-	        method[3] == '\0') ||
-	       UNLIKELY(strcmp(method, "HEAD") == 0);
-}
-
-static inline void first_call(struct tailbox__thread *t,
-                              struct tailbox__conn *s,
-                              struct MHD_Connection *c)
-{
-	struct tailbox__slot *slot = s->slot;
-	uint64_t now = tailbox__now();
-
-	TAILBOX__SET(slot->headers, now - s->mark);
-	TAILBOX__SET(slot->phase_since, now);
-	TAILBOX__KNOW(slot, TAILBOX__KNOWN_HEADERS |
-	                            TAILBOX__KNOWN_PHASE_SINCE);
-	TAILBOX__SET(slot->phase, TAILBOX__PHASE_HANDLER);
-	TAILBOX__SET(slot->calls, 1);
-	s->mark = now;
-	s->was_called = true;
-	tailbox__hold_begin(t, s, TAILBOX__HOLD_HANDLER, now);
-	tailbox__trace_look(c, slot);
-}
-
-static inline void count_call(struct tailbox__conn *s)
-{
-	uint32_t calls = TAILBOX__GET(s->slot->calls) + 1;
-
-	if (LIKELY(calls != 0)) /* saturates */
-		TAILBOX__SET(s->slot->calls, calls);
-}
-
-/* The handler returned and a response is queued. */
-static inline __attribute__((always_inline)) void queued(struct tailbox__thread *t, struct tailbox__conn *s,
-                          unsigned status)
-{
-	struct tailbox__slot *slot = s->slot;
-	uint64_t now = tailbox__now();
-
-	TAILBOX__SUM(slot, handler, TAILBOX__KNOWN_HANDLER, now - s->mark);
-	TAILBOX__SET(slot->status, (uint16_t)status);
-	TAILBOX__SET(slot->queued_at, now);
-	TAILBOX__SET(slot->phase_since, now);
-	TAILBOX__SET(slot->phase, TAILBOX__PHASE_SEND);
-	/* The name first, so that the hold is remembered with it. */
-	if (UNLIKELY(s->pending_len != 0))
-		tailbox__phase_name(t, s, status);
-	tailbox__hold_end(t, s, s->mark, now);
-	s->mark = now;
-	s->step = TAILBOX__STEP_QUEUED;
-	if (UNLIKELY(status == MHD_HTTP_SWITCHING_PROTOCOLS))
-		tailbox__phase_upgraded(t, s, now);
-}
-
-/* What the first call left, where it was not a plain GET that goes on. */
-static NOINLINE void first_left(struct tailbox__conn *s,
-                                struct MHD_Connection *c, const char *method,
-                                enum MHD_Result result)
-{
-	const struct tailbox__call call = { true, result, 0, 0 };
-	unsigned status = tailbox__status_of(c);
-
-	if (status == 0) {
-		tailbox__phase_leave(tailbox__self, s, c, &call);
-		return;
-	}
-	queued(tailbox__self, s, status);
-	if (!has_no_body(method))
-		tailbox__phase_early(s, c);
-}
-
-static NOINLINE void final_left(struct tailbox__conn *s,
-                                struct MHD_Connection *c,
-                                enum MHD_Result result)
-{
-	const struct tailbox__call call = { false, result, 0, 0 };
-
-	tailbox__phase_leave(tailbox__self, s, c, &call);
-}
-
-/* --- the hook; its arguments are passed on by a jump ------------------- */
-
-#define PARAMETERS                                                             \
-	struct MHD_Connection *c, const char *url, const char *method,         \
-	        const char *version, const char *data, size_t *size,           \
-	        void **req_cls
-#define ARGUMENTS c, url, method, version, data, size, req_cls
-
-/* Whether this thread may write the connection's slot; else the request goes
- * on unrecorded. */
-static inline bool is_lost(const struct tailbox__thread *t,
-                           struct tailbox__conn *s)
-{
-	if (LIKELY(t != NULL && t->epoch == s->epoch))
-		return false;
-	s->was_called = true;
-	s->step = TAILBOX__STEP_NONE;
-	return true;
-}
-
-/* The first call. */
-static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
-                                              PARAMETERS)
-{
-	struct tailbox__conn *s = tailbox__last_conn;
-	struct tailbox__thread *t = tailbox__thread_get();
-	enum MHD_Result result;
-
-	if (UNLIKELY(is_lost(t, s)))
-		return m->handler(m->handler_cls, ARGUMENTS);
-	first_call(t, s, c);
-	result = m->handler(m->handler_cls, ARGUMENTS);
-	if (LIKELY(tailbox__status_of(c) == 0 && result == MHD_YES &&
-	           has_no_body(method)) &&
-	    !(m->can_suspend && tailbox__suspended(s, c))) {
-		s->is_first = false;
-		s->step = TAILBOX__STEP_HOLD;
-		return result;
-	}
-	first_left(s, c, method, result);
-	return result;
-}
-
-/* The second call of a request without body. */
-static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
-                                              PARAMETERS)
-{
-	struct tailbox__conn *s = tailbox__last_conn;
-	enum MHD_Result result;
-	unsigned status;
-
-	if (UNLIKELY(is_lost(tailbox__thread_get(), s)))
-		return m->handler(m->handler_cls, ARGUMENTS);
-	count_call(s);
-	result = m->handler(m->handler_cls, ARGUMENTS);
-	status = tailbox__status_of(c);
-	if (LIKELY(status != 0))
-		queued(tailbox__self, s, status);
-	else
-		final_left(s, c, result);
-	return result;
-}
-
-/* All others. */
-static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
-                                              PARAMETERS)
-{
-	struct tailbox__conn *s = tailbox__last_conn;
-	struct tailbox__thread *t = tailbox__thread_get();
-	struct tailbox__call call = { s->is_first, MHD_NO, *size, 0 };
-	unsigned status;
-
-	if (UNLIKELY(is_lost(t, s)))
-		return m->handler(m->handler_cls, ARGUMENTS);
-	count_call(s);
-	tailbox__phase_enter(t, s, call.upload);
-	call.result = m->handler(m->handler_cls, ARGUMENTS);
-	if (call.upload != 0) {
-		call.consumed = call.upload - *size;
-		TAILBOX__SUM(s->slot, bytes_in, TAILBOX__KNOWN_BYTES_IN,
-		             call.consumed);
-	}
-	status = tailbox__status_of(c);
-	if (status == 0) {
-		tailbox__phase_leave(t, s, c, &call);
-		return call.result;
-	}
-	queued(t, s, status);
-	if (call.was_first)
-		tailbox__phase_early(s, c);
-	return call.result;
-}
-
-static NOINLINE enum MHD_Result uncached_handler(struct tailbox__mhd *m,
-                                                 PARAMETERS)
-{
-	if (tailbox__conn_find(c) != NULL)
-		return tailbox__hook_handler(m, ARGUMENTS);
-	return m->handler(m->handler_cls, ARGUMENTS);
-}
-
-enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
-{
-	struct tailbox__mhd *m = cls;
-	struct tailbox__conn *s = tailbox__last_conn;
-
-	if (UNLIKELY(!tailbox__conn_is(s, c)))
-		return uncached_handler(m, ARGUMENTS);
-	if (s->step == TAILBOX__STEP_NONE) {
-		s->was_called = true;
-		return m->handler(m->handler_cls, ARGUMENTS);
-	}
-	if (s->step == TAILBOX__STEP_LINE)
-		return first_handler(m, ARGUMENTS);
-	if (s->step == TAILBOX__STEP_HOLD && *size == 0)
-		return final_handler(m, ARGUMENTS);
-	return other_handler(m, ARGUMENTS);
 }
 
 /* --- completion -------------------------------------------------------- */

@@ -34,10 +34,15 @@ void tailbox__hold_long(struct tailbox__thread *t,
 {
 	struct tailbox__held *h = &t->held[t->held_count++ % HELD];
 
+	/* A callback for the connection itself is no request's. */
+	bool is_request = TAILBOX__GET(t->entry->hold_kind) !=
+	                  TAILBOX__HOLD_CONNECTION;
+
 	h->start = since;
 	h->end = now;
-	h->number = TAILBOX__GET(s->slot->number);
-	h->route = TAILBOX__GET(s->slot->route);
+	h->number = is_request ? TAILBOX__GET(s->slot->number) : 0;
+	h->route = is_request ? TAILBOX__GET(s->slot->route)
+	                      : TAILBOX__NAME_NONE;
 	if (now - since >= s->mhd->jiffy) {
 		t->look = LOOKS_AFTER;
 		t->look_at = 0;
@@ -137,7 +142,8 @@ void tailbox__ingress_look(struct tailbox__thread *t, struct tailbox__conn *s)
 		return;
 	}
 	idle = i.idle_ms * s->mhd->millisecond;
-	if (was_late && idle >= 2 * s->mhd->jiffy && s->mark - idle < s->opened) {
+	if (was_late && idle >= 2 * s->mhd->jiffy &&
+	    s->mark - idle < s->opened) {
 		/* Its data was there before it was accepted. */
 		wait = idle;
 		h = holder_of(t, s->mark - idle, s->mark);

@@ -3,6 +3,7 @@ area_HEADERS += \
 libtailbox_all_la_SOURCES += \
 	middleware/connections.c \
 	middleware/daemon.c \
+	middleware/handler.c \
 	middleware/hooks.c \
 	middleware/ingress.c \
 	middleware/options.c \
@@ -14,6 +15,7 @@ libtailbox_all_la_SOURCES += \
 	middleware/trace.c \
 	middleware/connections.h \
 	middleware/daemon.h \
+	middleware/hint.h \
 	middleware/hooks.h \
 	middleware/ingress.h \
 	middleware/options.h \

@@ -21,6 +21,7 @@
 #include <strings.h>
 
 #include "core/recorder.h"
+#include "middleware/hint.h"
 
 enum {
 	DIGIT = 1, /* 0-9 */
@@ -65,9 +66,6 @@ static const unsigned char class_of[256] = {
 #undef H
 #undef O
 #undef X
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 static bool looks_like_id(unsigned seen, size_t len)
 {
@@ -197,16 +195,16 @@ void tailbox__route_make(struct tailbox__route *r, const char *target)
 	for (;;) {
 		const uint64_t hash_start = hash;
 		const size_t room = (size_t)(end - to);
-		unsigned seen = 0, class;
+		unsigned c, seen = 0, class;
 		size_t i = 0, len;
 
-		for (; (class = class_of[s[i]]) < ODD; i++) {
+		for (c = *s; (class = class_of[c]) < ODD; c = s[++i]) {
 			if (UNLIKELY(i == room)) {
 				has_room = false;
 				break;
 			}
-			hash = tailbox__hash_step(hash, s[i]);
-			to[i] = (char)s[i];
+			hash = tailbox__hash_step(hash, (unsigned char)c);
+			to[i] = (char)c;
 			seen |= class;
 		}
 		len = i;

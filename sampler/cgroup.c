@@ -111,7 +111,10 @@ static long read_in(const struct tailbox__cgroup *c,
                     struct tailbox__proc_file *f, const char *name, char *buf)
 {
 	char path[TAILBOX__CGROUP_PATH_MAX + 32];
+	long n = tailbox__proc_read(f, NULL, buf, TEXT_MAX);
 
+	if (n >= 0 || f->fd == TAILBOX__PROC_ABSENT)
+		return n;
 	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
 	return tailbox__proc_read(f, path, buf, TEXT_MAX);
 }

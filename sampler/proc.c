@@ -80,12 +80,12 @@ long tailbox__proc_read(struct tailbox__proc_file *f, const char *path,
 	buf[0] = '\0';
 	if (f->fd == TAILBOX__PROC_ABSENT)
 		return -1;
-	if (f->fd < 0 && !open_file(f, path))
+	if (f->fd < 0 && (!path || !open_file(f, path)))
 		return -1;
 	n = read_start(f->fd, buf, room - 1);
 	if (n == -ESRCH) {
 		tailbox__proc_close(f);
-		if (!open_file(f, path))
+		if (!path || !open_file(f, path))
 			return -1;
 		n = read_start(f->fd, buf, room - 1);
 	}
@@ -132,16 +132,19 @@ uint64_t tailbox__parse_number(const char *text, const char **end)
 }
 
 bool tailbox__parse_schedstat(const char *text, uint64_t *run_ns,
-                              uint64_t *wait_ns)
+                              uint64_t *wait_ns, uint64_t *slices)
 {
 	const char *at;
 	uint64_t run = tailbox__parse_number(text, &at);
 	uint64_t wait = tailbox__parse_number(at, &at);
+	uint64_t count = tailbox__parse_number(at, &at);
 
-	if (run == TAILBOX__UNKNOWN || wait == TAILBOX__UNKNOWN)
+	if (run == TAILBOX__UNKNOWN || wait == TAILBOX__UNKNOWN ||
+	    count == TAILBOX__UNKNOWN)
 		return false;
 	*run_ns = run;
 	*wait_ns = wait;
+	*slices = count;
 	return true;
 }
 

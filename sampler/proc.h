@@ -28,8 +28,9 @@ struct tailbox__proc_file {
 
 /* Read path from its beginning into buf, NUL-terminated; of a text that does
  * not fit the whole lines that do. Opens it when it is not open, and once more
- * when the kernel says that the thread behind it has ended. Gives the length,
- * or -1: closed or absent then, buf is "". One thread per file. */
+ * when the kernel says that the thread behind it has ended. path NULL: only
+ * when it is open; it is closed after a failure that a path might mend. Gives
+ * the length, or -1: closed or absent then, buf is "". One thread per file. */
 long tailbox__proc_read(struct tailbox__proc_file *f, const char *path,
                         char *buf, size_t room);
 /* Close; the next read opens again, also what was absent. */
@@ -37,9 +38,10 @@ void tailbox__proc_close(struct tailbox__proc_file *f);
 
 /* --- parsers -------------------------------------------------------------- */
 
-/* task/TID/schedstat: "run_ns wait_ns slices". */
+/* task/TID/schedstat: "run_ns wait_ns slices": time on a CPU, time runnable
+ * and waiting for one, times it was put on one. */
 bool tailbox__parse_schedstat(const char *text, uint64_t *run_ns,
-                              uint64_t *wait_ns);
+                              uint64_t *wait_ns, uint64_t *slices);
 /* task/TID/stat: the state letter, 0 = unknown. The name in it may hold
  * anything, parentheses and spaces too. */
 char tailbox__parse_state(const char *text);

@@ -85,7 +85,8 @@ static bool is_gone(const struct tailbox__daemon *d,
 	if (d->listen_fd < 0 || d->tid_count == 0 || tailbox__is_listening(d))
 		return false;
 	for (uint32_t i = 0; i < scan->thread_count; i++)
-		if (scan->threads[i].tid && scan->threads[i].daemon == d->number)
+		if (scan->threads[i].tid != 0 &&
+		    scan->threads[i].daemon == d->number)
 			return false;
 	for (uint32_t i = 0; i < d->tid_count && i < 64; i++)
 		if (is_a_thread(d->tids[i]))

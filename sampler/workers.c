@@ -219,6 +219,10 @@ static bool read_file(struct tailbox__worker_files *f,
 {
 	char path[64];
 
+	if (tailbox__proc_read(file, NULL, buf, room) >= 0)
+		return true;
+	if (file->fd == TAILBOX__PROC_ABSENT)
+		return false;
 	snprintf(path, sizeof(path), "/proc/self/task/%u/%s", f->tid, name);
 	return tailbox__proc_read(file, path, buf, room) >= 0;
 }
@@ -228,11 +232,11 @@ static bool add_times(struct tailbox__worker_files *f, uint16_t subject,
                       struct tailbox__values *out)
 {
 	char text[128];
-	uint64_t run, wait;
+	uint64_t run, wait, slices;
 	bool is_unmoved = false;
 
 	if (!read_file(f, &f->schedstat, "schedstat", text, sizeof(text)) ||
-	    !tailbox__parse_schedstat(text, &run, &wait)) {
+	    !tailbox__parse_schedstat(text, &run, &wait, &slices)) {
 		f->has_last = false;
 		return false;
 	}
@@ -246,12 +250,14 @@ static bool add_times(struct tailbox__worker_files *f, uint16_t subject,
 		tailbox__values_add(out, TAILBOX__METRIC_WORKER_RUNQ_US,
 		                    subject,
 		                    wait / 1000 - f->last_wait_ns / 1000);
-		is_unmoved = run == f->last_run_ns;
+		/* Not the time it ran: that is up to a tick old. */
+		is_unmoved = slices == f->last_slices;
 	}
 	f->has_last = true;
 	f->last_opened = f->schedstat.opened;
 	f->last_run_ns = run;
 	f->last_wait_ns = wait;
+	f->last_slices = slices;
 	return is_unmoved;
 }
 

@@ -30,7 +30,7 @@ struct tailbox__worker_files {
 	struct tailbox__proc_file schedstat, stat, wchan;
 	bool has_last;
 	uint32_t last_opened; /* of schedstat, when last was read */
-	uint64_t last_run_ns, last_wait_ns;
+	uint64_t last_run_ns, last_wait_ns, last_slices;
 	/* What it sleeps in, while it has not run since: name, 0 = unknown. */
 	uint16_t wchan_name;
 	char wchan_state;

@@ -15,7 +15,7 @@
 
 #include <microhttpd.h>
 
-#define E2E_PATIENCE_MS 10000
+#define E2E_PATIENCE_MS 20000
 
 /* The port a daemon was given. */
 uint16_t e2e_port(struct MHD_Daemon *d);

@@ -144,7 +144,7 @@ static void get(int fd, const char *path)
 	hear(fd);
 }
 
-/* --- waiting for what the samples say -------------------------------------- */
+/* --- waiting for what the samples say ------------------------------------- */
 
 /* Until the condition holds in a sample; what it was is left in `sample`. The
  * suite's timeout ends it when it never does. */

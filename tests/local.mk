@@ -71,6 +71,7 @@ e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
+	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
 	tests/e2e_sampler \

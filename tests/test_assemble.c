@@ -594,12 +594,13 @@ START_TEST(a_label_over_the_limit_is_refused_and_its_way_down_too)
 	feed_up(1, 4 * US, "b");   /* live: b */
 	feed_down(2, 5 * US, "b"); /* of the refused guard: nothing */
 	feed_up(2, 6 * US, "a");   /* refused: b is live still */
+	feed_down(1, 7 * US, "b"); /* of the live one: no room for it */
 	const struct tailbox__run *run = finish();
 
 	assert_gauge(0, "a", 1, 1);
-	/* b at 2, a at 3, b at 4, a at 6; had the move at 5 counted, it would
-	 * have been dropped too, and the one at 6 would not be refused. */
-	ck_assert_uint_eq(run->truncation.dropped_inflight_snapshots, 4);
+	/* b at 2, a at 3, b at 4, a at 6, b at 7; had the move at 5 counted,
+	 * it would have been dropped too, and the one at 6 not be refused. */
+	ck_assert_uint_eq(run->truncation.dropped_inflight_snapshots, 5);
 }
 END_TEST
 
@@ -706,6 +707,7 @@ START_TEST(values_stand_by_scope_and_subject_with_names_as_texts)
 	ck_assert_str_eq(text(v[3].subject), "db");
 	/* A count of 0 workers would be a finding of the validation. */
 	ck_assert(!(run->snapshots.items[0].flags & TAILBOX__HAS_WORKERS));
+	ck_assert_uint_eq(run->meta.warnings.count, 0);
 }
 END_TEST
 
@@ -762,6 +764,17 @@ START_TEST(the_overflow_of_any_section_seals)
 	ck_assert(run->truncation.limits_hit);
 	ck_assert_int_eq(run->meta.end_reason, TAILBOX__END_AUTO_SEAL);
 	ck_assert_uint_eq(extra("sealed_at_run_us"), 4);
+}
+END_TEST
+
+START_TEST(after_a_seal_nobody_counts_what_found_it_closed)
+{
+	fixture_config.seal_on_limits = true;
+	fixture_config.limits.max_requests = 1;
+	feed_request(1, US, US);
+	feed_request(2, 2 * US, US);
+	tailbox__assembly_add_dropped(assembly(), 100, 0, 0, 0);
+	ck_assert_uint_eq(finish()->truncation.dropped_requests, 1);
 }
 END_TEST
 
@@ -987,6 +1000,7 @@ static Suite *assemble_suite(void)
 	        t, values_stand_by_scope_and_subject_with_names_as_texts);
 	tcase_add_test(t, a_seal_ends_the_window_at_the_first_request_too_many);
 	tcase_add_loop_test(t, the_overflow_of_any_section_seals, 0, 4);
+	tcase_add_test(t, after_a_seal_nobody_counts_what_found_it_closed);
 	tcase_add_test(t, without_an_overflow_nothing_seals);
 	tcase_add_test(t, an_overflow_while_draining_comes_too_late_to_seal);
 	tcase_add_test(t, unfinished_requests_are_counted_sampled_and_listed);

@@ -685,8 +685,9 @@ static void asleep_in(uint32_t tid, char *out, size_t room)
 	struct tailbox__proc_file wchan = TAILBOX__PROC_FILE;
 	char path[64], text[1024];
 
-	/* It may wake up between the two. */
-	for (int tries = 0; tries < 1000; tries++) {
+	/* It may wake up between the two, and on a busy machine wait for a
+	 * CPU to fall asleep on: up to two seconds. */
+	for (int tries = 0; tries < 2000; tries++) {
 		do {
 			snprintf(path, sizeof(path),
 			         "/proc/self/task/%u/stat", tid);
@@ -696,6 +697,7 @@ static void asleep_in(uint32_t tid, char *out, size_t room)
 		tailbox__proc_read(&wchan, path, out, room);
 		if (strcmp(out, "0") != 0)
 			break;
+		usleep(1000);
 	}
 	tailbox__proc_close(&stat);
 	tailbox__proc_close(&wchan);

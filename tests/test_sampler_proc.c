@@ -51,18 +51,21 @@ START_TEST(numbers_are_digits_and_nothing_else)
 }
 END_TEST
 
-START_TEST(schedstat_is_two_numbers)
+START_TEST(schedstat_is_three_numbers)
 {
 	static const char *const broken[] = { "", "\n", "1", "1 ", "a b c",
-		                              "1 -2 3", "1,2,3" };
-	uint64_t run = 5, wait = 6;
+		                              "1 -2 3", "1,2,3", "1 2" };
+	uint64_t run = 5, wait = 6, slices = 7;
 
-	ck_assert(tailbox__parse_schedstat("1341740 77 12\n", &run, &wait));
+	ck_assert(tailbox__parse_schedstat("1341740 77 12\n", &run, &wait,
+	                                   &slices));
 	ck_assert_uint_eq(run, 1341740);
 	ck_assert_uint_eq(wait, 77);
-	ck_assert(tailbox__parse_schedstat("0 0 0", &run, &wait));
+	ck_assert_uint_eq(slices, 12);
+	ck_assert(tailbox__parse_schedstat("0 0 0", &run, &wait, &slices));
 	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
-		ck_assert(!tailbox__parse_schedstat(broken[i], &run, &wait));
+		ck_assert(!tailbox__parse_schedstat(broken[i], &run, &wait,
+		                                    &slices));
 	ck_assert_uint_eq(run, 0); /* left alone */
 }
 END_TEST
@@ -202,7 +205,7 @@ START_TEST(texts_cut_at_every_byte_are_safe)
 	for (size_t n = 0; n < sizeof(text); n++) {
 		char *cut = malloc(n + 1);
 		char out[8];
-		uint64_t a, b;
+		uint64_t a, b, c;
 
 		memcpy(cut, text, n);
 		cut[n] = '\0';
@@ -215,7 +218,7 @@ START_TEST(texts_cut_at_every_byte_are_safe)
 		tailbox__parse_state(cut);
 		tailbox__parse_statm(cut);
 		tailbox__parse_wchan(cut, out, sizeof(out));
-		tailbox__parse_schedstat(cut, &a, &b);
+		tailbox__parse_schedstat(cut, &a, &b, &c);
 		tailbox__parse_cpu_max(cut, &a, &b);
 		tailbox__parse_own_cgroup(cut, true, out, sizeof(out));
 		tailbox__parse_own_cgroup(cut, false, out, sizeof(out));
@@ -676,7 +679,7 @@ int main(void)
 	TCase *t = tcase_create("parsers");
 
 	tcase_add_test(t, numbers_are_digits_and_nothing_else);
-	tcase_add_test(t, schedstat_is_two_numbers);
+	tcase_add_test(t, schedstat_is_three_numbers);
 	tcase_add_test(t, state_stands_behind_the_last_parenthesis);
 	tcase_add_test(t, wchan_is_a_name_or_unknown);
 	tcase_add_test(t, psi_is_the_total_of_some);

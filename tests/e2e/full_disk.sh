@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # A run folder with room for 1 MB, for half of one and for nothing: the service
 # serves all the same, and status says what is recorded or why nothing is.
+# An argument is the number of requests in each case.
 # Needs root for the mounts; 77 (skipped) without.
 . "$(dirname "$0")/../common.sh"
-requests=${1-10000}
+requests=${1-1000}
 need mount umount curl
 scratch
 mkdir "$d/probe"

@@ -1,0 +1,223 @@
+/* middleware/handler.c - the access handler: calls of the application.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A plain GET takes two calls: the first, with the headers, in which most
+ * applications only make a context, and the final one, which answers. They
+ * follow at once, so they are one hold: the clock is not read in between.
+ * A GET that has a body does not fit. Whether it has one costs a search of the
+ * headers to know; it is so rare that the second call finds out: the time up
+ * to it is then booked as body. (Until it comes the worker looks held, unless
+ * another connection calls.)
+ *
+ * Once the status is seen it is not asked for again.
+ */
+#include "middleware/hooks.h"
+
+#include <string.h>
+
+#include "core/run.h"
+#include "middleware/hint.h"
+#include "middleware/ingress.h"
+
+/* GET and HEAD: the only methods whose second call follows at once. */
+static inline bool has_no_body(const char *method)
+{
+	return (method[0] == 'G' && method[1] == 'E' && method[2] == 'T' &&
+	        method[3] == '\0') ||
+	       UNLIKELY(strcmp(method, "HEAD") == 0);
+}
+
+static inline void first_call(struct tailbox__thread *t,
+                              struct tailbox__conn *s,
+                              struct MHD_Connection *c)
+{
+	struct tailbox__slot *slot = s->slot;
+	uint64_t now = tailbox__now();
+
+	TAILBOX__SET(slot->headers, now - s->mark);
+	TAILBOX__SET(slot->phase_since, now);
+	TAILBOX__KNOW(slot, TAILBOX__KNOWN_HEADERS |
+	                            TAILBOX__KNOWN_PHASE_SINCE);
+	TAILBOX__SET(slot->phase, TAILBOX__PHASE_HANDLER);
+	TAILBOX__SET(slot->calls, 1);
+	s->mark = now;
+	s->was_called = true;
+	tailbox__hold_begin(t, s, TAILBOX__HOLD_HANDLER, now);
+	tailbox__trace_look(c, slot);
+}
+
+static inline void count_call(struct tailbox__conn *s)
+{
+	uint32_t calls = TAILBOX__GET(s->slot->calls) + 1;
+
+	if (LIKELY(calls != 0)) /* saturates */
+		TAILBOX__SET(s->slot->calls, calls);
+}
+
+/* The handler returned and a response is queued. */
+static inline __attribute__((always_inline)) void
+queued(struct tailbox__thread *t, struct tailbox__conn *s, unsigned status)
+{
+	struct tailbox__slot *slot = s->slot;
+	uint64_t now = tailbox__now();
+
+	TAILBOX__SUM(slot, handler, TAILBOX__KNOWN_HANDLER, now - s->mark);
+	TAILBOX__SET(slot->status, (uint16_t)status);
+	TAILBOX__SET(slot->queued_at, now);
+	TAILBOX__SET(slot->phase_since, now);
+	TAILBOX__SET(slot->phase, TAILBOX__PHASE_SEND);
+	/* The name first, so that the hold is remembered with it. */
+	if (UNLIKELY(s->pending_len != 0))
+		tailbox__phase_name(t, s, status);
+	tailbox__hold_end(t, s, s->mark, now);
+	s->mark = now;
+	s->step = TAILBOX__STEP_QUEUED;
+	if (UNLIKELY(status == MHD_HTTP_SWITCHING_PROTOCOLS))
+		tailbox__phase_upgraded(t, s, now);
+}
+
+/* What the first call left, where it was not a plain GET that goes on. */
+static NOINLINE void first_left(struct tailbox__conn *s,
+                                struct MHD_Connection *c, const char *method,
+                                enum MHD_Result result)
+{
+	const struct tailbox__call call = { true, result, 0, 0 };
+	unsigned status = tailbox__status_of(c);
+
+	if (status == 0) {
+		tailbox__phase_leave(tailbox__self, s, c, &call);
+		return;
+	}
+	queued(tailbox__self, s, status);
+	if (!has_no_body(method))
+		tailbox__phase_early(s, c);
+}
+
+static NOINLINE void final_left(struct tailbox__conn *s,
+                                struct MHD_Connection *c,
+                                enum MHD_Result result)
+{
+	const struct tailbox__call call = { false, result, 0, 0 };
+
+	tailbox__phase_leave(tailbox__self, s, c, &call);
+}
+
+/* --- the hook; its arguments are passed on by a jump ------------------- */
+
+#define PARAMETERS                                                             \
+	struct MHD_Connection *c, const char *url, const char *method,         \
+	        const char *version, const char *data, size_t *size,           \
+	        void **req_cls
+#define ARGUMENTS c, url, method, version, data, size, req_cls
+
+/* Whether this thread may write the connection's slot; else the request goes
+ * on unrecorded. */
+static inline bool is_lost(const struct tailbox__thread *t,
+                           struct tailbox__conn *s)
+{
+	if (LIKELY(t != NULL && t->epoch == s->epoch))
+		return false;
+	s->was_called = true;
+	s->step = TAILBOX__STEP_NONE;
+	return true;
+}
+
+/* The first call. */
+static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__thread_get();
+	enum MHD_Result result;
+
+	if (UNLIKELY(is_lost(t, s)))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	first_call(t, s, c);
+	result = m->handler(m->handler_cls, ARGUMENTS);
+	if (LIKELY(tailbox__status_of(c) == 0 && result == MHD_YES &&
+	           has_no_body(method)) &&
+	    !(m->can_suspend && tailbox__suspended(s, c))) {
+		s->is_first = false;
+		s->step = TAILBOX__STEP_HOLD;
+		return result;
+	}
+	first_left(s, c, method, result);
+	return result;
+}
+
+/* The second call of a request without body. */
+static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	enum MHD_Result result;
+	unsigned status;
+
+	if (UNLIKELY(is_lost(tailbox__thread_get(), s)))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	count_call(s);
+	result = m->handler(m->handler_cls, ARGUMENTS);
+	status = tailbox__status_of(c);
+	if (LIKELY(status != 0))
+		queued(tailbox__self, s, status);
+	else
+		final_left(s, c, result);
+	return result;
+}
+
+/* All others. */
+static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__thread_get();
+	struct tailbox__call call = { s->is_first, MHD_NO, *size, 0 };
+	unsigned status;
+
+	if (UNLIKELY(is_lost(t, s)))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	count_call(s);
+	tailbox__phase_enter(t, s, call.upload);
+	call.result = m->handler(m->handler_cls, ARGUMENTS);
+	if (call.upload != 0) {
+		call.consumed = call.upload - *size;
+		TAILBOX__SUM(s->slot, bytes_in, TAILBOX__KNOWN_BYTES_IN,
+		             call.consumed);
+	}
+	status = tailbox__status_of(c);
+	if (status == 0) {
+		tailbox__phase_leave(t, s, c, &call);
+		return call.result;
+	}
+	queued(t, s, status);
+	if (call.was_first)
+		tailbox__phase_early(s, c);
+	return call.result;
+}
+
+static NOINLINE enum MHD_Result uncached_handler(struct tailbox__mhd *m,
+                                                 PARAMETERS)
+{
+	if (tailbox__conn_find(c) != NULL)
+		return tailbox__hook_handler(m, ARGUMENTS);
+	return m->handler(m->handler_cls, ARGUMENTS);
+}
+
+enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
+{
+	struct tailbox__mhd *m = cls;
+	struct tailbox__conn *s = tailbox__last_conn;
+
+	if (UNLIKELY(!tailbox__conn_is(s, c)))
+		return uncached_handler(m, ARGUMENTS);
+	if (s->step == TAILBOX__STEP_NONE) {
+		s->was_called = true;
+		return m->handler(m->handler_cls, ARGUMENTS);
+	}
+	if (s->step == TAILBOX__STEP_LINE)
+		return first_handler(m, ARGUMENTS);
+	if (s->step == TAILBOX__STEP_HOLD && *size == 0)
+		return final_handler(m, ARGUMENTS);
+	return other_handler(m, ARGUMENTS);
+}
