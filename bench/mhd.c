@@ -6,7 +6,8 @@
  * armed) is changed every 4,000 requests of a fixed-count client. CPU time of
  * the server's threads by schedstat; differences of neighbours, medians with
  * a 95% interval from order statistics; paused against paused is the noise
- * floor. Throughput or separate processes cannot resolve 1% (they were tried).
+ * floor. Client and workers share one processor, which makes their turns the
+ * same in every slice. Throughput or separate processes cannot resolve 1% (they were tried).
  * From this may NOT be concluded what happens when caches are full of other
  * work, or on a machine with another cost of a clock read.
  */
@@ -91,6 +92,7 @@ static double measure(unsigned workers, int n)
 
 	if (paused == NULL || bench_start(&b, workers, 1, "/") != 0)
 		exit(1);
+	bench_pin(&b);
 	slice(&b, RECORDING);
 	for (int i = 0; i < n; i++) {
 		/* Both orders in turn, so that a drift cancels. */

@@ -10,6 +10,7 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,24 @@ int bench_requests(struct bench *b, long n)
 				return -1;
 	}
 	return 0;
+}
+
+void bench_pin(const struct bench *b)
+{
+	cpu_set_t all, one;
+
+	if (sched_getaffinity(0, sizeof(all), &all) != 0)
+		return;
+	CPU_ZERO(&one);
+	for (int cpu = CPU_SETSIZE; cpu-- > 0;) {
+		if (CPU_ISSET(cpu, &all)) {
+			CPU_SET(cpu, &one);
+			break;
+		}
+	}
+	sched_setaffinity(0, sizeof(one), &one);
+	for (int i = 0; i < b->tid_count; i++)
+		sched_setaffinity((pid_t)b->tids[i], sizeof(one), &one);
 }
 
 uint64_t bench_cpu_ns(const struct bench *b)

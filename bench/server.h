@@ -28,6 +28,10 @@ int bench_start(struct bench *b, unsigned workers, int wrapped,
 /* n requests (a multiple of BENCH_CONNECTIONS), that many in flight at a
  * time. 0 or -1. */
 int bench_requests(struct bench *b, long n);
+/* Put the calling thread and the server's threads on the last processor, so
+ * that they take turns in the same way in every slice and nothing of ours that
+ * runs beside them shares it. */
+void bench_pin(const struct bench *b);
 /* CPU time of the server's threads so far, in ns. */
 uint64_t bench_cpu_ns(const struct bench *b);
 void bench_stop(struct bench *b);

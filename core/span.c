@@ -49,12 +49,16 @@ void tailbox_span_begin(struct tailbox_span *s, tailbox_request r,
 	memset(s, 0, sizeof(*s));
 	if (slot == NULL)
 		return;
+	/* The number first, then whether it still is the handle's: the slot may
+	 * have gone to another request since the look above. */
+	s->id_ = TAILBOX__GET(slot->number);
+	if (tailbox__slot_of(r) == NULL)
+		return;
 	s->request_ = r;
 	s->kind_ = site->kind == TAILBOX_SPAN_WAIT ? TAILBOX_SPAN_WAIT
 	                                           : TAILBOX_SPAN_STAGE;
 	s->names_ = site_names(site);
 	s->depth_ = depth;
-	s->id_ = TAILBOX__GET(slot->number);
 	s->outer_ = TAILBOX__GET(slot->where);
 	s->outer_since_ = TAILBOX__GET(slot->where_since);
 	s->state_ = (uint8_t)(ACTIVE | TAILBOX__GET(slot->where_kind) << 4);

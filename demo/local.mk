@@ -18,4 +18,4 @@ demo_shop_LDADD = libtailbox.la $(MHD_LIBS) $(SQLITE_LIBS) $(CURL_LIBS)
 demo_load_SOURCES = demo/load.c
 demo_load_LDADD = $(CURL_LIBS)
 
-EXTRA_DIST += demo/run.sh
+EXTRA_DIST += demo/run.sh demo/shop.tailbox

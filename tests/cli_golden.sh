@@ -6,7 +6,7 @@ data=$top_srcdir/tests/data
 
 run 0 --version
 expect out <<EOT
-tailbox $(sed -n 's/^#define TAILBOX_VERSION "\(.*\)"/\1/p' "$top_srcdir/core/tailbox.h")
+tailbox $(sed -n 's/^#define TAILBOX_VERSION "\(.*\)"/\1/p' "$top_srcdir/core/tailbox/base.h")
 EOT
 
 run 0

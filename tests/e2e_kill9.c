@@ -43,7 +43,7 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
                               size_t *size, void **req_cls)
 {
 	char number[32];
-	struct MHD_Response *r;
+	struct MHD_Response *r = NULL;
 	enum MHD_Result ok;
 
 	(void)url, (void)method, (void)version, (void)data;

@@ -413,7 +413,9 @@ START_TEST(the_request_before_is_no_holder)
 		hear(&c);
 	}
 	want(6);
-	ck_assert_uint_eq(ingress_count, 0);
+	/* The connection itself may have waited, on a busy machine. */
+	for (int i = 1; i < 6; i++)
+		ck_assert(!waits[i].is_known);
 	close(c.fd);
 }
 END_TEST
@@ -421,18 +423,23 @@ END_TEST
 START_TEST(a_thread_for_each_connection_waits_for_none)
 {
 	struct client slow, c;
+	size_t base;
 
 	serve(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION,
 	      0);
 	open_client(&slow, "/slow");
 	open_client(&c, "/hello");
+	warm(&slow);
+	warm(&c);
+	want(2);
+	base = ingress_count;
 	pthread_create(&slow.thread, NULL, ask_and_hear, &slow);
 	sem_wait(&entered);
 	for (int i = 0; i < 10; i++)
 		ask_and_hear(&c);
 	pthread_join(slow.thread, NULL);
-	want(11);
-	ck_assert_uint_eq(ingress_count, 0);
+	want(13);
+	ck_assert_uint_eq(ingress_count, base);
 	close(c.fd);
 	close(slow.fd);
 }
@@ -444,23 +451,27 @@ START_TEST(light_load_shows_no_wait)
 {
 	const size_t most = getenv("E2E_SHORT") ? 6000 : 60000;
 	struct client c[3];
-	size_t lost;
+	size_t lost, base;
 
 	serve(MHD_USE_EPOLL_INTERNAL_THREAD, 2);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		open_client(&c[i], "/hello");
+		warm(&c[i]);
+	}
+	want(3);
+	base = ingress_count; /* of being accepted late, on a busy machine */
 	for (size_t i = 0; i < most; i++) {
 		ask_and_hear(&c[i % 3]);
 		if (i % 5000 == 0)
 			pause_ms(20);
 	}
-	want(most);
+	want(most + 3);
 	lost = tailbox__reader_sum(reader,
 	                           offsetof(struct tailbox__thread_entry,
 	                                    lost_requests));
 	ck_assert_uint_eq(lost, 0);
-	ck_assert_uint_eq(request_count, most);
-	ck_assert_uint_eq(ingress_count, 0);
+	ck_assert_uint_eq(request_count, most + 3);
+	ck_assert_uint_eq(ingress_count, base);
 	for (int i = 0; i < 3; i++)
 		close(c[i].fd);
 }
