@@ -122,26 +122,32 @@ enum tailbox__hold {
 	TAILBOX__HOLD_CONNECTION
 };
 
-/* One entry per thread that records. Written by its thread only. An entry is
- * given back when the thread ends and goes on under the next one. */
+/* One entry per thread that records. Written by its thread only; the first
+ * cache line is what a plain request writes. An entry is given back when the
+ * thread ends and goes on under the next one. */
 struct tailbox__thread_entry { /* 256 bytes */
 	tailbox__a32 tid;     /* 0 = free */
 	tailbox__a32 worker;  /* daemon number << 16 | 1 where MHD's worker */
 	tailbox__a64 hold_since; /* tick; 0 = not in the application */
-	tailbox__a32 hold_kind, hold_slot;
-	tailbox__a16 hold_route, reserved16[3];
+	union { /* as a word: for setting all at once */
+		struct {
+			tailbox__a16 hold_kind, hold_route;
+			tailbox__a32 hold_slot;
+		};
+		tailbox__a64 hold_word;
+	};
 	tailbox__a64 last_seen; /* tick of its last callback's end */
-	uint64_t pad[3];
 	/* counters; never reset */
-	tailbox__a64 begun, finished, discarded, spans, moves;
+	tailbox__a64 begun, finished, hold_ticks, spans;
+	tailbox__a64 discarded, moves;
 	tailbox__a64 lost_requests, lost_spans; /* no block was free */
 	tailbox__a64 late_spans;  /* request had ended, or no thread entry */
 	tailbox__a64 lost_tags;
-	tailbox__a64 holds, hold_ticks, resumes;
+	tailbox__a64 resumes;
 	tailbox__a64 connections, rejected_connections, no_request_connections;
 	tailbox__a64 unaccounted_bytes; /* bytes out that no request explains */
 	tailbox__a64 block_ticket[4]; /* present block, by kind; 0 = none */
-	tailbox__a64 reserved[4];
+	tailbox__a64 reserved[9];
 };
 
 enum tailbox__slot_state {

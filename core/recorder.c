@@ -160,16 +160,17 @@ void tailbox__loss(enum tailbox__loss what)
 
 static void retire(struct tailbox__thread *t, unsigned kind)
 {
-	struct tailbox__block *b = t->out[kind].block;
+	struct tailbox__block *b = TAILBOX__OUT(t, kind).block;
 
 	if (b == NULL)
 		return;
-	t->out[kind].block = NULL;
-	t->out[kind].next = t->out[kind].end = NULL;
+	TAILBOX__OUT(t, kind).block = NULL;
+	TAILBOX__OUT(t, kind).next = TAILBOX__OUT(t, kind).end = NULL;
 	TAILBOX__SET(t->entry->block_ticket[kind], 0);
 	/* Release: whoever recycles it has our records behind it. */
 	atomic_store_explicit(&b->head,
-	                      TAILBOX__HEAD(t->out[kind].ticket, kind, 0),
+	                      TAILBOX__HEAD(TAILBOX__OUT(t, kind).pub >> 16,
+	                                    kind, 0),
 	                      memory_order_release);
 }
 
@@ -201,10 +202,10 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	                      memory_order_release);
 	TAILBOX__SET(b->thread, t->index);
 	TAILBOX__SET(b->first_tick, tailbox__now());
-	t->out[kind].block = b;
-	t->out[kind].ticket = ticket;
-	t->out[kind].next = (char *)(b + 1);
-	t->out[kind].end = (char *)b + TAILBOX__BLOCK_BYTES;
+	TAILBOX__OUT(t, kind).block = b;
+	TAILBOX__OUT(t, kind).pub = TAILBOX__PUB(ticket, 0);
+	TAILBOX__OUT(t, kind).next = (char *)(b + 1);
+	TAILBOX__OUT(t, kind).end = (char *)b + TAILBOX__BLOCK_BYTES;
 	TAILBOX__SET(t->entry->block_ticket[kind], ticket);
 	return true;
 }
@@ -218,13 +219,13 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 		return NULL;
 	retire(t, kind);
 	now = tailbox__now();
-	if (now < t->out[kind].retry_at)
+	if (now < TAILBOX__OUT(t, kind).retry_at)
 		return NULL;
 	for (int i = 0; i < 64; i++)
 		if (claim(t, kind))
-			return t->out[kind].next;
+			return TAILBOX__OUT(t, kind).next;
 	/* All busy: not again for 10 ms, or every record would search. */
-	t->out[kind].retry_at = now + tailbox__us_to_ticks(10000);
+	TAILBOX__OUT(t, kind).retry_at = now + tailbox__us_to_ticks(10000);
 	return NULL;
 }
 

@@ -22,9 +22,11 @@
 struct tailbox__out {
 	char *next, *end;             /* in the present block */
 	struct tailbox__block *block; /* NULL = none */
-	uint64_t ticket;
+	uint64_t pub;      /* what block->pub says: ticket << 16 | units */
 	uint64_t retry_at; /* no block was free: not before this tick */
 };
+
+#define TAILBOX__OUT(t, kind) ((t)->out[(kind) - 1])
 
 /* Private to a thread; from a table made at start. What every request needs
  * comes first, in two cache lines that no other thread's struct shares. */
@@ -34,14 +36,14 @@ struct tailbox__thread {
 	                         entry->begun, which is never reset */
 	uint32_t index;  /* of the entry */
 	uint32_t epoch;  /* of the recorder it is registered with */
-	bool needs_fence; /* no membarrier: begin has a fence of its own */
 	/* The middleware's memory of what held this worker. */
-	uint32_t look;            /* TCP_INFO reads still due after a hold */
-	uint64_t look_at;         /* else not before this tick */
+	uint64_t look_at;         /* TCP_INFO: not before this tick */
 	uint64_t busy_since;      /* start of the present run of callbacks */
+	uint32_t look;            /* reads still due after a hold */
 	uint32_t held_count;      /* in all; the ring holds the last 16 */
 	uint32_t next_free;
-	struct tailbox__out out[4]; /* by enum tailbox__block_kind */
+	bool needs_fence; /* no membarrier: begin has a fence of its own */
+	_Alignas(64) struct tailbox__out out[3]; /* by block kind less 1 */
 	struct tailbox__held {
 		uint64_t start, end, number;
 		uint16_t route;
@@ -151,7 +153,7 @@ static inline uint64_t tailbox__request_open(struct tailbox__thread *t,
 	atomic_signal_fence(memory_order_seq_cst);
 	now = tailbox__now();
 	/* The thread's next record: have its line here when this one ends. */
-	__builtin_prefetch(t->out[TAILBOX__BLOCK_REQUESTS].next, 1);
+	__builtin_prefetch(TAILBOX__OUT(t, TAILBOX__BLOCK_REQUESTS).next, 1);
 	count = TAILBOX__GET(t->entry->begun) + 1;
 	TAILBOX__SET(t->entry->begun, count);
 	TAILBOX__SET(s->number, t->number_base | count);
@@ -176,24 +178,20 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 static inline char *tailbox__reserve(struct tailbox__thread *t, unsigned kind,
                                      size_t bytes)
 {
-	char *p = t->out[kind].next;
-	if (__builtin_expect((size_t)(t->out[kind].end - p) < bytes, 0))
+	char *p = TAILBOX__OUT(t, kind).next;
+	if (__builtin_expect((size_t)(TAILBOX__OUT(t, kind).end - p) < bytes, 0))
 		return tailbox__reserve_slow(t, kind, bytes);
 	return p;
 }
 static inline void tailbox__publish(struct tailbox__thread *t, unsigned kind,
                                     size_t bytes)
 {
-	struct tailbox__block *b = t->out[kind].block;
-	t->out[kind].next += bytes;
+	struct tailbox__out *o = &TAILBOX__OUT(t, kind);
+
+	o->next += bytes;
+	o->pub += bytes / TAILBOX__UNIT;
 	/* Pairs with the reader's load of pub before it reads records. */
-	atomic_store_explicit(
-	        &b->pub,
-	        TAILBOX__PUB(t->out[kind].ticket,
-	                     (uint64_t)(t->out[kind].next - (char *)b -
-	                                (ptrdiff_t)sizeof(*b)) /
-	                             TAILBOX__UNIT),
-	        memory_order_release);
+	atomic_store_explicit(&o->block->pub, o->pub, memory_order_release);
 }
 /* Copy n bytes (a multiple of 8) of a record into tape memory. */
 static inline void tailbox__store(char *to, const void *from, size_t n)

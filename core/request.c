@@ -172,11 +172,11 @@ void tailbox__request_close(struct tailbox__thread *t, struct tailbox__slot *s,
                             uint64_t now, unsigned termination, uint64_t send)
 {
 	uint32_t flags = TAILBOX__GET(s->flags), known = TAILBOX__GET(s->known);
-	char *to = t->out[TAILBOX__BLOCK_REQUESTS].next;
+	char *to = TAILBOX__OUT(t, TAILBOX__BLOCK_REQUESTS).next;
 
 	/* Blocks hold 63 records, so there is room for all or for none. */
 	if (__builtin_expect((flags & RARE_FLAGS) || (known & MORE_KNOWN) ||
-	                             to == t->out[TAILBOX__BLOCK_REQUESTS].end,
+	                             to == TAILBOX__OUT(t, TAILBOX__BLOCK_REQUESTS).end,
 	                     0)) {
 		close_rare(t, s, now, termination, send);
 	} else {

@@ -16,9 +16,9 @@ static inline void tailbox__hold_begin(struct tailbox__thread *t,
 {
 	struct tailbox__thread_entry *e = t->entry;
 
-	TAILBOX__SET(e->hold_kind, kind);
-	TAILBOX__SET(e->hold_slot, s->slot_index);
-	TAILBOX__SET(e->hold_route, TAILBOX__GET(s->slot->route));
+	TAILBOX__SET(e->hold_word,
+	             kind | (uint64_t)TAILBOX__GET(s->slot->route) << 16 |
+	                     (uint64_t)s->slot_index << 32);
 	TAILBOX__SET(e->hold_since, since);
 }
 
@@ -35,7 +35,6 @@ static inline void tailbox__hold_end(struct tailbox__thread *t,
 	struct tailbox__thread_entry *e = t->entry;
 
 	TAILBOX__SET(e->hold_since, 0);
-	TAILBOX__ADD(e->holds, 1);
 	TAILBOX__ADD(e->hold_ticks, now - since);
 	TAILBOX__SET(e->last_seen, now);
 	if (__builtin_expect(now - since >= s->mhd->eighth, 0))

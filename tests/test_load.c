@@ -384,8 +384,8 @@ START_TEST(odd_extension_data_is_passed_over)
 		"{\"workers\":[{\"cpu_us\":5}],\"pools\":[{\"name\":\"\xff\","
 		"\"waiting\":1},{\"name\":3,\"busy\":1}],\"daemons\":{},"
 		"\"connections\":\"x\",\"rss_bytes\":1.5}",
-		"{\"open_requests\":[{\"route\":\"/\"},3,[],{\"request_id\":5,"
-		"\"worker\":2}, 7]}",
+		("{\"open_requests\":[{\"route\":\"/\"},3,[],{\"request_id\":5,"
+		 "\"worker\":2}, 7]}"),
 	};
 	const char *o = odd[_i];
 

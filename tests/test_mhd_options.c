@@ -91,16 +91,14 @@ static struct MHD_OptionItem item_of(int option, enum shape shape)
 	struct MHD_OptionItem it = { MHD_OPTION_END, 0, NULL };
 
 	memcpy(&it.option, &option, sizeof(option));
+	if (shape == SIZE_PTR || shape == LEN_PTR)
+		it.ptr_value = thing;
 	switch (shape) {
 	case SIZE_PTR:
-		it.ptr_value = thing;
-		/* fall through */
 	case SIZE:
 		it.value = (intptr_t)1 << 40 | 5;
 		break;
 	case LEN_PTR:
-		it.ptr_value = thing;
-		/* fall through */
 	case UINT:
 	case U32:
 		it.value = (intptr_t)0xfffffff5u;
