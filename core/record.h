@@ -271,12 +271,22 @@ static inline uint64_t tailbox__slot_ingress(const struct tailbox__slot *s)
 	               ? TAILBOX__GET(s->ingress)
 	               : 0;
 }
-/* Tick since when an open request is in its phase. */
+/* Tick since when an open request is in its phase. The usual phases are told
+ * by words that are there anyway; 3 and 6 are HANDLER and SEND of core/run.h.
+ */
 static inline uint64_t tailbox__slot_phase_since(const struct tailbox__slot *s)
 {
-	return TAILBOX__GET(s->known) & TAILBOX__KNOWN_PHASE_SINCE
-	               ? TAILBOX__GET(s->phase_since)
-	               : TAILBOX__GET(s->line);
+	uint32_t known = TAILBOX__GET(s->known);
+	uint32_t phase = TAILBOX__GET(s->phase);
+	uint64_t line = TAILBOX__GET(s->line);
+
+	if (phase == 6)
+		return TAILBOX__GET(s->queued_at);
+	if (known & TAILBOX__KNOWN_PHASE_SINCE)
+		return TAILBOX__GET(s->phase_since);
+	if (phase == 3 && known & TAILBOX__KNOWN_HEADERS)
+		return line + TAILBOX__GET(s->headers);
+	return line;
 }
 
 enum tailbox__block_kind {

@@ -60,7 +60,8 @@ struct tailbox__recorder {
 	bool has_membarrier;
 };
 
-extern struct tailbox__recorder tailbox__recorder;
+extern struct tailbox__recorder tailbox__recorder
+        __attribute__((visibility("hidden")));
 
 /* Open the tape and the tables. 0 or negative; err says why. Called by
  * tailbox_start(). dirfd as tailbox__tape_open(). */
@@ -81,11 +82,11 @@ static inline bool tailbox__recorder_is_on(void)
 /* This thread's state; registers it at first use (a system call for the tid).
  * NULL when off, not open, or the table is full (counted). */
 extern __thread struct tailbox__thread *tailbox__self
-        __attribute__((tls_model("initial-exec")));
+        __attribute__((tls_model("initial-exec"), visibility("hidden")));
 /* The epoch in which tailbox__self was registered. Not read from *self: after
  * a new start that entry may be another thread's. */
 extern __thread uint32_t tailbox__self_epoch
-        __attribute__((tls_model("initial-exec")));
+        __attribute__((tls_model("initial-exec"), visibility("hidden")));
 struct tailbox__thread *tailbox__thread_register(void);
 static inline struct tailbox__thread *tailbox__thread_get(void)
 {

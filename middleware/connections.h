@@ -57,6 +57,13 @@ struct tailbox__conn {
 	uint32_t suspend_place;  /* in the table of suspend.c, plus 1 */
 	uint8_t pending_len;     /* a route that has no name yet; 0 = none */
 	char pending[TAILBOX_NAME_MAX];
+
+	/* The target before, without its query, and its route: clients that
+	 * keep a connection tend to ask for the same again. */
+	_Alignas(64) uint16_t last_route;
+	uint8_t last_len; /* 0 = none is kept */
+	uint8_t misses;
+	char last_target[60];
 };
 
 /* Make the table; descriptors up to the hard limit of this process, at most
@@ -68,7 +75,7 @@ void tailbox__connections_limit(uint32_t fds);
 
 /* The last connection this thread looked at; never NULL. */
 extern __thread struct tailbox__conn *tailbox__last_conn
-        __attribute__((tls_model("initial-exec")));
+        __attribute__((tls_model("initial-exec"), visibility("hidden")));
 /* Look it up; makes it the last one, or NULL. */
 struct tailbox__conn *tailbox__conn_find(struct MHD_Connection *c);
 

@@ -36,9 +36,7 @@ static inline void first_call(struct tailbox__thread *t,
 	uint64_t now = tailbox__now();
 
 	TAILBOX__SET(slot->headers, now - s->mark);
-	TAILBOX__SET(slot->phase_since, now);
-	TAILBOX__KNOW(slot, TAILBOX__KNOWN_HEADERS |
-	                            TAILBOX__KNOWN_PHASE_SINCE);
+	TAILBOX__KNOW(slot, TAILBOX__KNOWN_HEADERS);
 	TAILBOX__SET(slot->phase, TAILBOX__PHASE_HANDLER);
 	TAILBOX__SET(slot->calls, 1);
 	s->mark = now;
@@ -65,7 +63,6 @@ queued(struct tailbox__thread *t, struct tailbox__conn *s, unsigned status)
 	TAILBOX__SUM(slot, handler, TAILBOX__KNOWN_HANDLER, now - s->mark);
 	TAILBOX__SET(slot->status, (uint16_t)status);
 	TAILBOX__SET(slot->queued_at, now);
-	TAILBOX__SET(slot->phase_since, now);
 	TAILBOX__SET(slot->phase, TAILBOX__PHASE_SEND);
 	/* The name first, so that the hold is remembered with it. */
 	if (UNLIKELY(s->pending_len != 0))

@@ -67,14 +67,56 @@ static void first_request(struct tailbox__thread *t, struct tailbox__conn *s)
 		TAILBOX__SET(t->entry->worker, number << 16 | 1);
 }
 
+/* The route of the target before when this is the same one, else 0. */
+static inline uint16_t last_route(const struct tailbox__conn *s,
+                                  const char *uri)
+{
+	size_t n = s->last_len;
+
+	for (size_t i = 0; i < n; i++)
+		if (uri[i] != s->last_target[i]) /* its end, too */
+			return TAILBOX__NAME_NONE;
+	return n != 0 && (uri[n] == '\0' || uri[n] == '?')
+	               ? s->last_route
+	               : TAILBOX__NAME_NONE;
+}
+
+/* Keep it for the next request. A client that never repeats itself pays for
+ * four copies in sixteen only. */
+static void keep_target(struct tailbox__conn *s, const char *uri, uint16_t name)
+{
+	size_t n = 0;
+
+	if (s->misses++ & 12)
+		return;
+	while (uri[n] != '\0' && uri[n] != '?' && n < sizeof(s->last_target)) {
+		s->last_target[n] = uri[n];
+		n++;
+	}
+	s->last_route = name;
+	s->last_len = uri[n] == '\0' || uri[n] == '?' ? (uint8_t)n : 0;
+}
+
+static NOINLINE uint16_t find_route(struct tailbox__conn *s, const char *uri,
+                                    struct tailbox__route *r)
+{
+	uint16_t name;
+
+	tailbox__route_make(r, uri);
+	name = tailbox__name_find(r->hash, r->label, r->len);
+	if (name != TAILBOX__NAME_NONE)
+		keep_target(s, uri, name);
+	return name;
+}
+
 static void begin(struct tailbox__thread *t, struct tailbox__conn *s,
                   const char *uri)
 {
 	struct tailbox__route r;
-	uint16_t name;
+	uint16_t name = last_route(s, uri);
 
-	tailbox__route_make(&r, uri);
-	name = tailbox__name_find(r.hash, r.label, r.len);
+	if (name == TAILBOX__NAME_NONE)
+		name = find_route(s, uri, &r);
 	s->mark = tailbox__request_open(t, s->slot, name, TAILBOX__NAME_HTTP, 0,
 	                                TAILBOX__PHASE_HEADERS);
 	s->step = TAILBOX__STEP_LINE;

@@ -27,6 +27,8 @@
 static void set_phase(struct tailbox__slot *slot, enum tailbox__phase phase,
                       uint64_t since)
 {
+	if (phase == TAILBOX__PHASE_SEND)
+		TAILBOX__SET(slot->queued_at, since);
 	TAILBOX__SET(slot->phase_since, since);
 	TAILBOX__KNOW(slot, TAILBOX__KNOWN_PHASE_SINCE);
 	TAILBOX__SET(slot->phase, phase);

@@ -708,20 +708,24 @@ END_TEST
 
 START_TEST(child_does_not_keep_the_socket_of_its_parent)
 {
-	int hold[2], state, fd;
-	char path[256];
+	int hold[2], ready[2], state, fd;
+	char path[256], c = 'x';
 	pid_t pid;
 
 	ck_assert_int_eq(pipe2(hold, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
 	ck_assert_int_eq(tailbox_start("shop", NULL), 0);
 	snprintf(path, sizeof(path), "%s", tailbox__admin_path());
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
-		char c;
 		close(hold[1]);
+		if (write(ready[1], &c, 1) != 1)
+			_exit(2);
 		_exit(read(hold[0], &c, 1) == 0 ? 0 : 1);
 	}
+	/* Until it is past fork(), what runs there has the socket still. */
+	ck_assert_int_eq(read(ready[0], &c, 1), 1);
 	/* Keep the file, so that only a listener could answer. */
 	snprintf(path, sizeof(path), "%s/kept", base);
 	ck_assert_int_eq(link(tailbox__admin_path(), path), 0);
@@ -730,6 +734,8 @@ START_TEST(child_does_not_keep_the_socket_of_its_parent)
 	ck_assert_int_eq(fd, -ECONNREFUSED);
 	close(hold[0]);
 	close(hold[1]);
+	close(ready[0]);
+	close(ready[1]);
 	ck_assert_int_eq(waitpid(pid, &state, 0), pid);
 	ck_assert_int_eq(state, 0);
 }
