@@ -90,7 +90,8 @@ static inline void tailbox_options_init(struct tailbox_options *o)
  * $STATE_DIRECTORY/tailbox, else RUN_FOLDER/artifacts.
  * Never fails the host: returns 0 when it records, else a negative code that
  * says why it does not; the service goes on unrecorded and may ignore it.
- * -EALREADY when started already (the first start stays in force).
+ * -EALREADY when started already (the first start stays in force),
+ * -ECANCELED when TAILBOX=off.
  * Threads: one thread; blocks for some milliseconds. Since 0.1. */
 TAILBOX_API int tailbox_start(const char *service,
                               const struct tailbox_options *opts);
