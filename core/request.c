@@ -15,6 +15,10 @@
 #include "core/internal.h"
 #include "core/run.h"
 
+/* tailbox__slot_phase_since() has them as numbers. */
+_Static_assert(TAILBOX__PHASE_HANDLER == 3 && TAILBOX__PHASE_SEND == 6,
+               "phases");
+
 #define WORD TAILBOX__WORD
 #define WORD4 TAILBOX__WORD4
 
