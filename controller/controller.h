@@ -13,13 +13,8 @@
 
 #include <stdbool.h>
 
+#include "core/config.h"
 #include "core/error.h"
-#include "core/run.h"
-
-enum tailbox__run_end_policy {
-	TAILBOX__POLICY_CONTINUE, /* continue_after_limits_hit */
-	TAILBOX__POLICY_SEAL      /* auto_seal_on_limits_hit */
-};
 
 #define TAILBOX__NOTE_MAX 255u
 

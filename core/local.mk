@@ -19,6 +19,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_sort.c \
 	core/assemble_spans.c \
 	core/clock.c \
+	core/config.c \
 	core/daemons.c \
 	core/error.c \
 	core/fd.c \
@@ -49,6 +50,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble.h \
 	core/assemble_plan.h \
 	core/clock.h \
+	core/config.h \
 	core/daemons.h \
 	core/error.h \
 	core/fd.h \

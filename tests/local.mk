@@ -48,6 +48,7 @@ unit_tests += \
 	tests/test_artifact \
 	tests/test_assemble \
 	tests/test_assemble_random \
+	tests/test_config \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_format \

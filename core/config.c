@@ -1,0 +1,210 @@
+/* core/config.c - the table of settings, and their defaults.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * To add a setting: a member and a key in config.h, a row here, a paragraph in
+ * doc/tailbox.conf.5. Everything else works from the row.
+ */
+#include "core/config.h"
+
+#include <string.h>
+
+#include "core/tape.h"
+
+static const char *const modes[] = { "light", "investigation", NULL };
+static const char *const policies[] = { "continue_after_limits_hit",
+	                                "auto_seal_on_limits_hit", NULL };
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+#define TIB (MIB * MIB)
+#define SECOND UINT64_C(1000)
+#define DAY (24 * 3600 * SECOND)
+
+#define ROW(table, name) #table, #name
+#define AT(table, name) offsetof(struct tailbox__config, table.name)
+#define BOOL(table, name, def, summary)                                        \
+	{ ROW(table, name), TAILBOX__CONFIG_BOOL, AT(table, name), 0, 1, def,  \
+	  NULL, NULL, summary }
+#define NUMBER(type, table, name, min, max, def, unset, summary)               \
+	{ ROW(table, name), TAILBOX__CONFIG_##type, AT(table, name), min, max, \
+	  def, NULL, unset, summary }
+#define CHOICE(table, name, choices, def, unset, summary)                      \
+	{ ROW(table, name), TAILBOX__CONFIG_CHOICE, AT(table, name), 0, 1,     \
+	  def, choices, unset, summary }
+#define TEXT(table, name, min, unset, summary)                                 \
+	{ ROW(table, name), TAILBOX__CONFIG_TEXT, AT(table, name), min,        \
+	  sizeof(((struct tailbox__config *)NULL)->table.name) - 1, 0, NULL,   \
+	  unset, summary }
+#define LIST(table, name, unset, summary)                                      \
+	{ ROW(table, name), TAILBOX__CONFIG_LIST, AT(table, name), 0,          \
+	  TAILBOX__CONFIG_LIST_MAX, 0, NULL, unset, summary }
+#define LIMIT(name, summary)                                                   \
+	NUMBER(COUNT, window, name, 0, TAILBOX__CONFIG_LIMIT_MAX,              \
+	       TAILBOX__NONE, "by the mode", summary)
+
+const struct tailbox__config_key_info
+        tailbox__config_keys[TAILBOX__KEY_COUNT] = {
+	[TAILBOX__KEY_SERVICE_NAME] =
+	        TEXT(service, name, 1, "the program's name",
+	             "name of the service, in file names and reports"),
+	[TAILBOX__KEY_SERVICE_VERSION] =
+	        TEXT(service, version, 0, "not known",
+	             "version of the service, kept in artifacts"),
+	[TAILBOX__KEY_RECORDER_ENABLED] =
+	        BOOL(recorder, enabled, true,
+	             "record at all; false is as TAILBOX=off"),
+	[TAILBOX__KEY_TAPE_DIR] =
+	        TEXT(tape, dir, 1,
+	             "$RUNTIME_DIRECTORY/tailbox or /dev/shm/tailbox-UID",
+	             "folder of the tape and the admin socket"),
+	[TAILBOX__KEY_TAPE_SIZE] =
+	        NUMBER(SIZE, tape, size, TAILBOX__TAPE_MIN, TAILBOX__TAPE_MAX,
+	               0, "16 MiB, or less where there is little memory",
+	               "memory of the tape"),
+	[TAILBOX__KEY_ARTIFACTS_DIR] =
+	        TEXT(artifacts, dir, 1,
+	             "$STATE_DIRECTORY/tailbox or artifacts in the tape's "
+	             "folder",
+	             "folder of the artifacts"),
+	[TAILBOX__KEY_ARTIFACTS_MAX_SIZE] =
+	        NUMBER(SIZE, artifacts, max_size, MIB, TIB, 256 * MIB, NULL,
+	               "artifacts are kept up to this size in all"),
+	[TAILBOX__KEY_ARTIFACTS_MAX_COUNT] =
+	        NUMBER(COUNT, artifacts, max_count, 1, 100000, 100, NULL,
+	               "and up to this number; the oldest go first"),
+	[TAILBOX__KEY_ARTIFACTS_LOCAL_JSON] =
+	        BOOL(artifacts, local_json, false,
+	             "write each artifact as Run JSON too"),
+	[TAILBOX__KEY_ARTIFACTS_OUTPUT_PATH] =
+	        TEXT(artifacts, output_path, 1, "beside the artifact",
+	             "where Run JSON goes: DIR/STEM-generation-ID.json"),
+	[TAILBOX__KEY_ADMIN_LISTEN] =
+	        TEXT(admin, listen, 0, "no TCP, only the Unix socket",
+	             "address and port of the admin server"),
+	[TAILBOX__KEY_ADMIN_TOKEN] =
+	        TEXT(admin, token, 16, "none",
+	             "bearer token of the admin server over TCP"),
+	[TAILBOX__KEY_ADMIN_TOKEN_FILE] =
+	        TEXT(admin, token_file, 1, "none",
+	             "file that holds the token"),
+	[TAILBOX__KEY_ADMIN_ALLOW_HOSTS] =
+	        LIST(admin, allow_hosts, "only the address that it listens on",
+	             "further names in Host and Origin that are answered"),
+	[TAILBOX__KEY_WINDOW_ARM_AT_START] =
+	        BOOL(window, arm_at_start, false,
+	             "arm a window when the service starts"),
+	[TAILBOX__KEY_WINDOW_MODE] =
+	        CHOICE(window, mode, modes, TAILBOX__MODE_LIGHT, NULL,
+	               "default limits and cadence of a window"),
+	[TAILBOX__KEY_WINDOW_STRICT_LIFECYCLE] =
+	        BOOL(window, strict_lifecycle, false,
+	             "no artifact while requests are open"),
+	[TAILBOX__KEY_WINDOW_POLICY] =
+	        CHOICE(window, policy, policies, TAILBOX__POLICY_CONTINUE,
+	               NULL, "what happens when a limit is hit"),
+	[TAILBOX__KEY_WINDOW_DURATION] =
+	        NUMBER(DURATION, window, duration, 1, DAY, 0,
+	               "until it is disarmed", "a window disarms by itself"),
+	[TAILBOX__KEY_WINDOW_DRAIN_TIMEOUT] =
+	        NUMBER(DURATION, window, drain_timeout, 1, 600 * SECOND,
+	               10 * SECOND, NULL,
+	               "how long a closing window waits for open requests"),
+	[TAILBOX__KEY_WINDOW_MAX_REQUESTS] =
+	        LIMIT(max_requests, "a window keeps the first so many requests"),
+	[TAILBOX__KEY_WINDOW_MAX_STAGES] =
+	        LIMIT(max_stages, "and the first so many stages"),
+	[TAILBOX__KEY_WINDOW_MAX_QUEUES] =
+	        LIMIT(max_queues, "and the first so many waits"),
+	[TAILBOX__KEY_WINDOW_MAX_INFLIGHT_SNAPSHOTS] =
+	        LIMIT(max_inflight_snapshots,
+	              "and the first so many gauge moves"),
+	[TAILBOX__KEY_WINDOW_MAX_RUNTIME_SNAPSHOTS] =
+	        LIMIT(max_runtime_snapshots, "and the first so many samples"),
+	[TAILBOX__KEY_SAMPLER_ENABLED] =
+	        BOOL(sampler, enabled, true, "windows have samples"),
+	[TAILBOX__KEY_SAMPLER_MODE] =
+	        CHOICE(sampler, mode, modes, TAILBOX__NONE, "the window's",
+	               "default cadence and retention of samples"),
+	[TAILBOX__KEY_SAMPLER_INTERVAL] =
+	        NUMBER(DURATION, sampler, interval, 10, 60 * SECOND,
+	               TAILBOX__NONE, "by the mode",
+	               "time between two samples of a window"),
+	[TAILBOX__KEY_SAMPLER_MAX_RUNTIME_SNAPSHOTS] =
+	        NUMBER(COUNT, sampler, max_runtime_snapshots, 0,
+	               TAILBOX__CONFIG_LIMIT_MAX, TAILBOX__NONE, "by the mode",
+	               "samples that the sampler takes in a window"),
+	[TAILBOX__KEY_ROUTES_PATTERNS] =
+	        LIST(routes, patterns, "ids in paths are found by their look",
+	             "routes by pattern; the first that matches"),
+};
+
+void *tailbox__config_at(struct tailbox__config *c,
+                         enum tailbox__config_key key)
+{
+	return (char *)c + tailbox__config_keys[key].at;
+}
+
+void tailbox__config_init(struct tailbox__config *c)
+{
+	memset(c, 0, sizeof(*c));
+	for (unsigned i = 0; i < TAILBOX__KEY_COUNT; i++) {
+		const struct tailbox__config_key_info *k =
+		        &tailbox__config_keys[i];
+		void *to = tailbox__config_at(c, i);
+
+		switch (k->type) {
+		case TAILBOX__CONFIG_BOOL:
+			*(bool *)to = k->def != 0;
+			break;
+		case TAILBOX__CONFIG_COUNT:
+		case TAILBOX__CONFIG_SIZE:
+		case TAILBOX__CONFIG_DURATION:
+		case TAILBOX__CONFIG_CHOICE:
+			*(uint64_t *)to = k->def;
+			break;
+		case TAILBOX__CONFIG_TEXT:
+		case TAILBOX__CONFIG_LIST:
+			break;
+		}
+	}
+}
+
+bool tailbox__config_is_unset(const struct tailbox__config *c,
+                              enum tailbox__config_key key)
+{
+	const struct tailbox__config_key_info *k = &tailbox__config_keys[key];
+	const void *at = (const char *)c + k->at;
+	uint64_t value;
+
+	switch (k->type) {
+	case TAILBOX__CONFIG_BOOL:
+		return false;
+	case TAILBOX__CONFIG_COUNT:
+	case TAILBOX__CONFIG_SIZE:
+	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_CHOICE:
+		memcpy(&value, at, sizeof(value));
+		return k->unset != NULL && value == k->def;
+	case TAILBOX__CONFIG_TEXT:
+		return *(const char *)at == '\0';
+	case TAILBOX__CONFIG_LIST:
+		return ((const struct tailbox__config_list *)at)->count == 0;
+	}
+	return false;
+}
+
+const char *tailbox__config_from_name(enum tailbox__config_from from)
+{
+	switch (from) {
+	case TAILBOX__FROM_DEFAULT:
+		return "default";
+	case TAILBOX__FROM_PROGRAM:
+		return "program";
+	case TAILBOX__FROM_FILE:
+		return "file";
+	case TAILBOX__FROM_ENVIRONMENT:
+		return "environment";
+	}
+	return NULL;
+}

@@ -1,0 +1,202 @@
+/* core/config.h - the settings of a service, and where each came from.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Plain values in fixed space: a configuration is copied by assignment and
+ * owns nothing. It is large (TAILBOX__CONFIG_LIST_MAX lines of text, twice):
+ * keep it in static or allocated memory, not on a thread's stack.
+ *
+ * tailbox__config_keys[] describes each value once: reader, `config show` and
+ * the checks of ranges all use that table, doc/tailbox.conf.5 is held against
+ * it by a test. Precedence: environment, file, program, default.
+ * Threads: one thread per object; the table is constant.
+ */
+#ifndef TAILBOX_CORE_CONFIG_H
+#define TAILBOX_CORE_CONFIG_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/run.h" /* enum tailbox__mode, TAILBOX__NONE */
+
+enum tailbox__run_end_policy {
+	TAILBOX__POLICY_CONTINUE, /* continue_after_limits_hit */
+	TAILBOX__POLICY_SEAL      /* auto_seal_on_limits_hit */
+};
+
+#define TAILBOX__CONFIG_PATH_MAX 1023u /* bytes of a path */
+#define TAILBOX__CONFIG_TEXT_MAX 255u  /* of any other text */
+#define TAILBOX__CONFIG_LIST_MAX 64u   /* texts in a list */
+/* What the admin calls and the tables take for a limit of a window. */
+#define TAILBOX__CONFIG_LIMIT_MAX 10000000u
+
+/* A list of texts; none of them is empty. */
+struct tailbox__config_list {
+	uint32_t count;
+	char items[TAILBOX__CONFIG_LIST_MAX][TAILBOX__CONFIG_TEXT_MAX + 1];
+};
+
+/* One sub-struct per table of the file. Numbers are uint64_t; sizes are in
+ * bytes, durations in ms. Text "" and TAILBOX__NONE: not set. */
+
+struct tailbox__config_service {
+	char name[64];
+	char version[128]; /* "" = not known */
+};
+
+struct tailbox__config_recorder {
+	bool enabled; /* false: as TAILBOX=off */
+};
+
+struct tailbox__config_tape {
+	char dir[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = the usual places */
+	uint64_t size; /* 0 = by what there is */
+};
+
+struct tailbox__config_artifacts {
+	char dir[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = the usual places */
+	uint64_t max_size, max_count; /* of the folder */
+	bool local_json; /* write Run JSON too */
+	/* where to, see tailbox__config_output_name(); "" = beside the native
+	 * artifact, by its name */
+	char output_path[TAILBOX__CONFIG_PATH_MAX + 1];
+};
+
+struct tailbox__config_admin {
+	char listen[TAILBOX__CONFIG_TEXT_MAX + 1]; /* "127.0.0.1:9180",
+	                                              "[::1]:0"; "" = no TCP */
+	char token[TAILBOX__CONFIG_TEXT_MAX + 1];
+	char token_file[TAILBOX__CONFIG_PATH_MAX + 1];
+	struct tailbox__config_list allow_hosts; /* of Host and Origin */
+};
+
+/* What a window gets that is armed without parameters. */
+struct tailbox__config_window {
+	bool arm_at_start;
+	uint64_t mode; /* enum tailbox__mode */
+	bool strict_lifecycle;
+	uint64_t policy; /* enum tailbox__run_end_policy */
+	uint64_t duration; /* ms; 0 = until disarm */
+	uint64_t drain_timeout; /* ms */
+	/* NONE = by the mode */
+	uint64_t max_requests, max_stages, max_queues;
+	uint64_t max_inflight_snapshots, max_runtime_snapshots;
+};
+
+/* The sampler in windows; between windows it goes on at its light cadence. */
+struct tailbox__config_sampler {
+	bool enabled;
+	uint64_t mode; /* enum tailbox__mode; NONE = the window's */
+	/* ms; NONE = by the mode. 0 comes from a controller file only, and
+	 * such a window cannot be armed (spec 10.7). */
+	uint64_t interval;
+	uint64_t max_runtime_snapshots; /* NONE = by the mode */
+};
+
+struct tailbox__config_routes {
+	/* "/users/{id}/orders", "/static/" with a last segment of one star */
+	struct tailbox__config_list patterns;
+};
+
+/* In the order of the file's tables and of `config show`. */
+enum tailbox__config_key {
+	TAILBOX__KEY_SERVICE_NAME,
+	TAILBOX__KEY_SERVICE_VERSION,
+	TAILBOX__KEY_RECORDER_ENABLED,
+	TAILBOX__KEY_TAPE_DIR,
+	TAILBOX__KEY_TAPE_SIZE,
+	TAILBOX__KEY_ARTIFACTS_DIR,
+	TAILBOX__KEY_ARTIFACTS_MAX_SIZE,
+	TAILBOX__KEY_ARTIFACTS_MAX_COUNT,
+	TAILBOX__KEY_ARTIFACTS_LOCAL_JSON,
+	TAILBOX__KEY_ARTIFACTS_OUTPUT_PATH,
+	TAILBOX__KEY_ADMIN_LISTEN,
+	TAILBOX__KEY_ADMIN_TOKEN,
+	TAILBOX__KEY_ADMIN_TOKEN_FILE,
+	TAILBOX__KEY_ADMIN_ALLOW_HOSTS,
+	TAILBOX__KEY_WINDOW_ARM_AT_START,
+	TAILBOX__KEY_WINDOW_MODE,
+	TAILBOX__KEY_WINDOW_STRICT_LIFECYCLE,
+	TAILBOX__KEY_WINDOW_POLICY,
+	TAILBOX__KEY_WINDOW_DURATION,
+	TAILBOX__KEY_WINDOW_DRAIN_TIMEOUT,
+	TAILBOX__KEY_WINDOW_MAX_REQUESTS,
+	TAILBOX__KEY_WINDOW_MAX_STAGES,
+	TAILBOX__KEY_WINDOW_MAX_QUEUES,
+	TAILBOX__KEY_WINDOW_MAX_INFLIGHT_SNAPSHOTS,
+	TAILBOX__KEY_WINDOW_MAX_RUNTIME_SNAPSHOTS,
+	TAILBOX__KEY_SAMPLER_ENABLED,
+	TAILBOX__KEY_SAMPLER_MODE,
+	TAILBOX__KEY_SAMPLER_INTERVAL,
+	TAILBOX__KEY_SAMPLER_MAX_RUNTIME_SNAPSHOTS,
+	TAILBOX__KEY_ROUTES_PATTERNS,
+	TAILBOX__KEY_COUNT
+};
+
+enum tailbox__config_from { /* weakest first */
+	TAILBOX__FROM_DEFAULT,
+	TAILBOX__FROM_PROGRAM, /* tailbox_start() and its options */
+	TAILBOX__FROM_FILE,
+	TAILBOX__FROM_ENVIRONMENT
+};
+
+struct tailbox__config_origin {
+	uint32_t from; /* enum tailbox__config_from */
+	uint32_t line; /* FROM_FILE: from 1; 0 = the file leaves it out, and
+	                  what it leaves out has its default */
+};
+
+struct tailbox__config {
+	struct tailbox__config_service service;
+	struct tailbox__config_recorder recorder;
+	struct tailbox__config_tape tape;
+	struct tailbox__config_artifacts artifacts;
+	struct tailbox__config_admin admin;
+	struct tailbox__config_window window;
+	struct tailbox__config_sampler sampler;
+	struct tailbox__config_routes routes;
+	struct tailbox__config_origin origin[TAILBOX__KEY_COUNT];
+	char file[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = none was read */
+};
+
+/* All defaults. */
+void tailbox__config_init(struct tailbox__config *c);
+
+/* --- the table of keys -------------------------------------------------- */
+
+enum tailbox__config_type {
+	TAILBOX__CONFIG_BOOL,
+	TAILBOX__CONFIG_COUNT,
+	TAILBOX__CONFIG_SIZE,     /* bytes; in files with a unit, "16MiB" */
+	TAILBOX__CONFIG_DURATION, /* ms; in files with a unit, "500ms" */
+	TAILBOX__CONFIG_CHOICE,   /* one of `choices`, by number */
+	TAILBOX__CONFIG_TEXT,     /* min..max: bytes */
+	TAILBOX__CONFIG_LIST      /* min..max: texts */
+};
+
+struct tailbox__config_key_info {
+	const char *table, *name;
+	enum tailbox__config_type type;
+	size_t at; /* in struct tailbox__config */
+	uint64_t min, max;
+	uint64_t def; /* numbers, choices, bools; texts and lists: empty */
+	const char *const *choices; /* ended by NULL */
+	const char *unset; /* what "" or NONE or 0 means, for people; NULL: it
+	                      always has a value */
+	const char *summary; /* one line */
+};
+extern const struct tailbox__config_key_info
+        tailbox__config_keys[TAILBOX__KEY_COUNT];
+
+/* Where the value of a key is: bool *, uint64_t *, char * or struct
+ * tailbox__config_list *, by its type. */
+void *tailbox__config_at(struct tailbox__config *c,
+                         enum tailbox__config_key key);
+/* Whether it is not set, so that `unset` tells what goes. */
+bool tailbox__config_is_unset(const struct tailbox__config *c,
+                              enum tailbox__config_key key);
+/* "default", "program", "environment", "file". */
+const char *tailbox__config_from_name(enum tailbox__config_from from);
+
+#endif
