@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,49 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+/* --- failures ---------------------------------------------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	char text[256]; /* the first */
+} elsewhere = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Returns on another thread only. */
+static void __attribute__((format(printf, 1, 2))) failed(const char *fmt, ...)
+{
+	char text[sizeof(elsewhere.text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (gettid() == getpid())
+		ck_abort_msg("%s", text);
+	pthread_mutex_lock(&elsewhere.lock);
+	if (elsewhere.text[0] == '\0')
+		memcpy(elsewhere.text, text, sizeof(text));
+	pthread_mutex_unlock(&elsewhere.lock);
+}
+
+void e2e_start(pthread_t *t, void *(*fn)(void *), void *cls)
+{
+	ck_assert_int_eq(pthread_create(t, NULL, fn, cls), 0);
+}
+
+void e2e_join(pthread_t t)
+{
+	char text[sizeof(elsewhere.text)];
+
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	pthread_mutex_lock(&elsewhere.lock);
+	memcpy(text, elsewhere.text, sizeof(text));
+	elsewhere.text[0] = '\0';
+	pthread_mutex_unlock(&elsewhere.lock);
+	ck_assert_msg(text[0] == '\0', "on another thread: %s", text);
+}
+
+/* --- a raw client ------------------------------------------------------ */
 
 uint16_t e2e_port(struct MHD_Daemon *d)
 {
@@ -44,12 +88,15 @@ int e2e_connect(uint16_t port)
 	struct timeval limit = { E2E_PATIENCE_MS / 1000, 0 };
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	ck_assert_int_ge(fd, 0);
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	ck_assert_int_eq(connect(fd, (void *)&a, sizeof(a)), 0);
-	return fd;
+	if (fd >= 0 && connect(fd, (void *)&a, sizeof(a)) == 0)
+		return fd;
+	failed("connect to port %u: %s", port, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 void e2e_send_bytes(int fd, const void *data, size_t len)
@@ -86,13 +133,14 @@ static bool read_some(int fd, struct e2e_bytes *b, size_t *room, size_t most)
 	if (*room - b->len < 4096) {
 		*room = *room ? 2 * *room : 8192;
 		b->text = realloc(b->text, *room);
-		ck_assert_ptr_nonnull(b->text);
+		if (b->text == NULL)
+			abort();
 	}
 	if (most > *room - b->len - 1)
 		most = *room - b->len - 1;
 	n = recv(fd, b->text + b->len, most, 0);
-	ck_assert_msg(n >= 0 || errno == ECONNRESET, "read: %s",
-	              strerror(errno));
+	if (n < 0 && errno != ECONNRESET)
+		failed("read: %s", strerror(errno));
 	if (n > 0)
 		b->len += (size_t)n;
 	b->text[b->len] = '\0';
@@ -157,8 +205,10 @@ void e2e_wait(bool (*fn)(void *), void *cls, const char *what)
 	uint64_t until = e2e_now_ns() + E2E_PATIENCE_MS * 1000000ull;
 
 	while (!fn(cls)) {
-		ck_assert_msg(e2e_now_ns() < until, "waited in vain for %s",
-		              what);
+		if (e2e_now_ns() > until) {
+			failed("waited in vain for %s", what);
+			return;
+		}
 		nanosleep(&ms, NULL);
 	}
 }

@@ -5,10 +5,15 @@
  * A raw client that sends exactly what it is told, and a counted load of
  * plain GETs through libcurl. Everything fails the running check test; no
  * wait is longer than E2E_PATIENCE_MS.
+ *
+ * libcheck leaves a failed test by longjmp(), which only the thread that runs
+ * it may do. What fails on another thread is kept, and fails the test in
+ * e2e_join(); until then the functions give what they have (fd -1, no bytes).
  */
 #ifndef TAILBOX_TESTS_E2E_CLIENT_H
 #define TAILBOX_TESTS_E2E_CLIENT_H 1
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +21,11 @@
 #include <microhttpd.h>
 
 #define E2E_PATIENCE_MS 20000
+
+/* As pthread_create and pthread_join, with all their failures and those on
+ * the thread itself. */
+void e2e_start(pthread_t *t, void *(*fn)(void *), void *cls);
+void e2e_join(pthread_t t);
 
 /* The port a daemon was given. */
 uint16_t e2e_port(struct MHD_Daemon *d);

@@ -235,18 +235,18 @@ static bool play_behind(bool is_new)
 		warm(&c[i]);
 	}
 	before += 1 + (is_new ? 0 : CLIENTS);
-	pthread_create(&slow.thread, NULL, ask_and_hear, &slow);
+	e2e_start(&slow.thread, ask_and_hear, &slow);
 	sem_wait(&entered);
 	for (int i = 0; i < CLIENTS; i++) {
 		pause_ms(8);
 		if (is_new)
 			open_client(&c[i], "/hello");
 		ask(&c[i]);
-		pthread_create(&c[i].thread, NULL, hear, &c[i]);
+		e2e_start(&c[i].thread, hear, &c[i]);
 	}
-	pthread_join(slow.thread, NULL);
+	e2e_join(slow.thread);
 	for (int i = 0; i < CLIENTS; i++)
-		pthread_join(c[i].thread, NULL);
+		e2e_join(c[i].thread);
 	want(before + 1 + CLIENTS);
 	/* In order of their lines, which need not be that of the clients. */
 	w = &waits[before];
@@ -311,16 +311,16 @@ static bool play_queue(void)
 		open_client(&c[i], "/ten");
 		warm(&c[i]);
 	}
-	pthread_create(&slow.thread, NULL, ask_and_hear, &slow);
+	e2e_start(&slow.thread, ask_and_hear, &slow);
 	sem_wait(&entered);
 	pause_ms(HOLD_MS - 20);
 	for (int i = 0; i < CLIENTS; i++) {
 		ask(&c[i]);
-		pthread_create(&c[i].thread, NULL, hear, &c[i]);
+		e2e_start(&c[i].thread, hear, &c[i]);
 	}
-	pthread_join(slow.thread, NULL);
+	e2e_join(slow.thread);
 	for (int i = 0; i < CLIENTS; i++)
-		pthread_join(c[i].thread, NULL);
+		e2e_join(c[i].thread);
 	want(before + 1 + CLIENTS);
 	for (int i = 0; i < CLIENTS; i++) {
 		bool found = false;
@@ -359,15 +359,15 @@ static bool play_pool(void)
 		open_client(&c[i], "/hello");
 		warm(&c[i]);
 	}
-	pthread_create(&slow.thread, NULL, ask_and_hear, &slow);
+	e2e_start(&slow.thread, ask_and_hear, &slow);
 	sem_wait(&entered);
 	for (int i = 0; i < 8; i++)
 		ask(&c[i]);
 	for (int i = 0; i < 8; i++)
-		pthread_create(&c[i].thread, NULL, hear, &c[i]);
-	pthread_join(slow.thread, NULL);
+		e2e_start(&c[i].thread, hear, &c[i]);
+	e2e_join(slow.thread);
 	for (int i = 0; i < 8; i++)
-		pthread_join(c[i].thread, NULL);
+		e2e_join(c[i].thread);
 	want(before + 9);
 	for (int i = 0; i < 8; i++) {
 		bool found = false;
@@ -433,11 +433,11 @@ START_TEST(a_thread_for_each_connection_waits_for_none)
 	warm(&c);
 	want(2);
 	base = ingress_count;
-	pthread_create(&slow.thread, NULL, ask_and_hear, &slow);
+	e2e_start(&slow.thread, ask_and_hear, &slow);
 	sem_wait(&entered);
 	for (int i = 0; i < 10; i++)
 		ask_and_hear(&c);
-	pthread_join(slow.thread, NULL);
+	e2e_join(slow.thread);
 	want(13);
 	ck_assert_uint_eq(ingress_count, base);
 	close(c.fd);

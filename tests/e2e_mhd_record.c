@@ -858,13 +858,13 @@ static void suspend_for(const char *text,
 {
 	pthread_t t;
 
-	pthread_create(&t, NULL, fetch, (void *)(uintptr_t)text);
+	e2e_start(&t, fetch, (void *)(uintptr_t)text);
 	sem_wait(&entered);
 	pause_ms(PAUSE_MS);
 	if (queue)
 		reply(suspended, 203, "other", 5);
 	resume(suspended);
-	pthread_join(t, NULL);
+	e2e_join(t);
 }
 
 START_TEST(suspended_time_is_told)
@@ -1032,7 +1032,7 @@ START_TEST(a_stuck_worker_is_seen)
 
 	serve(_i);
 	for (int i = 0; i < 2; i++) {
-		pthread_create(&t, NULL, fetch, (void *)(uintptr_t)text);
+		e2e_start(&t, fetch, (void *)(uintptr_t)text);
 		sem_wait(&entered);
 		e2e_wait(is_held, &e, "the hold");
 		ck_assert_uint_eq(TAILBOX__GET(e.hold_kind),
@@ -1056,7 +1056,7 @@ START_TEST(a_stuck_worker_is_seen)
 			                             NULL), "/wait");
 		ck_assert_uint_eq(TAILBOX__GET(slots->route) == 0, i == 0);
 		sem_post(&let_go);
-		pthread_join(t, NULL);
+		e2e_join(t);
 		want((size_t)i + 1);
 	}
 	ck_assert(!is_held(&e));
