@@ -163,12 +163,17 @@ static bool find(struct tailbox__admin_request *q,
                  enum MHD_Result *sent)
 {
 	char id[256] = "";
+	bool is_early;
 	int rc;
 
 	if (!tailbox__admin_has_windows(q, sent))
 		return false;
-	rc = split_id(q, id, is_native) ? tailbox__artifact_find(id, e)
-	                                : -EINVAL;
+	rc = split_id(q, id, is_native) ? 0 : -EINVAL;
+	/* Its file is there a moment before the window is over. Who has the
+	 * artifact may arm the next one, so it is not ready until then. */
+	is_early = is_under_way(id);
+	if (rc == 0)
+		rc = is_early ? -ENOENT : tailbox__artifact_find(id, e);
 	if (rc == 0)
 		return true;
 	if (rc == -EINVAL)
@@ -179,7 +184,7 @@ static bool find(struct tailbox__admin_request *q,
 		*sent = tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
 		                             "folder_unreadable", "%s",
 		                             tailbox_strerror(rc));
-	else if (is_under_way(id))
+	else if (is_early)
 		*sent = tailbox__admin_error_header(
 		        q, MHD_HTTP_NOT_FOUND, "not_ready", "Retry-After", "1",
 		        "this window is not finalized yet");
