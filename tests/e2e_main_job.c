@@ -105,6 +105,8 @@ static void daemon_stop(struct MHD_Daemon *d)
 	MHD_destroy_response(response);
 }
 
+/* `l` is not on the stack: without fork, libcheck goes on after a failure, and
+ * so do these threads. */
 static void load_start(struct service_load *l, int n, uint16_t port,
                        const char *path, long each, const int *stop)
 {
@@ -165,7 +167,7 @@ static const struct {
 
 START_TEST(exactly_the_requests_between_arm_and_disarm)
 {
-	struct service_load l[CLIENTS];
+	static struct service_load l[CLIENTS];
 	struct tailbox__run *native, *json;
 	struct MHD_Daemon *d;
 	uint16_t port;
@@ -220,7 +222,7 @@ static size_t count_route(const struct tailbox__run *run, const char *route)
 
 START_TEST(in_flight_at_disarm_is_in_and_later_is_not)
 {
-	struct service_load slow, l;
+	static struct service_load slow, l;
 	struct tailbox__run *run;
 	struct service_reply r;
 	struct MHD_Daemon *d;
@@ -255,7 +257,7 @@ END_TEST
 
 START_TEST(one_that_never_ends_is_listed_after_the_drain_timeout)
 {
-	struct service_load slow, l;
+	static struct service_load slow, l;
 	struct tailbox__run *run;
 	struct MHD_Daemon *d;
 	uint16_t port;
@@ -336,15 +338,16 @@ static size_t take_numbers(const struct tailbox__run *run, uint64_t *all,
 START_TEST(a_hundred_cycles_under_load_leak_nothing)
 {
 	enum { ROOM = 4000000 };
-	struct service_load l[4];
+	static struct service_load l[4];
 	uint64_t *all = calloc(ROOM, sizeof(*all)); /* touched as it fills */
 	struct usage at10 = { 0, 0, 0 }, at100;
 	struct MHD_Daemon *d;
 	char path[64];
 	size_t count = 0;
+	static int stop;
 	uint16_t port;
-	int stop = 0;
 
+	stop = 0;
 	service_start(0);
 	d = daemon_start(MHD_USE_EPOLL_INTERNAL_THREAD, 2, &port);
 	memset(all, 1, ROOM * sizeof(*all)); /* not to be taken for growth */
@@ -391,7 +394,7 @@ END_TEST
 
 START_TEST(status_and_workers_answer_while_every_worker_is_stuck)
 {
-	struct service_load slow[2], l;
+	static struct service_load slow[2], l;
 	struct service_reply r;
 	struct MHD_Daemon *d;
 	uint16_t port;

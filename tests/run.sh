@@ -212,11 +212,10 @@ full_run() {
 		# an address than it knows do not agree.
 		! setarch -R true 2>/dev/null || wrap="setarch -R"
 		TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS-}"
-		CK_FORK=no
-		export TSAN_OPTIONS CK_FORK
+		export TSAN_OPTIONS
 		suite tsan
 		wrap=
-		unset TSAN_OPTIONS CK_FORK
+		unset TSAN_OPTIONS
 	fi
 	unset CK_TIMEOUT_MULTIPLIER
 
