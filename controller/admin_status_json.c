@@ -9,6 +9,7 @@
 
 #include <tailbox.h>
 
+#include "controller/abilities.h"
 #include "controller/admin_status.h"
 #include "core/recorder.h"
 
@@ -77,6 +78,26 @@ static void put_clock(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__admin_put_u64(j, "resolution_ns", tailbox__clock.res_ns);
 	tailbox__json_end_object(j);
 	tailbox__admin_put_u64(j, "jiffy_us", tailbox__clock.jiffy_us);
+}
+
+static void put_abilities(struct tailbox__json *j,
+                          const struct tailbox__status *s)
+{
+	int error;
+	enum tailbox__ability tcp = tailbox__ability_tcp_info(&error);
+
+	put_object(j, "allowed");
+	tailbox__json_key(j, "tcp_info");
+	if (tcp == TAILBOX__ABILITY_UNKNOWN)
+		tailbox__json_null(j);
+	else
+		tailbox__json_bool(j, tcp == TAILBOX__ABILITY_YES);
+	tailbox__json_key(j, "membarrier");
+	if (s->facts->is_recorded)
+		tailbox__json_bool(j, tailbox__recorder.has_membarrier);
+	else
+		tailbox__json_null(j);
+	tailbox__json_end_object(j);
 }
 
 static void put_activation(struct tailbox__json *j,
@@ -201,6 +222,7 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 	tailbox__json_end_object(&j);
 	put_tape(&j, s);
 	put_clock(&j, s);
+	put_abilities(&j, s);
 	put_object(&j, "counters");
 	put_numbers(&j, s, tailbox__status_counters);
 	put_numbers(&j, s, tailbox__status_present);
@@ -218,6 +240,8 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 		put_daemon(&j, &s->daemons[i]);
 	tailbox__json_end_array(&j);
 	tailbox__admin_put_text(&j, "mhd_version", MHD_get_version());
+	tailbox__admin_put_text(&j, "mhd_linked",
+	                        tailbox__ability_mhd_linked());
 	put_cost(&j, s);
 	tailbox__admin_put_text(&j, "artifact_folder", s->facts->artifact_dir);
 	tailbox__json_key(&j, "notes");

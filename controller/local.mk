@@ -1,4 +1,5 @@
 libtailbox_all_la_SOURCES += \
+	controller/abilities.c \
 	controller/admin.c \
 	controller/admin_artifacts.c \
 	controller/admin_index.c \
@@ -25,6 +26,7 @@ libtailbox_all_la_SOURCES += \
 	controller/spool.c \
 	controller/start.c \
 	controller/window.c \
+	controller/abilities.h \
 	controller/admin.h \
 	controller/admin_internal.h \
 	controller/admin_load.h \

@@ -28,6 +28,7 @@
 
 #include <tailbox.h>
 
+#include "controller/abilities.h"
 #include "controller/admin.h"
 #include "controller/controller.h"
 #include "core/recorder.h"
@@ -418,6 +419,20 @@ static int start_recorder(int dirfd)
 	return 0;
 }
 
+/* What works less well here than it could: nobody else would say it. */
+static void note_abilities(void)
+{
+	int error;
+
+	if (tailbox__ability_tcp_info(&error) == TAILBOX__ABILITY_NO)
+		note("getsockopt(TCP_INFO) is refused (%s): waits before the "
+		     "request line and bytes sent are not known",
+		     tailbox_strerror(error));
+	if (!tailbox__recorder.has_membarrier)
+		note("membarrier is refused: each request pays for a fence of "
+		     "its own");
+}
+
 static int start(const char *service, const struct tailbox_options *opts)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
@@ -442,6 +457,7 @@ static int start(const char *service, const struct tailbox_options *opts)
 	is_started = true;
 	rc = start_recorder(dirfd);
 	if (rc == 0) {
+		note_abilities();
 		start_controller();
 		start_sampler();
 	}

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,10 +30,12 @@
 #include <tailbox.h>
 #include <tailbox/mhd.h>
 
+#include "controller/abilities.h"
 #include "controller/admin.h"
 #include "controller/admin_internal.h"
 #include "core/alloc.h"
 #include "core/artifact.h"
+#include "core/recorder.h"
 #include "core/run_json.h"
 #include "core/validate.h"
 
@@ -530,6 +534,28 @@ START_TEST(every_get_has_json_text_and_head)
 }
 END_TEST
 
+/* Tried on a connected socket, and not by the function under test. */
+static bool may_ask_tcp(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	struct tcp_info info;
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+	int c = socket(AF_INET, SOCK_STREAM, 0), rc;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert(s >= 0 && c >= 0);
+	ck_assert_int_eq(bind(s, (struct sockaddr *)&at, len), 0);
+	ck_assert_int_eq(listen(s, 1), 0);
+	ck_assert_int_eq(getsockname(s, (struct sockaddr *)&at, &len), 0);
+	ck_assert_int_eq(connect(c, (struct sockaddr *)&at, len), 0);
+	len = sizeof(info);
+	rc = getsockopt(c, IPPROTO_TCP, TCP_INFO, &info, &len);
+	close(c);
+	close(s);
+	return rc == 0;
+}
+
 START_TEST(status_counts)
 {
 	struct answer a;
@@ -544,6 +570,14 @@ START_TEST(status_counts)
 	has(a.body.p, "\"why_not\": null");
 	has(a.body.p, "\"last_error\": null");
 	has(a.body.p, "\"mhd_version\": \"");
+	has(a.body.p, tailbox__ability_mhd_linked()[1] == 'h'
+	                      ? "\"mhd_linked\": \"shared\""
+	                      : "\"mhd_linked\": \"static\"");
+	has(a.body.p, may_ask_tcp() ? "\"tcp_info\": true"
+	                            : "\"tcp_info\": false");
+	has(a.body.p, tailbox__recorder.has_membarrier
+	                      ? "\"membarrier\": true"
+	                      : "\"membarrier\": false");
 	forget(&a);
 	/* Losses are the first line. */
 	ask(&a, "GET", "/status?format=text");
