@@ -96,3 +96,15 @@ bool tailbox__tree_is_true(tailbox__tree *j, const char *key)
 
 	return YAJL_IS_TRUE(v);
 }
+
+bool tailbox__tree_is_false(tailbox__tree *j, const char *key)
+{
+	tailbox__tree *v = tailbox__tree_member(j, key);
+
+	return YAJL_IS_FALSE(v);
+}
+
+const char *tailbox__tree_string(tailbox__tree *j)
+{
+	return YAJL_GET_STRING(j);
+}

@@ -28,5 +28,8 @@ const char *tailbox__tree_text(tailbox__tree *j, const char *key);
 /* The value of a member, `otherwise` when it is no integer >= 0. */
 uint64_t tailbox__tree_number(tailbox__tree *j, const char *key, uint64_t otherwise);
 bool tailbox__tree_is_true(tailbox__tree *j, const char *key);
+bool tailbox__tree_is_false(tailbox__tree *j, const char *key);
+/* The text that a value itself is, NULL when it is none. */
+const char *tailbox__tree_string(tailbox__tree *j);
 
 #endif

@@ -6,6 +6,11 @@ tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
 tailbox_SOURCES += \
 	cli/cmd_arm.c \
 	cli/cmd_capture.c \
+	cli/cmd_doctor.c \
+	cli/cmd_doctor_folder.c \
+	cli/cmd_doctor_kernel.c \
+	cli/cmd_doctor_memory.c \
+	cli/cmd_doctor_service.c \
 	cli/cmd_export.c \
 	cli/cmd_fetch.c \
 	cli/cmd_ls.c \
@@ -24,6 +29,7 @@ tailbox_SOURCES += \
 	cli/tape_text.c \
 	cli/target.c \
 	cli/cli.h \
+	cli/cmd_doctor.h \
 	cli/from_tape.h \
 	cli/http.h \
 	cli/load.h \

@@ -100,6 +100,14 @@ const struct cli__command cli__commands[] = {
 	  "  -w, --width N          columns, 64 to 400 (default 80)\n"
 	  "      --json             as JSON\n",
 	  cli__timeline },
+	{ "doctor", "[TARGET] [--json]",
+	  "Say what works, what is degraded and what mends it",
+	  "Without TARGET: this machine, then every recorded service of this\n"
+	  "user. With TARGET: that one, from outside. One line per check: ok,\n"
+	  "degraded (it goes on, with less) or fail, what was found, and what\n"
+	  "mends it. Exits with 1 when a check failed.\n\n"
+	  "      --json     as JSON\n",
+	  cli__doctor },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * cli__out() is a stream into memory. cli__main() writes it to standard
- * output when the command succeeded and forgets it otherwise.
+ * output when the command succeeded and forgets it otherwise, unless the
+ * command called cli__put_now().
  */
 #include "cli/output.h"
 
@@ -86,16 +87,21 @@ int cli__write_all(int fd, const char *s, size_t len)
 	return 0;
 }
 
+int cli__put_now(void)
+{
+	if (stream && (fflush(stream) || results.has_failed))
+		return cli__no_memory();
+	int e = cli__write_all(STDOUT_FILENO, results.at, results.len);
+	results.len = 0;
+	return e < 0 ? cli__fail("cannot write to standard output: %s",
+	                         tailbox_strerror(e))
+	             : CLI__DONE;
+}
+
 int cli__finish(int rc)
 {
-	if (stream && (fflush(stream) || results.has_failed) && rc == CLI__DONE)
-		rc = cli__no_memory();
-	if (rc == CLI__DONE && results.len) {
-		int e = cli__write_all(STDOUT_FILENO, results.at, results.len);
-		if (e < 0)
-			rc = cli__fail("cannot write to standard output: %s",
-			               tailbox_strerror(e));
-	}
+	if (rc == CLI__DONE)
+		rc = cli__put_now();
 	if (stream)
 		fclose(stream);
 	stream = NULL;

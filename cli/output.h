@@ -9,6 +9,9 @@
 
 /* Write what the command printed, if it ended well. Gives the exit code. */
 int cli__finish(int rc);
+/* Write it now, whatever the exit code will be: for a verdict, which is a
+ * result also when it is "no". CLI__DONE, or the code of a failure (told). */
+int cli__put_now(void);
 /* All of it to fd; 0 or -errno. */
 int cli__write_all(int fd, const char *s, size_t len);
 

@@ -81,11 +81,18 @@ long_tests +=
 
 # The command, word by word. They skip where it was not built.
 cli_tests = \
+	tests/cli_doctor.sh \
+	tests/cli_doctor_sandbox.sh \
 	tests/cli_errors.sh \
 	tests/cli_golden.sh \
 	tests/cli_live.sh
 TESTS += $(cli_tests)
 EXTRA_DIST += $(cli_tests) tests/cli_common.sh
+
+# A sandbox for a test of the command.
+if HAVE_COMMAND
+check_PROGRAMS += tests/cli_doctor_deny
+endif
 
 # The loaders with any bytes: replays the samples; with clang, a fuzzer.
 if HAVE_COMMAND
