@@ -199,4 +199,39 @@ bool tailbox__config_is_unset(const struct tailbox__config *c,
 /* "default", "program", "environment", "file". */
 const char *tailbox__config_from_name(enum tailbox__config_from from);
 
+/* --- config_text.c: values as text -------------------------------------- */
+
+/* A number and its unit, nothing else: "500ms", "10s", "5m", "24h", "7d";
+ * "512B", "64KiB", "16MiB", "1GiB", "1TiB". False: it is none, *why says what
+ * is missing (static). */
+bool tailbox__config_duration(const char *text, uint64_t *ms,
+                              const char **why);
+bool tailbox__config_size(const char *text, uint64_t *bytes, const char **why);
+/* The same back, in the largest unit that is exact; out holds 32 bytes. */
+void tailbox__config_duration_text(char *out, uint64_t ms);
+void tailbox__config_size_text(char *out, uint64_t bytes);
+/* What a key takes, for people: "a duration with its unit, 1ms to 24h". */
+void tailbox__config_takes(char *out, size_t size,
+                           enum tailbox__config_key key);
+
+typedef void (*tailbox__config_put)(void *cls, const char *text, size_t len);
+/* The value of a key as it stands in a file. A token is shown as "...". */
+void tailbox__config_value(const struct tailbox__config *c,
+                           enum tailbox__config_key key,
+                           tailbox__config_put put, void *cls);
+/* All of it as a file with comments that say where each value came from;
+ * what is not set stands in a comment. */
+void tailbox__config_show(const struct tailbox__config *c,
+                          tailbox__config_put put, void *cls);
+struct tailbox__json;
+/* The same for programs: {"file", "values": {"window.mode": {"value", "from",
+ * "line"}}}. What is not set is null. */
+void tailbox__config_json(const struct tailbox__config *c,
+                          struct tailbox__json *j);
+/* Where Run JSON of a window goes (spec 10.6): base "dir/stem.ext" gives
+ * "dir/stem-generation-ID.ext"; without extension it is .json. False: it does
+ * not fit into size. */
+bool tailbox__config_output_name(char *out, size_t size, const char *base,
+                                 uint64_t id);
+
 #endif

@@ -20,6 +20,12 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_spans.c \
 	core/clock.c \
 	core/config.c \
+	core/config_check.c \
+	core/config_controller.c \
+	core/config_file.c \
+	core/config_flat.c \
+	core/config_take.c \
+	core/config_text.c \
 	core/daemons.c \
 	core/error.c \
 	core/fd.c \
@@ -42,6 +48,9 @@ libtailbox_all_la_SOURCES += \
 	core/span.c \
 	core/summaries.c \
 	core/tape.c \
+	core/toml.c \
+	core/toml_names.c \
+	core/toml_value.c \
 	core/utf8.c \
 	core/validate.c \
 	core/alloc.h \
@@ -51,6 +60,8 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_plan.h \
 	core/clock.h \
 	core/config.h \
+	core/config_file.h \
+	core/config_internal.h \
 	core/daemons.h \
 	core/error.h \
 	core/fd.h \
@@ -66,5 +77,7 @@ libtailbox_all_la_SOURCES += \
 	core/run_json_out.h \
 	core/run_strings.h \
 	core/tape.h \
+	core/toml.h \
+	core/toml_internal.h \
 	core/utf8.h \
 	core/validate.h

@@ -11,7 +11,7 @@ check_scripts = \
 	tests/check-sources
 TESTS += $(check_scripts)
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
-	tests/conformance tests/data tests/e2e \
+	tests/config tests/conformance tests/data tests/e2e \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
 AM_TESTS_ENVIRONMENT = \
@@ -49,6 +49,7 @@ unit_tests += \
 	tests/test_assemble \
 	tests/test_assemble_random \
 	tests/test_config \
+	tests/test_config_file \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_format \
@@ -61,6 +62,7 @@ unit_tests += \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
 	tests/test_start \
+	tests/test_toml \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
 command_tests += \
@@ -99,6 +101,10 @@ if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_load
 TESTS += tests/fuzz_load
 endif
+
+# The reader of settings, with any bytes.
+check_PROGRAMS += tests/fuzz_config
+TESTS += tests/fuzz_config
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
