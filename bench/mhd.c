@@ -83,7 +83,7 @@ static double slice(struct bench *b, enum state s)
 	return (double)(bench_cpu_ns(b) - before) / SLICE;
 }
 
-static double measure(unsigned workers, int n)
+static double measure(unsigned workers, int at_once, int n)
 {
 	double *paused = calloc((size_t)n * 4, sizeof(double));
 	double *noise = paused + n, *cost = noise + n, *armed = cost + n;
@@ -93,6 +93,7 @@ static double measure(unsigned workers, int n)
 	if (paused == NULL || bench_start(&b, workers, 1, "/") != 0)
 		exit(1);
 	bench_pin(&b);
+	b.at_once = at_once;
 	slice(&b, RECORDING);
 	for (int i = 0; i < n; i++) {
 		/* Both orders in turn, so that a drift cancels. */
@@ -109,8 +110,9 @@ static double measure(unsigned workers, int n)
 	bench_stop(&b);
 	qsort(paused, (size_t)n, sizeof(double), ascending);
 	base = paused[n / 2];
-	printf("%u worker%s, %d slices of %d requests each\n", workers,
-	       workers > 1 ? "s" : "", n, SLICE);
+	printf("%u worker%s, %d request%s at a time, %d slices of %d\n",
+	       workers, workers > 1 ? "s" : "", at_once, at_once > 1 ? "s" : "",
+	       n, SLICE);
 	printf("  %-24s %7.0f ns of CPU per request\n", "paused", base);
 	report("paused over paused", noise, n, base);
 	report("recording over paused", cost, n, base);
@@ -125,7 +127,7 @@ int main(int argc, char **argv)
 	int n = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 120;
 	char dir[] = "/dev/shm/tailbox-bench-XXXXXX";
 	struct tailbox_options o;
-	double worst = 0;
+	double alone, batch;
 	int rc;
 
 	if (n < 4 || mkdtemp(dir) == NULL)
@@ -137,14 +139,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "mhd: %s\n", tailbox_strerror(rc));
 		return 1;
 	}
-	for (unsigned workers = 1; workers <= 2; workers++) {
-		double r = measure(workers, n);
-		if (workers == 1)
-			worst = r;
-	}
+	alone = measure(1, 1, n);
+	batch = measure(1, BENCH_CONNECTIONS, n);
+	measure(2, 1, n);
 	tailbox_stop();
 	bench_remove(dir);
-	printf("recording over paused, 1 worker: %.2f%%, at most 2.5%%: %s\n",
-	       worst * 100, worst <= 0.025 ? "ok" : "MISSED");
-	return worst > 0.025;
+	printf("recording over paused, 1 worker: %.2f%% of a request alone "
+	       "(at most 2.5%%: %s), %.2f%% of one among %d\n",
+	       alone * 100, alone <= 0.025 ? "ok" : "MISSED", batch * 100,
+	       BENCH_CONNECTIONS);
+	return alone > 0.025;
 }

@@ -138,6 +138,7 @@ int bench_start(struct bench *b, unsigned workers, int wrapped,
 	int n;
 
 	memset(b, 0, sizeof(*b));
+	b->at_once = BENCH_CONNECTIONS;
 	b->is_wrapped = wrapped;
 	if (request == NULL)
 		return -1;
@@ -182,13 +183,14 @@ int bench_requests(struct bench *b, long n)
 {
 	size_t len = strlen(b->request);
 
-	for (long i = 0; i < n; i += BENCH_CONNECTIONS) {
-		for (int k = 0; k < BENCH_CONNECTIONS; k++)
-			if (send(b->sockets[k], b->request, len,
-			         MSG_NOSIGNAL) != (ssize_t)len)
+	for (long i = 0; i < n; i += b->at_once) {
+		const int *s = &b->sockets[i % BENCH_CONNECTIONS];
+		for (int k = 0; k < b->at_once; k++)
+			if (send(s[k], b->request, len, MSG_NOSIGNAL) !=
+			    (ssize_t)len)
 				return -1;
-		for (int k = 0; k < BENCH_CONNECTIONS; k++)
-			if (read_reply(b, b->sockets[k]) != 0)
+		for (int k = 0; k < b->at_once; k++)
+			if (read_reply(b, s[k]) != 0)
 				return -1;
 	}
 	return 0;

@@ -15,6 +15,7 @@ struct bench {
 	int is_wrapped;
 	uint16_t port;
 	int sockets[BENCH_CONNECTIONS];
+	int at_once; /* BENCH_CONNECTIONS, or less: a divisor of it */
 	unsigned tids[8]; /* of the server's threads */
 	int tid_count;
 	const char *request;
@@ -25,8 +26,8 @@ struct bench {
  * connections. path: of the GET. 0 or -1 with a line on stderr. */
 int bench_start(struct bench *b, unsigned workers, int wrapped,
                 const char *path);
-/* n requests (a multiple of BENCH_CONNECTIONS), that many in flight at a
- * time. 0 or -1. */
+/* n requests (a multiple of BENCH_CONNECTIONS) over the connections in turn,
+ * b->at_once of them in flight at a time. 0 or -1. */
 int bench_requests(struct bench *b, long n);
 /* Put the calling thread and the server's threads on the last processor, so
  * that they take turns in the same way in every slice and nothing of ours that
