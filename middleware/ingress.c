@@ -76,6 +76,14 @@ holder_of(const struct tailbox__thread *t, uint64_t from, uint64_t to)
 	return best;
 }
 
+/* Whether the present run of callbacks has a hold that holder_of() could
+ * find: they are remembered in the order of their ends. */
+static bool has_held(const struct tailbox__thread *t)
+{
+	return t->held_count != 0 &&
+	       t->held[(t->held_count - 1) % HELD].end > t->busy_since;
+}
+
 static void tell(struct tailbox__thread *t, struct tailbox__conn *s,
                  uint64_t wait, const struct tailbox__held *h)
 {
@@ -135,6 +143,12 @@ void tailbox__ingress_look(struct tailbox__thread *t, struct tailbox__conn *s)
 	if (!was_late && s->mark - t->busy_since < 2 * s->mhd->jiffy) {
 		if (t->look == 0)
 			t->look_at = t->busy_since + 2 * s->mhd->jiffy;
+		return;
+	}
+	/* A run without a hold to speak of: no wait would have a holder. */
+	if (!was_late && !has_held(t)) {
+		t->look = 0;
+		t->look_at = s->mark + s->mhd->millisecond;
 		return;
 	}
 	if (!tailbox__tcp_info(s->fd, &i)) {
