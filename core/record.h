@@ -172,7 +172,10 @@ enum {
 	TAILBOX__KNOWN_SEND = 1u << 6,
 	TAILBOX__KNOWN_BYTES_IN = 1u << 7,
 	TAILBOX__KNOWN_BYTES_OUT = 1u << 8,
-	TAILBOX__KNOWN_PHASE_SINCE = 1u << 9 /* else since `line` */
+	TAILBOX__KNOWN_PHASE_SINCE = 1u << 9, /* else since `line` */
+	/* of a GET that was answered at once */
+	TAILBOX__KNOWN_USUAL = TAILBOX__KNOWN_HEADERS |
+	                       TAILBOX__KNOWN_HANDLER | TAILBOX__KNOWN_SEND
 };
 #define TAILBOX__KNOW(slot, bits)                                              \
 	TAILBOX__SET((slot)->known, TAILBOX__GET((slot)->known) | (bits))

@@ -46,6 +46,12 @@ static bool is_open(void)
 	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
 }
 
+static void forget_self(void)
+{
+	tailbox__self = NULL;
+	tailbox__self_epoch = 0;
+}
+
 /* The thread ends: its entry, blocks and spare slots go to the next one. */
 static void thread_gone(void *arg)
 {
@@ -64,7 +70,7 @@ static void thread_gone(void *arg)
 		free_thread = t->index + 1;
 	}
 	pthread_mutex_unlock(&lock);
-	tailbox__self = NULL;
+	forget_self();
 }
 
 static void in_child(void)
@@ -75,7 +81,7 @@ static void in_child(void)
 	if (is_open())
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
 	free_thread = 0;
-	tailbox__self = NULL;
+	forget_self();
 	tailbox__daemons_in_child();
 }
 
@@ -124,15 +130,16 @@ struct tailbox__thread *tailbox__thread_register(void)
 {
 	struct tailbox__thread *t = NULL;
 
-	tailbox__self = NULL;
+	forget_self();
 	if (!is_open())
 		return NULL;
 	pthread_mutex_lock(&lock);
 	if (is_open()) {
-		tailbox__self_epoch = TAILBOX__GET(tailbox__recorder.epoch);
 		t = take_entry();
 		if (t == NULL)
 			tailbox__loss(TAILBOX__LOSS_THREADS);
+		else
+			tailbox__self_epoch = t->epoch;
 	}
 	pthread_mutex_unlock(&lock);
 	if (t == NULL)

@@ -83,20 +83,27 @@ static inline bool tailbox__recorder_is_on(void)
  * NULL when off, not open, or the table is full (counted). */
 extern __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
-/* The epoch in which tailbox__self was registered. Not read from *self: after
- * a new start that entry may be another thread's. */
+/* The epoch in which tailbox__self was registered, 0 while it is NULL; a
+ * recorder that is open has another. Not read from *self: after a new start
+ * that entry may be another thread's. */
 extern __thread uint32_t tailbox__self_epoch
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
 struct tailbox__thread *tailbox__thread_register(void);
 static inline struct tailbox__thread *tailbox__thread_get(void)
 {
-	struct tailbox__thread *t = tailbox__self;
-	if (__builtin_expect(t != NULL, 1) &&
-	    __builtin_expect(tailbox__self_epoch ==
+	if (__builtin_expect(tailbox__self_epoch ==
 	                             TAILBOX__GET(tailbox__recorder.epoch),
-	                     1))
-		return t;
+	                     1) &&
+	    __builtin_expect(tailbox__self != NULL, 1))
+		return tailbox__self;
 	return tailbox__thread_register();
+}
+/* Whether this thread is registered with the recorder that is open now, and
+ * that is the one of `epoch`: then tailbox__self is its state. */
+static inline bool tailbox__thread_is_of(uint32_t epoch)
+{
+	return tailbox__self_epoch == epoch &&
+	       TAILBOX__GET(tailbox__recorder.epoch) == epoch;
 }
 
 /* --- names ------------------------------------------------------------- */
@@ -166,12 +173,6 @@ static inline uint64_t tailbox__request_open(struct tailbox__thread *t,
 	                      memory_order_release);
 	return now;
 }
-/* End it at tick `now`: writes the record and what belongs to it (or counts
- * a loss; nothing when discarded), then the slot is IDLE.
- * send: ticks of the send phase, valid with TAILBOX__KNOWN_SEND in known. */
-void tailbox__request_close(struct tailbox__thread *t, struct tailbox__slot *s,
-                            uint64_t now, unsigned termination, uint64_t send);
-
 /* Room for n records of 64 bytes (n * 2 of 32) of a kind in one block, or
  * NULL (the caller counts). Publish what was stored with tailbox__publish. */
 char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
@@ -193,6 +194,54 @@ static inline void tailbox__publish(struct tailbox__thread *t, unsigned kind,
 	o->pub += bytes / TAILBOX__UNIT;
 	/* Pairs with the reader's load of pub before it reads records. */
 	atomic_store_explicit(&o->block->pub, o->pub, memory_order_release);
+}
+/* End a request at tick `now`: writes the record and what belongs to it (or
+ * counts a loss; nothing when discarded), then the slot is IDLE.
+ * send: ticks of the send phase, valid with TAILBOX__KNOWN_SEND in known. */
+void tailbox__request_close(struct tailbox__thread *t, struct tailbox__slot *s,
+                            uint64_t now, unsigned termination, uint64_t send);
+/* The same, for a request of which `known` is what the slot says: in place
+ * for the usual one, a GET without anything to say about it, whose durations
+ * are short; no branch of it is taken. */
+static inline void tailbox__request_close_usual(struct tailbox__thread *t,
+                                                struct tailbox__slot *s,
+                                                uint64_t now,
+                                                unsigned termination,
+                                                uint64_t send, uint32_t known)
+{
+	struct tailbox__out *o = &TAILBOX__OUT(t, TAILBOX__BLOCK_REQUESTS);
+	tailbox__a64 *w = (tailbox__a64 *)(void *)o->next;
+	uint64_t line = TAILBOX__GET(s->line), total = now - line;
+	uint64_t headers = TAILBOX__GET(s->headers);
+	uint64_t handler = TAILBOX__GET(s->handler);
+	uint64_t calls = TAILBOX__GET(s->calls);
+	/* Not as one word with `known`, which was just stored by itself. */
+	uint32_t flags = TAILBOX__GET(s->flags);
+
+	if (__builtin_expect(flags | (known ^ TAILBOX__KNOWN_USUAL), 0) ||
+	    __builtin_expect((total | headers | handler | send) >> 27 |
+	                             calls >> 16, 0) ||
+	    __builtin_expect(o->next == o->end, 0)) {
+		tailbox__request_close(t, s, now, termination, send);
+		return;
+	}
+	/* struct tailbox__rec_request; see put_request() of request.c. */
+	TAILBOX__SET(w[0], TAILBOX__WORD4(TAILBOX__REC_REQUEST,
+	                                  termination |
+	                                          TAILBOX__GET(s->phase) << 8,
+	                                  t->index, TAILBOX__KNOWN_USUAL));
+	TAILBOX__SET(w[1], TAILBOX__GET(s->number));
+	TAILBOX__SET(w[2], line);
+	TAILBOX__SET(w[3], TAILBOX__WORD(total, headers));
+	TAILBOX__SET(w[4], handler << 32);
+	TAILBOX__SET(w[5], send << 32);
+	TAILBOX__SET(w[6], TAILBOX__GET(s->names_word));
+	TAILBOX__SET(w[7], TAILBOX__WORD(calls << 16,
+	                                 TAILBOX__GET(s->connection)));
+	tailbox__publish(t, TAILBOX__BLOCK_REQUESTS, 64);
+	TAILBOX__ADD(t->entry->finished, 1);
+	atomic_store_explicit(&s->state, TAILBOX__SLOT_IDLE,
+	                      memory_order_release);
 }
 /* Copy n bytes (a multiple of 8) of a record into tape memory. */
 static inline void tailbox__store(char *to, const void *from, size_t n)

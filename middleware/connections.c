@@ -49,6 +49,9 @@ static struct tailbox__conn no_conn;
 __thread struct tailbox__conn *tailbox__last_conn
         __attribute__((tls_model("initial-exec"))) = &no_conn;
 
+__thread struct tailbox__conn *tailbox__recent[1 << TAILBOX__RECENT_BITS]
+        __attribute__((tls_model("initial-exec")));
+
 int tailbox__connections_init(void)
 {
 	struct rlimit limit;
@@ -136,7 +139,7 @@ struct tailbox__conn *tailbox__conn_find(struct MHD_Connection *c)
 	if (s == NULL || atomic_load_explicit(&s->connection,
 	                                      memory_order_relaxed) != c)
 		return NULL;
-	tailbox__last_conn = s;
+	tailbox__last_conn = *tailbox__recent_of(c) = s;
 	mark_worker(tailbox__thread_get(), s->mhd);
 	return s;
 }
@@ -201,7 +204,8 @@ static struct tailbox__conn *reset(struct tailbox__mhd *m,
 	s->has_baseline = s->is_tcp = s->is_upgraded = false;
 	s->was_accepted_late = false;
 	s->requests = s->spin = 0;
-	s->suspended_at = s->previous_end = s->bytes_out_before = 0;
+	s->previous_end = s->bytes_out_before = 0;
+	tailbox__conn_set_aside(s, 0);
 	TAILBOX__SET(s->resumed_at, 0);
 	s->fd = fd;
 	s->suspend_place = 0;

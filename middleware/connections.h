@@ -45,17 +45,18 @@ struct tailbox__conn {
 	bool is_upgraded;
 	bool was_accepted_late; /* waited in the accept queue; not yet told */
 	uint32_t requests;
-	uint32_t spin;       /* final calls in a row that queued nothing */
+	uint16_t spin;       /* final calls in a row that queued nothing */
+	bool is_aside;       /* suspended_at is not 0 */
+	uint8_t pending_len; /* a route that has no name yet; 0 = none */
 
 	/* Line 1, seldom. Ticks; 0 = not. */
-	uint64_t suspended_at;
+	uint64_t suspended_at; /* tailbox__conn_set_aside() */
 	tailbox__a64 resumed_at; /* stored by the resuming thread */
 	uint64_t body;           /* time of the body so far; by has_body */
 	uint64_t opened;
 	uint64_t bytes_out_before; /* handed to the kernel before now */
 	int fd;
 	uint32_t suspend_place;  /* in the table of suspend.c, plus 1 */
-	uint8_t pending_len;     /* a route that has no name yet; 0 = none */
 	char pending[TAILBOX_NAME_MAX];
 
 	/* The target before, without its query, and its route: clients that
@@ -76,6 +77,16 @@ void tailbox__connections_limit(uint32_t fds);
 /* The last connection this thread looked at; never NULL. */
 extern __thread struct tailbox__conn *tailbox__last_conn
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* Some that it looked at before, by address of what MHD calls them; NULL. */
+#define TAILBOX__RECENT_BITS 6
+extern __thread struct tailbox__conn *tailbox__recent[1 << TAILBOX__RECENT_BITS]
+        __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static inline struct tailbox__conn **
+tailbox__recent_of(const struct MHD_Connection *c)
+{
+	return &tailbox__recent[(uintptr_t)c * 0x9e3779b97f4a7c15ull >>
+	                        (64 - TAILBOX__RECENT_BITS)];
+}
 /* Look it up; makes it the last one, or NULL. */
 struct tailbox__conn *tailbox__conn_find(struct MHD_Connection *c);
 
@@ -97,6 +108,14 @@ tailbox__conn_of(struct MHD_Connection *c)
 	if (__builtin_expect(tailbox__conn_is(s, c), 1))
 		return s;
 	return tailbox__conn_find(c);
+}
+
+/* It was suspended at this tick; 0: it is not. */
+static inline void tailbox__conn_set_aside(struct tailbox__conn *s,
+                                           uint64_t at)
+{
+	s->suspended_at = at;
+	s->is_aside = at != 0;
 }
 
 /* A slot for the connection, with what is known of it. False: none. */

@@ -58,9 +58,13 @@ static inline __attribute__((always_inline)) void
 queued(struct tailbox__thread *t, struct tailbox__conn *s, unsigned status)
 {
 	struct tailbox__slot *slot = s->slot;
-	uint64_t now = tailbox__now();
+	uint64_t now = tailbox__now(), time = now - s->mark;
+	uint32_t known = TAILBOX__GET(slot->known);
 
-	TAILBOX__SUM(slot, handler, TAILBOX__KNOWN_HANDLER, now - s->mark);
+	if (UNLIKELY(known & TAILBOX__KNOWN_HANDLER))
+		time += TAILBOX__GET(slot->handler);
+	TAILBOX__SET(slot->handler, time);
+	TAILBOX__SET(slot->known, known | TAILBOX__KNOWN_HANDLER);
 	TAILBOX__SET(slot->status, (uint16_t)status);
 	TAILBOX__SET(slot->queued_at, now);
 	TAILBOX__SET(slot->phase, TAILBOX__PHASE_SEND);
@@ -108,16 +112,22 @@ static NOINLINE void final_left(struct tailbox__conn *s,
 	        void **req_cls
 #define ARGUMENTS c, url, method, version, data, size, req_cls
 
-/* Whether this thread may write the connection's slot; else the request goes
- * on unrecorded. */
-static inline bool is_lost(const struct tailbox__thread *t,
-                           struct tailbox__conn *s)
+static NOINLINE bool is_lost_indeed(struct tailbox__conn *s)
 {
-	if (LIKELY(t != NULL && t->epoch == s->epoch))
+	const struct tailbox__thread *t = tailbox__thread_get();
+
+	if (t != NULL && t->epoch == s->epoch)
 		return false;
 	s->was_called = true;
 	s->step = TAILBOX__STEP_NONE;
 	return true;
+}
+
+/* Whether this thread may write the connection's slot; else the request goes
+ * on unrecorded. */
+static inline bool is_lost(struct tailbox__conn *s)
+{
+	return UNLIKELY(!tailbox__thread_is_of(s->epoch)) && is_lost_indeed(s);
 }
 
 /* The first call. */
@@ -125,12 +135,11 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
 	struct tailbox__conn *s = tailbox__last_conn;
-	struct tailbox__thread *t = tailbox__thread_get();
 	enum MHD_Result result;
 
-	if (UNLIKELY(is_lost(t, s)))
+	if (is_lost(s))
 		return m->handler(m->handler_cls, ARGUMENTS);
-	first_call(t, s, c);
+	first_call(tailbox__self, s, c);
 	result = m->handler(m->handler_cls, ARGUMENTS);
 	if (LIKELY(tailbox__status_of(c) == 0 && result == MHD_YES &&
 	           has_no_body(method)) &&
@@ -143,37 +152,18 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
 	return result;
 }
 
-/* The second call of a request without body. */
-static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
-                                              PARAMETERS)
-{
-	struct tailbox__conn *s = tailbox__last_conn;
-	enum MHD_Result result;
-	unsigned status;
-
-	if (UNLIKELY(is_lost(tailbox__thread_get(), s)))
-		return m->handler(m->handler_cls, ARGUMENTS);
-	count_call(s);
-	result = m->handler(m->handler_cls, ARGUMENTS);
-	status = tailbox__status_of(c);
-	if (LIKELY(status != 0))
-		queued(tailbox__self, s, status);
-	else
-		final_left(s, c, result);
-	return result;
-}
-
-/* All others. */
+/* Neither the first call nor the second of a GET. */
 static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
 	struct tailbox__conn *s = tailbox__last_conn;
-	struct tailbox__thread *t = tailbox__thread_get();
 	struct tailbox__call call = { s->is_first, MHD_NO, *size, 0 };
+	struct tailbox__thread *t;
 	unsigned status;
 
-	if (UNLIKELY(is_lost(t, s)))
+	if (is_lost(s))
 		return m->handler(m->handler_cls, ARGUMENTS);
+	t = tailbox__self;
 	count_call(s);
 	tailbox__phase_enter(t, s, call.upload);
 	call.result = m->handler(m->handler_cls, ARGUMENTS);
@@ -193,6 +183,36 @@ static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
 	return call.result;
 }
 
+/* The second call of a GET; it has no body, unless it has. */
+static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	enum MHD_Result result;
+	unsigned status;
+
+	if (UNLIKELY(*size != 0))
+		return other_handler(m, ARGUMENTS);
+	if (is_lost(s))
+		return m->handler(m->handler_cls, ARGUMENTS);
+	count_call(s);
+	result = m->handler(m->handler_cls, ARGUMENTS);
+	status = tailbox__status_of(c);
+	if (LIKELY(status != 0))
+		queued(tailbox__self, s, status);
+	else
+		final_left(s, c, result);
+	return result;
+}
+
+/* Of a request that is not recorded. */
+static NOINLINE enum MHD_Result plain_handler(struct tailbox__mhd *m,
+                                              PARAMETERS)
+{
+	tailbox__last_conn->was_called = true;
+	return m->handler(m->handler_cls, ARGUMENTS);
+}
+
 static NOINLINE enum MHD_Result uncached_handler(struct tailbox__mhd *m,
                                                  PARAMETERS)
 {
@@ -201,20 +221,21 @@ static NOINLINE enum MHD_Result uncached_handler(struct tailbox__mhd *m,
 	return m->handler(m->handler_cls, ARGUMENTS);
 }
 
+/* One jump for all states, or the compiler copies the arguments for each. */
 enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
 {
-	struct tailbox__mhd *m = cls;
-	struct tailbox__conn *s = tailbox__last_conn;
+	static enum MHD_Result (*const by_step[])(struct tailbox__mhd *,
+	                                          PARAMETERS) = {
+		[TAILBOX__STEP_NONE] = plain_handler,
+		[TAILBOX__STEP_LINE] = first_handler,
+		[TAILBOX__STEP_HOLD] = final_handler,
+		[TAILBOX__STEP_BODY] = other_handler,
+		[TAILBOX__STEP_AGAIN] = other_handler,
+		[TAILBOX__STEP_QUEUED] = other_handler
+	};
+	const struct tailbox__conn *s = tailbox__last_conn;
 
-	if (UNLIKELY(!tailbox__conn_is(s, c)))
-		return uncached_handler(m, ARGUMENTS);
-	if (s->step == TAILBOX__STEP_NONE) {
-		s->was_called = true;
-		return m->handler(m->handler_cls, ARGUMENTS);
-	}
-	if (s->step == TAILBOX__STEP_LINE)
-		return first_handler(m, ARGUMENTS);
-	if (s->step == TAILBOX__STEP_HOLD && *size == 0)
-		return final_handler(m, ARGUMENTS);
-	return other_handler(m, ARGUMENTS);
+	return (LIKELY(tailbox__conn_is(s, c)) ? by_step[s->step]
+	                                       : uncached_handler)(cls,
+	                                                           ARGUMENTS);
 }

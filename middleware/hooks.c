@@ -109,35 +109,37 @@ static NOINLINE uint16_t find_route(struct tailbox__conn *s, const char *uri,
 	return name;
 }
 
-static void begin(struct tailbox__thread *t, struct tailbox__conn *s,
-                  const char *uri)
+static inline void open_line(struct tailbox__conn *s, uint16_t name)
 {
-	struct tailbox__route r;
-	uint16_t name = last_route(s, uri);
-
-	if (name == TAILBOX__NAME_NONE)
-		name = find_route(s, uri, &r);
-	s->mark = tailbox__request_open(t, s->slot, name, TAILBOX__NAME_HTTP, 0,
+	s->mark = tailbox__request_open(tailbox__self, s->slot, name,
+	                                TAILBOX__NAME_HTTP, 0,
 	                                TAILBOX__PHASE_HEADERS);
 	s->step = TAILBOX__STEP_LINE;
 	s->is_first = true;
 	s->has_body = false;
+	s->was_called = false;
 	s->spin = 0;
+	s->is_aside = false;
 	s->pending_len = 0;
-	if (UNLIKELY(name == TAILBOX__NAME_NONE))
-		keep_pending(s, &r);
-	if (UNLIKELY(s->requests == 0))
-		first_request(t, s);
 	TAILBOX__SET(s->slot->requests, ++s->requests);
-	tailbox__ingress(t, s);
 }
 
 /* The connection has a slot that is ours to write, and no request. */
-static bool make_ready(struct tailbox__thread *t, struct tailbox__conn *s)
+static inline bool is_ready(const struct tailbox__conn *s)
 {
-	if (UNLIKELY(s->slot == NULL || s->epoch != t->epoch))
+	return tailbox__thread_is_of(s->epoch) && s->slot != NULL &&
+	       s->step == TAILBOX__STEP_NONE;
+}
+
+static NOINLINE bool make_ready(struct tailbox__conn *s)
+{
+	struct tailbox__thread *t = tailbox__thread_get();
+
+	if (t == NULL)
+		return false;
+	if (s->slot == NULL || s->epoch != t->epoch)
 		return tailbox__conn_take_slot(t, s);
-	if (UNLIKELY(s->step != TAILBOX__STEP_NONE))
+	if (s->step != TAILBOX__STEP_NONE)
 		tailbox__request_cut(t, s);
 	return true;
 }
@@ -157,21 +159,64 @@ static NOINLINE void *user_uri_log_timed(struct tailbox__thread *t,
 	return result;
 }
 
+/* What is seldom of an opened line. */
+static NOINLINE void *line_rest(struct tailbox__mhd *m, const char *uri,
+                                struct MHD_Connection *c)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__thread *t = tailbox__self;
+
+	if (s->requests == 1)
+		first_request(t, s);
+	if (tailbox__ingress_is_due(t, s))
+		tailbox__ingress_look(t, s);
+	return m->uri_log ? user_uri_log_timed(t, s, uri, c) : NULL;
+}
+
+static NOINLINE void *new_target(struct tailbox__mhd *m, const char *uri,
+                                 struct MHD_Connection *c)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__route r;
+	uint16_t name = find_route(s, uri, &r);
+
+	open_line(s, name);
+	if (name == TAILBOX__NAME_NONE)
+		keep_pending(s, &r);
+	tailbox__ingress_run(tailbox__self, s);
+	return line_rest(m, uri, c);
+}
+
+static NOINLINE void *unready_uri_log(struct tailbox__mhd *m, const char *uri,
+                                      struct MHD_Connection *c)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+
+	if (make_ready(s))
+		return new_target(m, uri, c);
+	s->step = TAILBOX__STEP_NONE;
+	s->has_baseline = s->was_called = false;
+	return user_uri_log(m, uri, c);
+}
+
+/* Everything that is seldom is passed on by a jump: no register is saved. */
 static NOINLINE void *recorded_uri_log(struct tailbox__mhd *m, const char *uri,
                                        struct MHD_Connection *c)
 {
 	struct tailbox__conn *s = tailbox__last_conn;
-	struct tailbox__thread *t = tailbox__thread_get();
+	uint16_t name;
 
-	if (UNLIKELY(t == NULL || !make_ready(t, s))) {
-		s->step = TAILBOX__STEP_NONE;
-		s->has_baseline = false;
-		return user_uri_log(m, uri, c);
-	}
-	begin(t, s, uri);
-	if (m->uri_log == NULL)
-		return NULL;
-	return user_uri_log_timed(t, s, uri, c);
+	if (UNLIKELY(!is_ready(s)))
+		return unready_uri_log(m, uri, c);
+	name = last_route(s, uri);
+	if (UNLIKELY(name == TAILBOX__NAME_NONE))
+		return new_target(m, uri, c);
+	open_line(s, name);
+	tailbox__ingress_run(tailbox__self, s);
+	if (UNLIKELY(tailbox__ingress_is_due(tailbox__self, s)) ||
+	    UNLIKELY(m->uri_log != NULL))
+		return line_rest(m, uri, c);
+	return NULL;
 }
 
 static NOINLINE void *uncached_uri_log(struct tailbox__mhd *m, const char *uri,
@@ -187,14 +232,17 @@ void *tailbox__hook_uri_log(void *cls, const char *uri,
 {
 	struct tailbox__conn *s = tailbox__last_conn;
 
-	if (UNLIKELY(!tailbox__conn_is(s, c)))
-		return uncached_uri_log(cls, uri, c);
-	s->was_called = false;
+	if (!tailbox__conn_is(s, c)) {
+		s = *tailbox__recent_of(c);
+		if (UNLIKELY(s == NULL || !tailbox__conn_is(s, c)))
+			return uncached_uri_log(cls, uri, c);
+		tailbox__last_conn = s;
+	}
 	if (LIKELY(tailbox__recorder_is_on()))
 		return recorded_uri_log(cls, uri, c);
 	/* Unrecorded, and its bytes are nobody's. */
 	s->step = TAILBOX__STEP_NONE;
-	s->has_baseline = false;
+	s->has_baseline = s->was_called = false;
 	return user_uri_log(cls, uri, c);
 }
 
@@ -245,28 +293,28 @@ static NOINLINE void plain_completed(struct tailbox__mhd *m,
 		m->completed(m->completed_cls, c, req_cls, toe);
 }
 
-static NOINLINE void recorded_completed(struct tailbox__mhd *m,
-                                        struct MHD_Connection *c,
-                                        void **req_cls,
-                                        enum MHD_RequestTerminationCode toe)
+/* Any but a plain GET that was answered at once. */
+static NOINLINE void other_completed(struct tailbox__mhd *m,
+                                     struct MHD_Connection *c, void **req_cls,
+                                     enum MHD_RequestTerminationCode toe)
 {
 	struct tailbox__conn *s = tailbox__last_conn;
 	struct tailbox__thread *t = tailbox__thread_get();
+	struct tailbox__slot *slot = s->slot;
 	uint64_t now, send;
 
-	if (UNLIKELY(t == NULL || t->epoch != s->epoch)) {
+	if (t == NULL || t->epoch != s->epoch) {
 		s->step = TAILBOX__STEP_NONE;
 		plain_completed(m, c, req_cls, toe);
 		return;
 	}
 	now = tailbox__now();
-	if (LIKELY(s->step == TAILBOX__STEP_QUEUED && s->suspended_at == 0)) {
-		send = now - s->mark;
-		TAILBOX__KNOW(s->slot, TAILBOX__KNOWN_SEND);
-	} else {
+	send = now - s->mark;
+	if (s->step != TAILBOX__STEP_QUEUED || s->is_aside)
 		send = tailbox__phase_finish(t, s, c, now);
-	}
-	if (now - TAILBOX__GET(s->slot->line) >= m->long_request ||
+	else
+		TAILBOX__KNOW(slot, TAILBOX__KNOWN_SEND);
+	if (now - TAILBOX__GET(slot->line) >= m->long_request ||
 	    s->requests == 1)
 		tailbox__conn_bytes(s);
 	else
@@ -277,7 +325,41 @@ static NOINLINE void recorded_completed(struct tailbox__mhd *m,
 		user_completed(t, s, c, req_cls, toe, now);
 	s->previous_end = now;
 	s->step = TAILBOX__STEP_NONE;
-	tailbox__request_close(t, s->slot, now, termination_of(toe), send);
+	tailbox__request_close(t, slot, now, termination_of(toe), send);
+}
+
+/* The same for that one. How long it took is known only after the clock was
+ * read; a long one pays for a second reading. */
+static NOINLINE void recorded_completed(struct tailbox__mhd *m,
+                                        struct MHD_Connection *c,
+                                        void **req_cls,
+                                        enum MHD_RequestTerminationCode toe)
+{
+	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__slot *slot = s->slot;
+	struct tailbox__thread *t = tailbox__self;
+	uint32_t known;
+	uint64_t now;
+
+	if (UNLIKELY(s->step != TAILBOX__STEP_QUEUED) || UNLIKELY(s->is_aside) ||
+	    UNLIKELY(s->requests == 1) || m->completed != NULL ||
+	    UNLIKELY(!tailbox__thread_is_of(s->epoch))) {
+		other_completed(m, c, req_cls, toe);
+		return;
+	}
+	now = tailbox__now();
+	if (UNLIKELY(now - TAILBOX__GET(slot->line) >= m->long_request)) {
+		other_completed(m, c, req_cls, toe);
+		return;
+	}
+	known = TAILBOX__GET(slot->known) | TAILBOX__KNOWN_SEND;
+	TAILBOX__SET(slot->known, known);
+	TAILBOX__SET(t->entry->last_seen, now);
+	s->has_baseline = false;
+	s->previous_end = now;
+	s->step = TAILBOX__STEP_NONE;
+	tailbox__request_close_usual(t, slot, now, termination_of(toe),
+	                             now - s->mark, known);
 }
 
 static NOINLINE void uncached_completed(struct tailbox__mhd *m,

@@ -49,18 +49,19 @@ void tailbox__hold_named(struct tailbox__thread *t, uint64_t number,
 void tailbox__ingress_look(struct tailbox__thread *t,
                            struct tailbox__conn *s);
 
-/* At a request line, whose tick is s->mark. Pays for a read only when one is
- * due. */
-static inline void tailbox__ingress(struct tailbox__thread *t,
-                                    struct tailbox__conn *s)
+/* At a request line, whose tick is s->mark: an idle jiffy ends a run of
+ * callbacks; idle for less is finer than what is measured. */
+static inline void tailbox__ingress_run(struct tailbox__thread *t,
+                                        const struct tailbox__conn *s)
 {
-	/* An idle jiffy ends a run of callbacks; idle for less is finer than
-	 * what is measured. */
 	if (s->mark - TAILBOX__GET(t->entry->last_seen) >= s->mhd->jiffy)
 		t->busy_since = s->mark;
-	if (__builtin_expect(s->mark >= t->look_at, 0) ||
-	    __builtin_expect(s->was_accepted_late, 0))
-		tailbox__ingress_look(t, s);
+}
+/* Whether a read is due then. */
+static inline bool tailbox__ingress_is_due(const struct tailbox__thread *t,
+                                           const struct tailbox__conn *s)
+{
+	return s->mark >= t->look_at || s->was_accepted_late;
 }
 
 /* A connection was accepted: did it wait to be? */

@@ -70,7 +70,7 @@ static void resumed(struct tailbox__thread *t, struct tailbox__conn *s,
 	atomic_fetch_and_explicit(&slot->flags, ~TAILBOX__REQ_SUSPENDED,
 	                          memory_order_relaxed);
 	tailbox__suspend_forget(s);
-	s->suspended_at = 0;
+	tailbox__conn_set_aside(s, 0);
 }
 
 static void suspended(struct tailbox__conn *s)
@@ -226,7 +226,7 @@ void tailbox__request_over(struct tailbox__conn *s, uint64_t now)
 {
 	if (s->suspended_at != 0)
 		tailbox__suspend_forget(s);
-	s->suspended_at = 0;
+	tailbox__conn_set_aside(s, 0);
 	s->previous_end = now;
 	s->step = TAILBOX__STEP_NONE;
 }

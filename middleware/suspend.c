@@ -86,7 +86,7 @@ static bool is_suspended(struct MHD_Connection *c)
 static void mark_suspended(struct tailbox__conn *s, struct MHD_Connection *c)
 {
 	TAILBOX__SET(s->resumed_at, 0);
-	s->suspended_at = tailbox__now();
+	tailbox__conn_set_aside(s, tailbox__now());
 	enter(s, c);
 }
 
