@@ -19,6 +19,9 @@ size_t tailbox__clean_text(char *to, size_t room, const char *from,
 int tailbox__names_open(void);
 int tailbox__slots_open(void);
 void tailbox__slots_close(void);
+/* Take slots of tailbox__slot_owe() off the tape; recording is on. One thread
+ * at a time. */
+void tailbox__slots_settle(void);
 /* Give back the slots a thread has at hand. */
 void tailbox__slots_flush(struct tailbox__thread *t);
 

@@ -10,6 +10,12 @@
  *
  * The private tables live as long as the process: a thread's pointer into
  * them never dangles, and `epoch` tells whether it still means anything.
+ *
+ * The kill switch advances `epoch` to an even number, as a close does, so that
+ * every thread finds itself without an entry; and it puts the number back, so
+ * that threads and connections go on with the entry and the slot that were
+ * theirs. Nothing changes hands meanwhile: who has gone is put on a list, and
+ * is taken off the tape when recording goes on.
  */
 #include "core/recorder.h"
 
@@ -40,6 +46,7 @@ static pthread_key_t key;
 static int has_key;
 static struct tailbox__thread *threads; /* THREADS_MAX; never freed */
 static uint32_t free_thread;            /* index plus 1; LIFO */
+static bool is_off; /* with lock: switched off, epoch is one too many */
 
 static bool is_open(void)
 {
@@ -52,18 +59,32 @@ static void forget_self(void)
 	tailbox__self_epoch = 0;
 }
 
+/* Whether `epoch` is that of the tape that is open, on or off. With lock. */
+static bool is_of_tape(uint32_t epoch)
+{
+	const uint32_t now = TAILBOX__GET(tailbox__recorder.epoch);
+
+	return is_off ? epoch + 1 == now : (now & 1) && epoch == now;
+}
+
+/* Nobody's: as readers see it. */
+static void clear_entry(struct tailbox__thread *t)
+{
+	TAILBOX__SET(t->entry->hold_since, 0);
+	TAILBOX__SET(t->entry->worker, 0);
+	TAILBOX__SET(t->entry->tid, 0);
+}
+
 /* The thread ends: its entry, blocks and spare slots go to the next one. */
 static void thread_gone(void *arg)
 {
 	struct tailbox__thread *t = arg;
 
 	pthread_mutex_lock(&lock);
-	if (is_open() &&
-	    tailbox__self_epoch == TAILBOX__GET(tailbox__recorder.epoch)) {
+	if (is_of_tape(tailbox__self_epoch)) {
 		tailbox__slots_flush(t);
-		TAILBOX__SET(t->entry->hold_since, 0);
-		TAILBOX__SET(t->entry->worker, 0);
-		TAILBOX__SET(t->entry->tid, 0);
+		if (!is_off)
+			clear_entry(t);
 		t->held_count = t->look = 0;
 		t->look_at = t->busy_since = 0;
 		t->next_free = free_thread;
@@ -80,6 +101,7 @@ static void in_child(void)
 	tailbox__tape_in_child(&tailbox__recorder.tape);
 	if (is_open())
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
+	is_off = false;
 	free_thread = 0;
 	forget_self();
 	tailbox__daemons_in_child();
@@ -130,10 +152,17 @@ struct tailbox__thread *tailbox__thread_register(void)
 {
 	struct tailbox__thread *t = NULL;
 
-	forget_self();
+	/* What the thread has waits for it while it is off; a callback of the
+	 * application that is running has to find it there when it returns. */
 	if (!is_open())
 		return NULL;
 	pthread_mutex_lock(&lock);
+	if (tailbox__self != NULL &&
+	    tailbox__self_epoch == TAILBOX__GET(tailbox__recorder.epoch)) {
+		pthread_mutex_unlock(&lock); /* it went on just now */
+		return tailbox__self;
+	}
+	forget_self();
 	if (is_open()) {
 		t = take_entry();
 		if (t == NULL)
@@ -158,7 +187,7 @@ void tailbox__loss(enum tailbox__loss what)
 {
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 
-	if (h != NULL)
+	if (h != NULL && is_open())
 		atomic_fetch_add_explicit(&h->losses[what], 1,
 		                          memory_order_relaxed);
 }
@@ -271,7 +300,7 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	struct tailbox__recorder *r = &tailbox__recorder;
 	int rc;
 
-	if (is_open())
+	if (r->tape.header != NULL)
 		return tailbox__fail(err, -EALREADY, "already started");
 	pthread_once(&once, set_up_once);
 	tailbox__clock_init();
@@ -302,23 +331,89 @@ void tailbox__recorder_close(bool keep_file)
 {
 	struct tailbox__recorder *r = &tailbox__recorder;
 
-	if (!is_open())
+	if (r->tape.header == NULL)
 		return;
 	atomic_store(&r->on, 0);
 	pthread_mutex_lock(&lock);
-	atomic_fetch_add(&r->epoch, 1);
+	if (!is_off)
+		atomic_fetch_add(&r->epoch, 1);
+	is_off = false;
 	free_thread = 0;
 	pthread_mutex_unlock(&lock);
 	tailbox__slots_close();
 	tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, !keep_file);
 }
 
-void tailbox__recorder_set(bool on)
+/* Requests of the server that were open: their ends were not seen, or will
+ * be seen with a gap before it. Until the next one the connection is idle.
+ * Requests of the application are still open, or they would have been given
+ * back. */
+static void close_slots(void)
 {
-	if (!is_open())
-		return;
-	TAILBOX__SET(tailbox__recorder.tape.header->recorder_on, on);
-	atomic_store_explicit(&tailbox__recorder.on, on, memory_order_relaxed);
+	struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const uint64_t used = TAILBOX__GET(tape->header->slots_used);
+
+	for (uint64_t i = 0; i < used; i++) {
+		struct tailbox__slot *s = &tape->slots[i];
+		const uint64_t state = TAILBOX__GET(s->state);
+		if (state == TAILBOX__SLOT_STARTING ||
+		    (state == TAILBOX__SLOT_OPEN &&
+		     !(TAILBOX__GET(s->flags) & TAILBOX__REQ_CORE)))
+			TAILBOX__SET(s->state, TAILBOX__SLOT_IDLE);
+	}
+}
+
+/* Threads that have gone, and what the others held when it went off. */
+static void close_entries(void)
+{
+	struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const uint64_t used = TAILBOX__GET(tape->header->threads_used);
+
+	for (uint64_t i = 0; i < used; i++)
+		TAILBOX__SET(tape->threads[i].hold_since, 0);
+	for (uint32_t i = free_thread; i != 0; i = threads[i - 1].next_free)
+		clear_entry(&threads[i - 1]);
+}
+
+static void switch_on(void)
+{
+	struct tailbox__recorder *r = &tailbox__recorder;
+
+	close_slots();
+	close_entries();
+	is_off = false;
+	TAILBOX__SET(r->tape.header->recorder_on, 1);
+	/* Release: whoever sees it finds the slots as they are now. */
+	atomic_store_explicit(&r->epoch, TAILBOX__GET(r->epoch) - 1,
+	                      memory_order_release);
+	tailbox__slots_settle();
+	atomic_store_explicit(&r->on, 1, memory_order_release);
+}
+
+static void switch_off(void)
+{
+	struct tailbox__recorder *r = &tailbox__recorder;
+
+	TAILBOX__SET(r->tape.header->recorder_on, 0);
+	atomic_store_explicit(&r->on, 0, memory_order_relaxed);
+	is_off = true;
+	atomic_fetch_add(&r->epoch, 1);
+	/* What a thread asks from here on, it is told. */
+	tailbox__barrier();
+}
+
+bool tailbox__recorder_set(bool on)
+{
+	bool is_changed;
+
+	pthread_mutex_lock(&lock);
+	is_changed = tailbox__recorder.tape.header != NULL && on == is_off;
+	if (is_changed && on)
+		switch_on();
+	else if (is_changed)
+		switch_off();
+	pthread_mutex_unlock(&lock);
+	return is_changed;
 }
 
 int tailbox_is_recording(void)
@@ -334,6 +429,11 @@ void tailbox__recorder_anchor(void)
 
 	if (h == NULL)
 		return;
+	/* Not after it was switched off. */
+	pthread_mutex_lock(&lock);
+	if (is_off)
+		goto out;
+	tailbox__slots_settle();
 	tailbox__anchor_take(&a);
 	/* One writer. Odd while it changes; every store is a release, so none
 	 * is seen before the odd number, and the even one is seen last. */
@@ -343,6 +443,8 @@ void tailbox__recorder_anchor(void)
 	atomic_store_explicit(&h->now_mono_ns, a.mono_ns, memory_order_release);
 	atomic_store_explicit(&h->now_wall_ns, a.wall_ns, memory_order_release);
 	atomic_store_explicit(&h->now_seq, seq + 2, memory_order_release);
+out:
+	pthread_mutex_unlock(&lock);
 }
 
 void tailbox__barrier(void)

@@ -70,8 +70,12 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            struct tailbox__error *err);
 /* After the last callback. keep_file: leave the tape behind. */
 void tailbox__recorder_close(bool keep_file);
-/* The kill switch: while off, requests begin unrecorded. */
-void tailbox__recorder_set(bool on);
+/* The kill switch. While off nothing is written to the tape, with one rest:
+ * requests that were open when it went off. A callback of the application that
+ * was running then ends as if it were on, once; and until it is over such a
+ * request may change words of its own slot. Says whether it made a difference.
+ * Any thread; takes a lock and enters the kernel. */
+bool tailbox__recorder_set(bool on);
 
 static inline bool tailbox__recorder_is_on(void)
 {
@@ -134,6 +138,8 @@ uint64_t tailbox__name_hash(const char *text, size_t len);
 /* A free slot (its state becomes IDLE) or NULL (counted). */
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t);
 void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s);
+/* The same while recording is off: taken off the tape when it is on again. */
+void tailbox__slot_owe(struct tailbox__slot *s);
 
 /* The handle of the request that the slot holds now, and back: NULL when the
  * handle is stale. */

@@ -18,6 +18,7 @@
 static tailbox__a32 *links; /* index plus 1 of the next free one */
 static uint32_t links_room;
 static tailbox__a64 head; /* tag << 32 | index plus 1 */
+static tailbox__a32 owed; /* index plus 1; given up while off */
 
 int tailbox__slots_open(void)
 {
@@ -32,12 +33,14 @@ int tailbox__slots_open(void)
 		links_room = max;
 	}
 	atomic_store(&head, 0);
+	atomic_store(&owed, 0);
 	return 0;
 }
 
 void tailbox__slots_close(void)
 {
 	atomic_store(&head, 0);
+	atomic_store(&owed, 0);
 }
 
 static void push(uint32_t index)
@@ -129,6 +132,37 @@ void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s)
 		for (uint32_t i = 0; i < BATCH; i++)
 			push(t->free_slots[--t->free_slot_count]);
 	t->free_slots[t->free_slot_count++] = index;
+}
+
+void tailbox__slot_owe(struct tailbox__slot *s)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+
+	if (tape->header == NULL)
+		return;
+	const uint32_t index = (uint32_t)(s - tape->slots);
+	uint32_t old = atomic_load_explicit(&owed, memory_order_relaxed);
+	do {
+		TAILBOX__SET(links[index], old);
+		/* Release: whoever takes the list finds the link. */
+	} while (!atomic_compare_exchange_weak_explicit(
+	        &owed, &old, index + 1, memory_order_release,
+	        memory_order_relaxed));
+}
+
+void tailbox__slots_settle(void)
+{
+	uint32_t next, at;
+
+	/* Taken whole, so no link of it can be stale. */
+	at = atomic_exchange_explicit(&owed, 0, memory_order_acquire);
+	for (; at != 0; at = next) {
+		next = TAILBOX__GET(links[at - 1]);
+		atomic_store_explicit(
+		        &tailbox__recorder.tape.slots[at - 1].state,
+		        TAILBOX__SLOT_FREE, memory_order_release);
+		push(at - 1);
+	}
 }
 
 void tailbox__slots_flush(struct tailbox__thread *t)

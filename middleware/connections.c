@@ -295,8 +295,8 @@ static void account(struct tailbox__thread *t, struct tailbox__conn *s)
 static void closed(struct tailbox__conn *s)
 {
 	struct tailbox__thread *t = tailbox__thread_get();
-	bool is_ours = s->slot != NULL &&
-	               s->epoch == TAILBOX__GET(tailbox__recorder.epoch);
+	const uint32_t epoch = TAILBOX__GET(tailbox__recorder.epoch);
+	bool is_ours = s->slot != NULL && s->epoch == epoch;
 
 	if (is_ours && t != NULL) {
 		tailbox__request_cut(t, s);
@@ -305,6 +305,8 @@ static void closed(struct tailbox__conn *s)
 	}
 	if (is_ours)
 		tailbox__slot_give(t, s->slot);
+	else if (s->slot != NULL && s->epoch + 1 == epoch) /* off */
+		tailbox__slot_owe(s->slot);
 	s->slot = NULL;
 	s->step = TAILBOX__STEP_NONE;
 	atomic_store_explicit(&s->connection, NULL, memory_order_release);

@@ -9,6 +9,7 @@
 
 #include <tailbox/span.h>
 
+#include "core/internal.h"
 #include "tests/recorder_fixture.h"
 
 static struct tailbox__reader *reader;
@@ -412,6 +413,153 @@ START_TEST(off_means_no_request)
 }
 END_TEST
 
+static char *tape_copy(void)
+{
+	const struct tailbox__tape *t = &tailbox__recorder.tape;
+	char *copy = malloc(t->file_bytes);
+
+	ck_assert_ptr_nonnull(copy);
+	ck_assert_int_eq(pread(t->fd, copy, t->file_bytes, 0),
+	                 (ssize_t)t->file_bytes);
+	return copy;
+}
+
+static void *other_thread(void *arg)
+{
+	tailbox_request *r = arg;
+
+	*r = tailbox_request_begin("/other", NULL);
+	return NULL;
+}
+
+static void *waits_for_its_end(void *arg)
+{
+	pthread_barrier_t *b = arg;
+
+	tailbox_request_finish(tailbox_request_begin("/gone", NULL), NULL);
+	pthread_barrier_wait(b); /* registered */
+	pthread_barrier_wait(b); /* off */
+	return NULL;
+}
+
+START_TEST(while_off_not_a_byte_of_the_tape_changes)
+{
+	struct tailbox_site site = { .kind = TAILBOX_SPAN_STAGE,
+		                     .name = "late" };
+	tailbox_request r = NULL;
+	struct tailbox_span span;
+	char *before, *after;
+	pthread_t thread;
+
+	tailbox_request_finish(tailbox_request_begin("/a", NULL), NULL);
+	ck_assert(tailbox__recorder_set(false));
+	ck_assert(!tailbox__recorder_set(false));
+	before = tape_copy();
+	for (int i = 0; i < 100; i++) {
+		ck_assert_ptr_null(tailbox_request_begin("/new", NULL));
+		tailbox_span_begin(&span, NULL, &site, 0);
+		tailbox_span_end(&span, 1);
+		tailbox_gauge_up(NULL, "gauge");
+	}
+	/* A thread that the tape does not know, either. */
+	ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, &r), 0);
+	pthread_join(thread, NULL);
+	ck_assert_ptr_null(r);
+	ck_assert_ptr_null(tailbox__thread_get());
+	tailbox__loss(TAILBOX__LOSS_CONNECTIONS);
+	tailbox__recorder_anchor();
+	after = tape_copy();
+	ck_assert_int_eq(memcmp(before, after,
+	                        tailbox__recorder.tape.file_bytes), 0);
+	free(before);
+	free(after);
+	ck_assert(tailbox__recorder_set(true));
+	ck_assert(!tailbox__recorder_set(true));
+}
+END_TEST
+
+START_TEST(threads_keep_their_place_over_off_and_on)
+{
+	struct tailbox__thread *me = tailbox__thread_get();
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	for (int i = 0; i < 1000; i++) {
+		tailbox__recorder_set(false);
+		tailbox__recorder_set(true);
+		ck_assert_ptr_eq(tailbox__thread_get(), me);
+		tailbox_request_finish(tailbox_request_begin("/a", NULL),
+		                       NULL);
+	}
+	ck_assert_uint_eq(TAILBOX__GET(h->threads_used), 1);
+	ck_assert_uint_eq(TAILBOX__GET(h->slots_used), 1);
+	ck_assert_uint_eq(TAILBOX__GET(me->entry->finished), 1000);
+}
+END_TEST
+
+START_TEST(a_thread_that_ends_while_off_leaves_its_place)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	pthread_barrier_t b;
+	pthread_t thread;
+
+	tailbox__thread_get();
+	pthread_barrier_init(&b, NULL, 2);
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL,
+		                                waits_for_its_end, &b), 0);
+		pthread_barrier_wait(&b);
+		tailbox__recorder_set(false);
+		char *before = tape_copy();
+		pthread_barrier_wait(&b);
+		pthread_join(thread, NULL);
+		char *after = tape_copy();
+		ck_assert_int_eq(memcmp(before, after, tape->file_bytes), 0);
+		free(before);
+		free(after);
+		tailbox__recorder_set(true);
+		ck_assert_uint_eq(TAILBOX__GET(tape->threads[1].tid), 0);
+	}
+	pthread_barrier_destroy(&b);
+	ck_assert_uint_eq(TAILBOX__GET(tape->header->threads_used), 2);
+	ck_assert_uint_eq(TAILBOX__GET(tape->threads[1].finished), 20);
+}
+END_TEST
+
+START_TEST(a_request_of_the_application_outlives_off)
+{
+	tailbox_request a = tailbox_request_begin("/a", NULL);
+	tailbox_request b = tailbox_request_begin("/b", NULL);
+
+	tailbox__recorder_set(false);
+	tailbox_request_finish(b, NULL); /* without a record */
+	tailbox__recorder_set(true);
+	ck_assert_uint_eq(tailbox__open_before(UINT64_MAX), 1);
+	tailbox_request_finish(a, NULL);
+	poll_all();
+	ck_assert_uint_eq(fixture_count(&got), 1);
+	ck_assert_uint_eq(tailbox__open_before(UINT64_MAX), 0);
+	/* Both slots are there for others. */
+	ck_assert_ptr_nonnull(tailbox_request_begin("/c", NULL));
+	ck_assert_ptr_nonnull(tailbox_request_begin("/d", NULL));
+	ck_assert_uint_eq(TAILBOX__GET(tailbox__recorder.tape.header
+	                                       ->slots_used), 2);
+}
+END_TEST
+
+START_TEST(a_recorder_that_is_off_can_be_closed)
+{
+	tailbox__recorder_set(false);
+	tailbox__recorder_close(false);
+	ck_assert(!tailbox__recorder_set(true));
+	ck_assert(!tailbox_is_recording());
+	ck_assert_ptr_null(tailbox_request_begin("/a", NULL));
+	fixture_close();
+	fixture_open(TAILBOX__TAPE_MIN);
+	ck_assert(tailbox_is_recording());
+	tailbox_request_finish(tailbox_request_begin("/a", NULL), NULL);
+}
+END_TEST
+
 START_TEST(open_requests_are_counted_for_a_disarm)
 {
 	tailbox_request a = tailbox_request_begin("/a", NULL), b;
@@ -488,6 +636,11 @@ int main(void)
 	tcase_add_test(t, durations_pack_and_never_shrink_upwards);
 	tcase_add_test(t, a_forked_child_writes_nothing);
 	tcase_add_test(t, off_means_no_request);
+	tcase_add_test(t, while_off_not_a_byte_of_the_tape_changes);
+	tcase_add_test(t, threads_keep_their_place_over_off_and_on);
+	tcase_add_test(t, a_thread_that_ends_while_off_leaves_its_place);
+	tcase_add_test(t, a_request_of_the_application_outlives_off);
+	tcase_add_test(t, a_recorder_that_is_off_can_be_closed);
 	tcase_add_test(t, open_requests_are_counted_for_a_disarm);
 	tcase_add_test(t, an_injected_clock_gives_exact_records);
 	tcase_add_test(t, a_traceparent_can_be_sent_on);
