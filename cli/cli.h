@@ -36,6 +36,8 @@ int cli__ls(const struct cli__command *self, int argc, char **argv);
 int cli__status(const struct cli__command *self, int argc, char **argv);
 int cli__arm(const struct cli__command *self, int argc, char **argv);
 int cli__disarm(const struct cli__command *self, int argc, char **argv);
+int cli__on(const struct cli__command *self, int argc, char **argv);
+int cli__off(const struct cli__command *self, int argc, char **argv);
 int cli__capture(const struct cli__command *self, int argc, char **argv);
 int cli__fetch(const struct cli__command *self, int argc, char **argv);
 int cli__validate(const struct cli__command *self, int argc, char **argv);

@@ -15,6 +15,7 @@ tailbox_SOURCES += \
 	cli/cmd_fetch.c \
 	cli/cmd_ls.c \
 	cli/cmd_status.c \
+	cli/cmd_switch.c \
 	cli/cmd_timeline.c \
 	cli/cmd_validate.c \
 	cli/from_tape.c \

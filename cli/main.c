@@ -56,6 +56,19 @@ const struct cli__command cli__commands[] = {
 	  "nothing is armed is no error.\n\n"
 	  "      --json     as JSON\n",
 	  cli__disarm },
+	{ "off", "[TARGET] [--json]",
+	  "Kill switch: the service goes on, nothing is recorded",
+	  TARGET_HELP
+	  "An armed window is closed and its artifact written; requests that\n"
+	  "are open are cut. It is off until it is switched on or the service\n"
+	  "starts again. What the tape holds stays.\n\n"
+	  "      --json     as JSON\n",
+	  cli__off },
+	{ "on", "[TARGET] [--json]", "Record again, after off",
+	  TARGET_HELP
+	  "\n"
+	  "      --json     as JSON\n",
+	  cli__on },
 	{ "capture", "TIME [TARGET] [options]",
 	  "Arm for TIME, wait, fetch the artifact, show its first screen",
 	  "TIME is 30s, 500ms, 2m.\n" TARGET_HELP

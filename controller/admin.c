@@ -75,6 +75,7 @@ static void know_thread(void)
 /* --- routes ------------------------------------------------------------ */
 
 static const char *const takes_format[] = { "format", NULL };
+static const char *const takes_recorder[] = { "format", "on", NULL };
 static const char *const takes_arm[] = {
 	"format", "mode", "duration", "note", "max_requests", "max_stages",
 	"max_queues", "max_inflight_snapshots", "max_runtime_snapshots",
@@ -102,6 +103,7 @@ static const struct route {
 	{ "/artifacts/", DELETE, tailbox__admin_delete, takes_format },
 	{ "/arm", POST, tailbox__admin_arm, takes_arm },
 	{ "/disarm", POST, tailbox__admin_disarm, takes_format },
+	{ "/recorder", POST, tailbox__admin_recorder, takes_recorder },
 	{ "/healthz", GET, tailbox__admin_health, takes_format },
 };
 

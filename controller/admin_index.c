@@ -24,6 +24,8 @@ static const struct {
 	{ "-X POST ", "arm?mode=light&duration=30s&format=text",
 	  "capture a window" },
 	{ "-X POST ", "disarm?format=text", "end it now" },
+	{ "-X POST ", "recorder?on=0&format=text",
+	  "kill switch: record nothing; on=1 records again" },
 	{ "--compressed ", "artifacts/1", "window 1 as Run JSON" },
 	{ "-OJ ", "artifacts/1.tailbox", "window 1 as a native file" },
 	{ "-X DELETE ", "artifacts/1", "delete it" },

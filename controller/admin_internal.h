@@ -167,6 +167,18 @@ enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q);
 
+enum MHD_Result tailbox__admin_recorder(struct tailbox__admin_request *q);
+
+/* --- admin_peer.c, admin_switch.c --------------------------------------- */
+
+#define TAILBOX__PEER_TEXT 96
+/* Who sent it: "unix uid 0 pid 7", "tcp 127.0.0.1:40000". */
+void tailbox__admin_peer(const struct tailbox__admin_request *q,
+                         char out[TAILBOX__PEER_TEXT]);
+/* Members of an object: who switched, when and how often. */
+void tailbox__admin_put_switch(struct tailbox__json *j,
+                               const struct tailbox__switch_status *s);
+
 /* --- admin_window.c ---------------------------------------------------- */
 
 /* Whether the controller runs; else the answer is sent. */

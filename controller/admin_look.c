@@ -51,6 +51,9 @@ int tailbox__look(struct tailbox__look *l)
 	l->r = tailbox__admin_reader();
 	if (l->r == NULL)
 		return tailbox__admin_facts->is_recorded ? -ENOMEM : -ENODATA;
+	/* What it says then is how things were when it was switched off. */
+	if (!tailbox__recorder_is_on())
+		return -ECANCELED;
 	l->slot_count = tailbox__reader_slots(l->r, &l->slots);
 	if (l->slot_count < 0)
 		return (int)l->slot_count;
@@ -69,12 +72,34 @@ uint64_t tailbox__look_us(const struct tailbox__look *l, uint64_t tick)
 	               : 0;
 }
 
+/* Switched off. That is no failure, and not the same as nothing there. */
+static enum MHD_Result nothing_seen(struct tailbox__admin_request *q)
+{
+	static const char why[] = "recording is switched off: what is under "
+	                          "way is not seen";
+	struct tailbox__text t = TAILBOX__TEXT_INIT;
+	struct tailbox__json j;
+
+	if (q->as_text) {
+		tailbox__text_add(&t, "%s\n", why);
+		return tailbox__admin_send_text(q, MHD_HTTP_OK, &t);
+	}
+	tailbox__json_init(&j, true);
+	tailbox__json_begin_object(&j);
+	tailbox__admin_put_u64(&j, "count", TAILBOX__NONE);
+	tailbox__admin_put_text(&j, "why_not", why);
+	tailbox__json_end_object(&j);
+	return tailbox__admin_send_json(q, MHD_HTTP_OK, &j);
+}
+
 enum MHD_Result tailbox__look_failed(struct tailbox__admin_request *q, int rc)
 {
 	if (rc == -ENODATA)
 		return tailbox__admin_error(q, MHD_HTTP_SERVICE_UNAVAILABLE,
 		                            "not_recorded", "%s",
 		                            tailbox__admin_facts->why_not);
+	if (rc == -ECANCELED)
+		return nothing_seen(q);
 	return tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
 	                            "tape_unreadable", "%s",
 	                            tailbox_strerror(rc));

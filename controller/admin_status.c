@@ -34,6 +34,7 @@ static void gather(struct tailbox__status *s)
 		s->host[0] = '\0';
 	s->uptime_ms = mono_ms() - s->facts->started_mono_ms;
 	s->is_on = s->facts->is_recorded && tailbox__recorder_is_on();
+	tailbox__switch_status(&s->flip);
 	s->has_numbers = s->has_window = s->facts->has_controller;
 	if (s->has_numbers)
 		tailbox__recorder_status(&s->rec);
@@ -92,12 +93,23 @@ const struct tailbox__status_number tailbox__status_latencies[] = {
 	{ NULL, NULL, 0 }
 };
 
+static bool is_present(const struct tailbox__status_number *n)
+{
+	const struct tailbox__status_number *p = tailbox__status_present;
+
+	for (; p->key != NULL; p++)
+		if (p == n)
+			return true;
+	return false;
+}
+
 uint64_t tailbox__status_value(const struct tailbox__status *s,
                                const struct tailbox__status_number *n)
 {
 	uint64_t v = TAILBOX__NONE;
 
-	if (s->has_numbers)
+	/* What is open now is seen only while it is recorded. */
+	if (s->has_numbers && (s->is_on || !is_present(n)))
 		memcpy(&v, (const char *)&s->rec + n->at, sizeof(v));
 	return v;
 }

@@ -18,6 +18,7 @@ struct tailbox__status {
 	char host[65];
 	uint64_t uptime_ms;
 	bool is_on;
+	struct tailbox__switch_status flip;
 	bool has_numbers; /* `rec`, from the controller */
 	struct tailbox__recorder_status rec;
 	bool has_window;

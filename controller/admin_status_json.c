@@ -42,6 +42,7 @@ static void put_service(struct tailbox__json *j,
 	put_object(j, "recorded");
 	tailbox__admin_put_bool(j, "on", s->is_on);
 	tailbox__admin_put_text(j, "why_not", tailbox__status_why_not(s));
+	tailbox__admin_put_switch(j, &s->flip);
 	tailbox__json_end_object(j);
 }
 

@@ -32,6 +32,20 @@ static void add_losses(struct tailbox__text *t, const struct tailbox__status *s)
 	tailbox__text_add(t, "\n");
 }
 
+static void add_switch(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	const struct tailbox__switch_status *f = &s->flip;
+	char at[TAILBOX__UNIT_TEXT];
+
+	if (f->count == 0)
+		return;
+	tailbox__text_add(t, "switched\t%s by %s at %s; %" PRIu64 " time%s in "
+	                     "all, %" PRIu64 " open requests cut\n",
+	                  f->is_on ? "on" : "off", f->by,
+	                  tailbox__text_time(at, f->at_ms), f->count,
+	                  f->count == 1 ? "" : "s", f->cut);
+}
+
 static void add_service(struct tailbox__text *t,
                         const struct tailbox__status *s)
 {
@@ -45,6 +59,7 @@ static void add_service(struct tailbox__text *t,
 	                  tailbox__text_time(at, f->started_ms));
 	tailbox__text_add(t, "recorded\t%s%s\n", s->is_on ? "yes" : "no: ",
 	                  s->is_on ? "" : tailbox__status_why_not(s));
+	add_switch(t, s);
 }
 
 static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
@@ -77,9 +92,14 @@ static void add_numbers(struct tailbox__text *t,
                         const struct tailbox__status_number *n)
 {
 	tailbox__text_add(t, "%s", what);
-	for (const char *gap = "\t"; n->key != NULL; n++, gap = ", ")
-		tailbox__text_add(t, "%s%" PRIu64 " %s", gap,
-		                  tailbox__status_value(s, n), n->words);
+	for (const char *gap = "\t"; n->key != NULL; n++, gap = ", ") {
+		const uint64_t v = tailbox__status_value(s, n);
+		if (v == TAILBOX__NONE)
+			tailbox__text_add(t, "%s- %s", gap, n->words);
+		else
+			tailbox__text_add(t, "%s%" PRIu64 " %s", gap, v,
+			                  n->words);
+	}
 	tailbox__text_add(t, "\n");
 }
 

@@ -207,6 +207,9 @@ enum MHD_Result tailbox__admin_arm(struct tailbox__admin_request *q)
 	if (!tailbox__admin_has_windows(q, &sent))
 		return sent;
 	rc = tailbox__arm(&a, &id, &err);
+	if (rc == -ECANCELED)
+		return tailbox__admin_error(q, MHD_HTTP_CONFLICT,
+		                            "recorder_off", "%s", err.text);
 	if (rc == -TAILBOX_ESTATE)
 		return tailbox__admin_error_id(
 		        q, MHD_HTTP_CONFLICT, "already_armed",

@@ -51,7 +51,7 @@ void tailbox__controller_stop(void);
 void tailbox__controller_in_child(void);
 
 /* Arm. *id: the window's number. 0, -TAILBOX_ESTATE (armed already; *id is
- * that window), -EINVAL, -errno; err says why. */
+ * that window), -ECANCELED (switched off), -EINVAL, -errno; err says why. */
 int tailbox__arm(const struct tailbox__activation *a, uint64_t *id,
                  struct tailbox__error *err);
 
@@ -103,6 +103,26 @@ struct tailbox__recorder_status {
 	uint64_t p50_us, p95_us, p99_us, max_us;
 };
 void tailbox__recorder_status(struct tailbox__recorder_status *out);
+
+/* --- switch.c: the kill switch ------------------------------------------ */
+
+struct tailbox__switch_status {
+	bool is_on;
+	uint64_t count; /* of changes, both ways, since the start */
+	uint64_t at_ms; /* wall, of the last one; NONE = there was none */
+	char by[96];    /* who made it: "unix uid 0 pid 7", "tcp ADDRESS" */
+	uint64_t cut;   /* requests that were open when it went off, in all */
+	uint64_t window; /* that the last change closed; 0 = none */
+};
+/* Off: no thread writes to the tape, sampler and follower sleep; an armed
+ * window ends with manual_disarm and the detail "recorder_off", what is open
+ * is cut: unfinished in that window, else without a record. On: as before.
+ * 1; 0 when it was so already; -EBUSY: on, while the window that off has
+ * closed is being written; -TAILBOX_ESTATE: no tape. Needs no controller. */
+int tailbox__switch(bool on, const char *by);
+void tailbox__switch_status(struct tailbox__switch_status *out);
+/* At a start. */
+void tailbox__switch_reset(void);
 
 /* --- the artifact folder ----------------------------------------------- */
 

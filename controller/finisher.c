@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/daemons.h"
+#include "core/recorder.h"
 #include "core/tailbox.h"
 #include "sampler/sampler.h"
 
@@ -81,8 +82,9 @@ static void finalize(void)
 		restore_sampler();
 	const int ret = tailbox__window_finish(&w, text, &err);
 	tailbox__lock();
-	/* At a stop there is no later try. */
-	const bool is_held = ret == -TAILBOX_ESTATE && !c->is_stopping;
+	/* At a stop there is no later try; while off no request ends. */
+	const bool is_held = ret == -TAILBOX_ESTATE && !c->is_stopping &&
+	                     tailbox__recorder_is_on();
 	tailbox__unlock();
 	if (!is_held) {
 		drop_spool();
@@ -152,7 +154,8 @@ static uint64_t work(void)
 		return wait;
 	const bool is_drained = !tailbox__window_open(w->from, w->until);
 	const bool is_late = now >= w->drain_ns && (!w->is_held || w->is_asked);
-	if (!is_drained && !is_late && !c->is_stopping)
+	if (!is_drained && !is_late && !c->is_stopping &&
+	    tailbox__recorder_is_on())
 		return DRAIN_POLL_NS;
 	finalize();
 	return 0;

@@ -8,6 +8,8 @@
  * the window and counted. The finisher makes one pass of its own, after the
  * last request of a window has ended.
  *
+ * While recording is off it sleeps, after one pass over what was written last.
+ *
  * Cost: `lock` twice and a few nanoseconds per record; doc/numbers.md.
  */
 #include "controller/internal.h"
@@ -111,6 +113,7 @@ static void *follow_thread(void *arg)
 	tailbox__own_thread(true);
 	tailbox__lock();
 	while (c->has_follower) {
+		const bool was_on = tailbox__recorder_is_on();
 		tailbox__unlock();
 		const uint64_t now = tailbox__mono_ns();
 		if (now - anchor_ns >= ANCHOR_NS) {
@@ -122,8 +125,10 @@ static void *follow_thread(void *arg)
 		c->follow_error = ret; /* this thread's own */
 		tailbox__lock();
 		c->follower_cpu_ns = cpu_ns();
-		if (c->has_follower)
+		if (c->has_follower && was_on)
 			tailbox__wait(&c->wake_follower, PASS_NS);
+		while (c->has_follower && !was_on && !tailbox__recorder_is_on())
+			pthread_cond_wait(&c->wake_follower, &c->lock);
 	}
 	tailbox__unlock();
 	tailbox__own_thread(false);

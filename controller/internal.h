@@ -212,6 +212,7 @@ struct tailbox__controller {
 	struct tailbox__rates rates;
 	uint64_t lost_blocks, follower_cpu_ns, follower_records;
 	int follow_error; /* of the last pass */
+	struct tailbox__switch_status flip; /* is_on: not kept here */
 };
 
 extern struct tailbox__controller tailbox__c;

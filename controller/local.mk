@@ -6,6 +6,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_load.c \
 	controller/admin_look.c \
 	controller/admin_params.c \
+	controller/admin_peer.c \
 	controller/admin_reply.c \
 	controller/admin_requests.c \
 	controller/admin_socket.c \
@@ -13,6 +14,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_status_json.c \
 	controller/admin_status_text.c \
 	controller/admin_stream.c \
+	controller/admin_switch.c \
 	controller/admin_text.c \
 	controller/admin_window.c \
 	controller/admin_workers.c \
@@ -25,6 +27,7 @@ libtailbox_all_la_SOURCES += \
 	controller/rates.c \
 	controller/spool.c \
 	controller/start.c \
+	controller/switch.c \
 	controller/window.c \
 	controller/abilities.h \
 	controller/admin.h \

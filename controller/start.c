@@ -454,6 +454,7 @@ static int start(const char *service, const struct tailbox_options *opts)
 		return dirfd;
 	}
 	choose_artifact_folder();
+	tailbox__switch_reset();
 	is_started = true;
 	rc = start_recorder(dirfd);
 	if (rc == 0) {

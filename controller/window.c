@@ -101,6 +101,11 @@ static int next_id(uint64_t *id, struct tailbox__error *err)
 	*id = c->next_id;
 	if (!c->is_started || c->is_stopping) {
 		ret = tailbox__fail(err, -TAILBOX_ESTATE, "not started");
+	} else if (!tailbox__recorder_is_on()) {
+		ret = tailbox__fail(err, -ECANCELED,
+		                    "recording is switched off%s%s: switch it "
+		                    "on first",
+		                    c->flip.by[0] ? " by " : "", c->flip.by);
 	} else if (c->window.state == TAILBOX__WINDOW_ACTIVE ||
 	           c->window.state == TAILBOX__WINDOW_CLOSING) {
 		*id = c->window.id;

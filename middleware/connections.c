@@ -307,6 +307,8 @@ static void closed(struct tailbox__conn *s)
 		tailbox__slot_give(t, s->slot);
 	else if (s->slot != NULL && s->epoch + 1 == epoch) /* off */
 		tailbox__slot_owe(s->slot);
+	if (!is_ours)
+		tailbox__suspend_forget(s);
 	s->slot = NULL;
 	s->step = TAILBOX__STEP_NONE;
 	atomic_store_explicit(&s->connection, NULL, memory_order_release);

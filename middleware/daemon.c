@@ -45,9 +45,10 @@ struct plain {
 	void *dh_cls;
 };
 
+/* Also while recording is switched off: it may be switched on. */
 static bool is_open(void)
 {
-	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
+	return tailbox__recorder.tape.header != NULL;
 }
 
 /* --- the list ---------------------------------------------------------- */

@@ -119,7 +119,7 @@ static NOINLINE bool is_lost_indeed(struct tailbox__conn *s)
 	if (t != NULL && t->epoch == s->epoch)
 		return false;
 	s->was_called = true;
-	s->step = TAILBOX__STEP_NONE;
+	tailbox__request_over(s, s->previous_end);
 	return true;
 }
 

@@ -304,7 +304,7 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 	uint64_t now, send;
 
 	if (t == NULL || t->epoch != s->epoch) {
-		s->step = TAILBOX__STEP_NONE;
+		tailbox__request_over(s, s->previous_end);
 		plain_completed(m, c, req_cls, toe);
 		return;
 	}

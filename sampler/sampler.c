@@ -13,6 +13,8 @@
  * held for decisions only, never while a sample is taken, so that
  * tailbox__sampler_set_interval() does not wait for a slow /proc.
  *
+ * Parked, by the kill switch, it waits without a deadline; its interval is kept.
+ *
  * The thread takes no signals: they are the application's.
  */
 #include "sampler/sampler.h"
@@ -28,6 +30,9 @@
 /* Enough for our frames many times over; a service that locks its memory
  * pays for the stack of each thread. */
 #define STACK_BYTES (256u * 1024u)
+/* A sample takes a tenth of a millisecond; more only on a machine in distress,
+ * and the kill switch does not wait for that. */
+#define PARK_NS 500000000u
 
 static struct {
 	pthread_mutex_t lock;
@@ -35,6 +40,8 @@ static struct {
 	pthread_t thread;
 	bool is_running;
 	bool must_stop;
+	bool is_parked;
+	bool is_taking; /* a sample is under way */
 	bool is_due; /* take a sample now, and begin a new grid */
 	uint32_t interval_ms;
 	struct tailbox__sampling *sampling;
@@ -70,7 +77,7 @@ static bool wait_for_tick(uint64_t *deadline_ns, uint64_t *late_us)
 	while (!sampler.must_stop) {
 		const uint64_t step = (uint64_t)sampler.interval_ms * 1000000u;
 
-		if (step == 0) {
+		if (step == 0 || sampler.is_parked) {
 			pthread_cond_wait(&sampler.changed, &sampler.lock);
 			continue;
 		}
@@ -103,6 +110,7 @@ static void *run(void *arg)
 	while (wait_for_tick(&deadline_ns, &late_us)) {
 		uint32_t interval_ms = sampler.interval_ms;
 
+		sampler.is_taking = true;
 		pthread_mutex_unlock(&sampler.lock);
 		bool is_recorded =
 		        tailbox__sample_take(sampling, interval_ms, late_us);
@@ -112,6 +120,9 @@ static void *run(void *arg)
 		atomic_fetch_add_explicit(&samples, is_recorded,
 		                          memory_order_relaxed);
 		pthread_mutex_lock(&sampler.lock);
+		sampler.is_taking = false;
+		/* For who parks it; nobody else waits here. */
+		pthread_cond_broadcast(&sampler.changed);
 	}
 	pthread_mutex_unlock(&sampler.lock);
 	tailbox__own_thread(false);
@@ -162,7 +173,7 @@ static int start(uint32_t interval_ms)
 	rc = create_condition();
 	if (rc != 0)
 		goto no_condition;
-	sampler.must_stop = false;
+	sampler.must_stop = sampler.is_parked = sampler.is_taking = false;
 	sampler.is_due = true;
 	sampler.interval_ms = interval_ms;
 	atomic_store_explicit(&cpu_ns, 0, memory_order_relaxed);
@@ -199,7 +210,7 @@ void tailbox__sampler_stop(void)
 	bool is_mine = sampler.is_running && !sampler.must_stop;
 	if (is_mine) {
 		sampler.must_stop = true;
-		pthread_cond_signal(&sampler.changed);
+		pthread_cond_broadcast(&sampler.changed);
 	}
 	pthread_mutex_unlock(&sampler.lock);
 	if (!is_mine)
@@ -221,8 +232,24 @@ void tailbox__sampler_set_interval(uint32_t interval_ms)
 	if (sampler.is_running) {
 		sampler.interval_ms = interval_ms;
 		sampler.is_due = true;
-		pthread_cond_signal(&sampler.changed);
+		pthread_cond_broadcast(&sampler.changed);
 	}
+	pthread_mutex_unlock(&sampler.lock);
+}
+
+void tailbox__sampler_park(bool is_parked)
+{
+	const uint64_t until = clock_ns(CLOCK_MONOTONIC) + PARK_NS;
+
+	pthread_mutex_lock(&sampler.lock);
+	if (sampler.is_running && sampler.is_parked != is_parked) {
+		sampler.is_parked = is_parked;
+		sampler.is_due = true;
+		pthread_cond_broadcast(&sampler.changed);
+	}
+	while (is_parked && sampler.is_running && sampler.is_taking &&
+	       clock_ns(CLOCK_MONOTONIC) < until)
+		wait_until(until);
 	pthread_mutex_unlock(&sampler.lock);
 }
 
@@ -246,7 +273,7 @@ void tailbox__sampler_in_child(void)
 	 * not there either. Its files are ours to close. */
 	sampler.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	sampler.is_running = false;
-	sampler.must_stop = false;
+	sampler.must_stop = sampler.is_parked = sampler.is_taking = false;
 	sampler.interval_ms = 0;
 	tailbox__sampling_destroy(sampler.sampling);
 	sampler.sampling = NULL;

@@ -8,6 +8,7 @@
 #ifndef TAILBOX_SAMPLER_SAMPLER_H
 #define TAILBOX_SAMPLER_SAMPLER_H 1
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Start the thread; one sample at once, then one per interval (ms). Needs an
@@ -19,6 +20,9 @@ void tailbox__sampler_stop(void);
  * thread. 0 = parked (no samples). */
 void tailbox__sampler_set_interval(uint32_t interval_ms);
 uint32_t tailbox__sampler_interval(void);
+/* Park: no samples and no wakeups; waits, not long, for one that is under
+ * way. Or go on, at the interval there is. Any thread. */
+void tailbox__sampler_park(bool is_parked);
 
 /* CPU time that the sampler used so far, and samples taken. */
 struct tailbox__sampler_cost {

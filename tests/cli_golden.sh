@@ -31,6 +31,8 @@ The black box of libmicrohttpd services: why are they slow?
   status     Show what a service does now: workers, open requests, losses
   arm        Open a capture window
   disarm     Close the window; its artifact is written
+  off        Kill switch: the service goes on, nothing is recorded
+  on         Record again, after off
   capture    Arm for TIME, wait, fetch the artifact, show its first screen
   fetch      Download an artifact
   validate   Check an artifact strictly

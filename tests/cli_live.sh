@@ -85,6 +85,29 @@ has out "saved shop-"
 has out "next  tailbox timeline shop-"
 wait $!
 
+# --- the kill switch ----------------------------------------------------------
+
+run 0 arm shop
+run 0 off shop
+has out "shop: recording is off"
+has out "is closed, its artifact is written"
+run 0 off shop
+has out "recording is off already"
+run 1 arm shop
+has err "switched off by unix uid $(id -u) pid"
+run 0 status shop
+has out "no: switched off"
+has out "what is under way is not seen"
+run 0 status --tape
+has out "OFF"
+get /
+# Until the window is written it stays off.
+until_ok "$tailbox" on shop
+run 0 on --json "$pid"
+has out '"changed": false'
+run 0 status shop
+has out " on by unix uid"
+
 # --- stopped, then killed -----------------------------------------------------
 
 get /report &

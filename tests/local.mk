@@ -78,6 +78,7 @@ e2e_tests += \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
 	tests/e2e_sampler \
+	tests/e2e_switch \
 	tests/e2e_window
 long_tests +=
 
