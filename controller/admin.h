@@ -16,7 +16,7 @@
 #include "core/error.h"
 
 #define TAILBOX__NOTES_MAX 16u
-#define TAILBOX__NOTE_TEXT 256u
+#define TAILBOX__NOTE_TEXT 512u
 
 /* What tailbox_start() found out: written before the server starts and not
  * changed while it runs. */
@@ -28,7 +28,7 @@ struct tailbox__admin_facts {
 	bool is_run_dir_of_service; /* goes away when the service stops */
 	bool is_recorded;         /* the tape is open */
 	bool has_controller, has_sampler;
-	char why_not[256];        /* when it is not recorded */
+	char why_not[TAILBOX__ERROR_TEXT]; /* when it is not recorded */
 	uint64_t started_ms;      /* wall */
 	uint64_t started_mono_ms;
 	/* Values that were replaced, parts that did not start. */

@@ -127,7 +127,7 @@ enum MHD_Result tailbox__admin_error(struct tailbox__admin_request *q,
                                      unsigned status, const char *code,
                                      const char *fmt, ...)
 {
-	char detail[512];
+	char detail[1024];
 	va_list args;
 
 	va_start(args, fmt);

@@ -83,7 +83,7 @@ struct tailbox__window_status {
 	uint32_t in_flight;
 	uint64_t spooled_requests, spooled_bytes;
 	bool limits_hit;
-	char last_error[240]; /* "" = none */
+	char last_error[TAILBOX__ERROR_TEXT]; /* "" = none */
 };
 void tailbox__window_status(struct tailbox__window_status *out);
 

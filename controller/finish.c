@@ -24,7 +24,7 @@
 
 /* All that was published, in the file; gives how much that is. */
 static int flush(const struct tailbox__window *w,
-                 struct tailbox__spool_counts *n)
+                 struct tailbox__spool_counts *n, struct tailbox__error *err)
 {
 	struct tailbox__controller *c = &tailbox__c;
 
@@ -35,6 +35,10 @@ static int flush(const struct tailbox__window *w,
 	ret = tailbox__spool_flush(w->spool);
 	*n = tailbox__spool_counts(w->spool);
 	pthread_mutex_unlock(&c->follow_lock);
+	if (ret < 0)
+		tailbox__fail(err, ret, "cannot write %s%s in %.400s: %s", w->name,
+		              TAILBOX__PART_SUFFIX, c->config.artifact_dir,
+		              tailbox_strerror(ret));
 	return ret;
 }
 
@@ -153,7 +157,7 @@ static int create(const struct tailbox__window *w,
 
 /* Slots first, then the tape. */
 static int feed(struct tailbox__assembly *a, const struct tailbox__window *w,
-                struct tailbox__reader *reader)
+                struct tailbox__reader *reader, struct tailbox__error *err)
 {
 	const struct tailbox__slot *slots;
 	struct tailbox__spool_counts n;
@@ -161,7 +165,7 @@ static int feed(struct tailbox__assembly *a, const struct tailbox__window *w,
 	const long count = tailbox__reader_slots(reader, &slots);
 	if (count < 0)
 		return (int)count;
-	int ret = flush(w, &n);
+	int ret = flush(w, &n, err);
 	if (ret == 0)
 		ret = tailbox__spool_feed(w->spool, n.bytes, a);
 	if (ret == 0)
@@ -186,7 +190,7 @@ static int assemble(const struct tailbox__window *w, bool is_live,
 		return ret;
 	ret = create(w, reader, is_live, &a);
 	if (ret == 0)
-		ret = feed(a, w, reader);
+		ret = feed(a, w, reader, err);
 	if (ret == 0)
 		ret = tailbox__assembly_finish(a, run, err);
 	tailbox__assembly_destroy(a);
@@ -213,14 +217,17 @@ static int place(const struct tailbox__window *w,
                  const struct tailbox__run *run, struct tailbox__error *err)
 {
 	char file[sizeof(w->name) + sizeof(TAILBOX__ARTIFACT_SUFFIX)];
-	const int dirfd =
-	        tailbox__folder_open(tailbox__c.config.artifact_dir, err);
+	struct tailbox__error why = TAILBOX__ERROR_INIT;
+	const char *folder = tailbox__c.config.artifact_dir;
+	const int dirfd = tailbox__folder_open(folder, err);
 
 	if (dirfd < 0)
 		return dirfd;
 	snprintf(file, sizeof(file), "%s%s", w->name, TAILBOX__ARTIFACT_SUFFIX);
-	const int ret = tailbox__artifact_place(run, dirfd, file, err);
+	const int ret = tailbox__artifact_place(run, dirfd, file, &why);
 	close(dirfd);
+	if (ret < 0)
+		tailbox__fail(err, ret, "%s in %.400s: %s", file, folder, why.text);
 	return ret;
 }
 

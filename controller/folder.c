@@ -61,7 +61,7 @@ int tailbox__folder_open(const char *path, struct tailbox__error *err)
 	if (fd >= 0)
 		return fd;
 	const int code = -errno;
-	return tailbox__fail(err, code, "cannot open artifact folder %s: %s",
+	return tailbox__fail(err, code, "cannot open artifact folder %.400s: %s",
 	                     path, tailbox_strerror(code));
 }
 
@@ -190,7 +190,7 @@ int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
 	}
 	close(dirfd);
 	if (fd < 0)
-		tailbox__fail(err, fd, "cannot create %s%s in %s: %s", name,
+		tailbox__fail(err, fd, "cannot create %s%s in %.400s: %s", name,
 		              TAILBOX__PART_SUFFIX, path,
 		              tailbox_strerror(fd));
 	return fd;

@@ -170,7 +170,7 @@ struct tailbox__window {
 	struct tailbox__spool_counts counts; /* as of the last batch */
 	struct tailbox__loss_counts before;
 	int error;
-	char last_error[240];
+	char last_error[TAILBOX__ERROR_TEXT];
 };
 
 /* Requests of [from, until) that are open or about to be. */

@@ -271,7 +271,7 @@ static int open_run_folder(struct tailbox__error *err)
 		fd = tailbox__run_folder(facts.run_dir, &why);
 		if (fd >= 0)
 			return fd;
-		note("%s cannot be used: %.200s", order[i].what, why.text);
+		note("%s cannot be used: %.400s", order[i].what, why.text);
 		if (err->code == 0)
 			*err = why;
 	}
@@ -379,7 +379,7 @@ static void start_admin(int dirfd)
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 
 	if (tailbox__admin_start(&facts, dirfd, &err) != 0)
-		note("no admin server: %.200s", err.text);
+		note("no admin server: %.400s", err.text);
 	else
 		say("admin socket %s", tailbox__admin_path());
 }

@@ -310,7 +310,8 @@ void tailbox__window_look(void)
 
 	if (w->counts.error && !w->last_error[0])
 		snprintf(w->last_error, sizeof(w->last_error),
-		         "cannot write the window's records: %s",
+		         "cannot write %s%s in %.400s: %s", w->name,
+		         TAILBOX__PART_SUFFIX, tailbox__c.config.artifact_dir,
 		         tailbox_strerror(w->counts.error));
 	if (w->activation.policy != TAILBOX__POLICY_SEAL ||
 	    w->state != TAILBOX__WINDOW_ACTIVE)

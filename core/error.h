@@ -10,10 +10,14 @@
 
 #include <stdint.h>
 
+/* Room for two names: with less, the reason, which comes last, is cut off. */
+#define TAILBOX__ERROR_TEXT 800u
+
 struct tailbox__error {
 	int code;        /* negative; 0 = none yet */
 	uint64_t offset; /* byte offset in the input, UINT64_MAX = not known */
-	char text[240];  /* what, where and why, without the file's name */
+	/* What, where and why; without the name of a file that was read. */
+	char text[TAILBOX__ERROR_TEXT];
 };
 
 #define TAILBOX__ERROR_INIT { 0, UINT64_MAX, "" }

@@ -121,19 +121,34 @@ static int take_lock(int fd)
 	return fcntl(fd, F_SETLK, &lock) == 0 ? 0 : -errno;
 }
 
+/* Whether a living process writes into it: -EBUSY. What is no file, a link or
+ * a folder that somebody put there, is not opened. */
+static int check_free(int dirfd, const char *name)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = take_lock(fd);
+	close(fd);
+	return rc != 0 ? -EBUSY : 0;
+}
+
 /* A tape of this name that is there already was left by a dead process that
  * had our pid: what it recorded is evidence, so it is moved aside. */
 static int move_aside(int dirfd, const char *name)
 {
 	char other[NAME_MAX + 1];
-	int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC), rc;
+	int rc = check_free(dirfd, name);
 
-	if (fd < 0)
-		return -errno;
-	rc = take_lock(fd);
-	close(fd);
 	if (rc != 0)
-		return -EBUSY;
+		return rc;
 	for (int i = 1; i < 1000; i++) {
 		snprintf(other, sizeof(other), "%.*s.%d.tape",
 		         (int)(strlen(name) - 5), name, i);
@@ -154,8 +169,11 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 	if (t->fd < 0 && errno == EEXIST) {
 		rc = move_aside(dirfd, name);
 		if (rc != 0)
-			return tailbox__fail(err, rc, "tape %s is in use",
-			                     t->path);
+			return tailbox__fail(
+			        err, rc, "%s is there and %s: %s", t->path,
+			        rc == -EBUSY ? "another process records in it"
+			                     : "cannot be moved aside",
+			        tailbox_strerror(rc));
 		t->fd = openat(dirfd, name, flags, 0600);
 	}
 	if (t->fd < 0)

@@ -444,7 +444,7 @@ START_TEST(a_full_disk_loses_the_window_and_nothing_else)
 	wait_for("is lost");
 	setrlimit(RLIMIT_FSIZE, &before);
 	ck_assert_int_eq(window().state, TAILBOX__WINDOW_FAILED);
-	ck_assert_ptr_nonnull(strstr(window().last_error, "window"));
+	ck_assert_ptr_nonnull(strstr(window().last_error, ".part in "));
 	ck_assert(tailbox_is_recording());
 	arm(NULL);
 	requests(1);
