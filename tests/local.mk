@@ -116,3 +116,10 @@ TESTS += $(command_tests) $(e2e_tests)
 LONG_TESTS += $(long_tests)
 endif
 endif
+
+# What tests/faults/run needs; it runs from tests/run.sh.
+check_PROGRAMS += tests/faults/clients tests/faults/service
+tests_faults_clients_LDADD =
+tests_faults_service_LDADD = libtailbox.la $(MHD_LIBS)
+tests_faults_service_LDFLAGS = -no-install
+EXTRA_DIST += tests/faults

@@ -5,6 +5,7 @@
 #
 #     tests/run.sh            build, every test, a smoke run of the benchmarks
 #     tests/run.sh --full     and clang, ASan+UBSan, TSan, distcheck, install
+#     tests/run.sh faults     build; faults and wrong input, a line for each
 #
 # Writes into _build/ of this tree only, and temporary folders that it removes.
 # The last line is "N passed, N failed"; the exit status is 1 if any failed.
@@ -13,16 +14,18 @@ LC_ALL=C
 export LC_ALL
 
 usage() {
-	echo "usage: tests/run.sh [--full]" >&2
+	echo "usage: tests/run.sh [--full] [faults]" >&2
 	exit 2
 }
 
 full=no
+only=
 for arg; do
 	case $arg in
 	--full) full=yes ;;
+	faults) only=$arg ;;
 	-h | --help)
-		sed -n '3,10s/^# \{0,1\}//p' "$0"
+		sed -n '3,11s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*) usage ;;
@@ -175,6 +178,18 @@ suite() {
 	done
 }
 
+# faults BUILD: a line and a unit for each (tests/faults/run).
+faults() {
+	log=$logs/$1-faults.log
+	say "Faults"
+	top_srcdir=$src top_builddir=$top/_build/$1 $wrap "$src/tests/faults/run" \
+		2>&1 </dev/null | tee "$log"
+	passed=$((passed + $(grep -c '^ok ' "$log" || :)))
+	failed=$((failed + $(grep -c '^FAIL ' "$log" || :)))
+	skipped=$skipped$(sed -n 's/^SKIP /\n  fault:/p' "$log")
+	grep -q '^faults: ' "$log" || fail_unit "the faults did not come to their end"
+}
+
 # smoke ARGUMENTS...: a benchmark runs to its verdict. Whatever that is: so few
 # counts, beside whatever else runs here, say nothing.
 smoke() {
@@ -247,8 +262,16 @@ if ! step "build" build main --enable-werror; then
 	exit 1
 fi
 
+if test -n "$only"; then
+	"$only" main
+	echo "$passed passed, $failed failed"
+	test "$failed" -eq 0
+	exit
+fi
+
 say "Tests"
 suite main
+faults main
 step "bench record" smoke record || :
 step "bench mhd" smoke mhd 4 || :
 step "demo" demo/run.sh || :
