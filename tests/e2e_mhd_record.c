@@ -222,11 +222,14 @@ static uint32_t last_number(void)
 	return last;
 }
 
+/* Of a connection, in seconds: long, but for tests of it. */
+static unsigned time_limit;
+
 static void serve_on(int mode, int listen_fd)
 {
 	struct MHD_OptionItem ops[] = {
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)&on_completed, NULL },
-		{ MHD_OPTION_CONNECTION_TIMEOUT, 1, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)time_limit, NULL },
 		{ MHD_OPTION_THREAD_POOL_SIZE, mode == POOL ? 2 : 0, NULL },
 		{ MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL },
 		{ MHD_OPTION_END, 0, NULL },
@@ -498,6 +501,48 @@ START_TEST(one_connection_is_one_number)
 }
 END_TEST
 
+/* More than a thread remembers, so that it forgets and finds them again. */
+START_TEST(connections_in_turn)
+{
+	enum { CONNECTIONS = 200, TURNS = 3 };
+	const size_t kind = TAILBOX__BLOCK_REQUESTS;
+	static int fds[CONNECTIONS];
+	static unsigned requests[CONNECTIONS + 1];
+	struct e2e_bytes b;
+
+	serve(_i);
+	for (int i = 0; i < CONNECTIONS; i++)
+		fds[i] = e2e_connect(server.port);
+	for (int turn = 0; turn < TURNS; turn++) {
+		for (int i = 0; i < CONNECTIONS; i++) {
+			e2e_send(fds[i], "GET /hello HTTP/1.1\r\n"
+			                 "Host: x\r\n\r\n");
+			b = e2e_read_reply(fds[i], false);
+			free(b.text);
+		}
+	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(fds[i]);
+	stop();
+	look();
+	memset(requests, 0, sizeof(requests));
+	for (size_t at = 0; at < got.len[kind]; at += 64) {
+		struct tailbox__rec_request r;
+		memcpy(&r, got.bytes[kind] + at, 64);
+		if (r.type != TAILBOX__REC_REQUEST)
+			continue;
+		ck_assert_uint_ge(r.connection, 1);
+		ck_assert_uint_le(r.connection, CONNECTIONS);
+		requests[r.connection]++;
+	}
+	for (int i = 1; i <= CONNECTIONS; i++)
+		ck_assert_msg(requests[i] == TURNS,
+		              "connection %d: %u requests; %llu lost", i,
+		              requests[i],
+		              (unsigned long long)SUM_OF(lost_requests));
+}
+END_TEST
+
 /* Is there a request in phase *cls? */
 static bool has_open(void *cls)
 {
@@ -755,6 +800,7 @@ START_TEST(a_client_that_goes_away_in_the_body)
 {
 	int fd;
 
+	time_limit = 1;
 	serve(_i);
 	fd = e2e_connect(server.port);
 	e2e_send(fd, "POST /up HTTP/1.1\r\nContent-Length: 10\r\n" CLOSE
@@ -789,6 +835,7 @@ START_TEST(time_limits)
 {
 	int fd;
 
+	time_limit = 1;
 	serve(_i);
 	fd = e2e_connect(server.port);
 	e2e_send(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n");
@@ -935,6 +982,7 @@ END_TEST
 
 START_TEST(a_spinning_handler_is_one_record)
 {
+	time_limit = 1;
 	serve(_i);
 	exchange(GET("/spin"));
 	want(1);
@@ -1215,6 +1263,7 @@ static void before(void)
 	sem_init(&entered, 0, 0);
 	sem_init(&let_go, 0, 0);
 	atomic_store(&completions, 0);
+	time_limit = 60;
 	fixture_open((uint64_t)4 << 20);
 	ck_assert_int_eq(tailbox__reader_open_fd(tailbox__recorder.tape.fd,
 	                                         &reader, &err), 0);
@@ -1245,6 +1294,7 @@ int main(void)
 	tcase_add_checked_fixture(some, before, after);
 	tcase_add_loop_test(every, every_request_once, 0, MODES);
 	tcase_add_loop_test(every, one_connection_is_one_number, 0, MODES);
+	tcase_add_loop_test(every, connections_in_turn, 0, MODES);
 	tcase_add_loop_test(every, a_slow_handler_is_handler_time, 0, MODES);
 	tcase_add_loop_test(every, split_headers_are_header_time, 0, MODES);
 	tcase_add_loop_test(every, a_slow_upload_is_body_time, 0, MODES);
