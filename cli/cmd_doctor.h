@@ -34,6 +34,7 @@ struct cli__patient {
 	pid_t pid;       /* as we see it; 0 = not from here, or gone */
 	char word[CLI__PATH_MAX];    /* how to name it in a command */
 	char run_dir[CLI__PATH_MAX]; /* "" = none */
+	bool is_of_unit;             /* it goes when the service stops */
 	struct cli__http http;       /* of /status */
 	bool has_asked;
 	uint64_t answer_us;

@@ -121,6 +121,7 @@ static bool choose_run_folder(struct cli__patient *p, bool *is_there,
 		size_t len = strlen(refused);
 		if (!p->run_dir[0])
 			continue;
+		p->is_of_unit = i == 1; /* $RUNTIME_DIRECTORY */
 		if (can_be_run_folder(p->run_dir, is_there, why))
 			return true;
 		snprintf(refused + len, 512 - len, "%s%.140s: %.100s",
@@ -137,6 +138,9 @@ static const char *survives(const struct cli__patient *p, long type)
 
 	if (told)
 		return told;
+	if (p->is_of_unit)
+		return "a killed process; not the end of the service, which "
+		       "removes its runtime folder";
 	return is_memory(type)
 	               ? "a killed process and a restart; not a reboot"
 	               : "a killed process, a restart and a reboot";

@@ -150,7 +150,8 @@ bool cli__check_tape_size(struct cli__patient *p, struct cli__finding *f)
 	} else if (size < TAILBOX__TAPE_DEFAULT) {
 		f->health = CLI__DEGRADED;
 		snprintf(f->found + len, sizeof(f->found) - len,
-		         "; 16.8 MB where there is room");
+		         "; %s where there is room",
+		         tailbox__show_bytes(a, TAILBOX__TAPE_DEFAULT));
 	} else if (!real.is_known) {
 		f->health = CLI__DEGRADED;
 		cli__mend(f, "mount /sys read-only, or set the tape's size by "

@@ -193,4 +193,51 @@ until_ok sh -c "'$deny' --root '$root' /bin/tailbox fetch shop#1 -o /tmp/one"
 run 0 validate "$root/tmp/one"
 has out "valid: 3 requests"
 finish
+
+# --- memory limits ------------------------------------------------------------
+
+# with_limits SCRIPT: run the script, then doctor, with an empty folder in
+# place of the cgroups, in which the script puts limits.
+with_limits() {
+	unshare -m sh -euc "
+		mount --make-rprivate /
+		mount -t tmpfs -o mode=700 none '$d/run'
+		mount -t tmpfs none /sys/fs/cgroup
+		cd /sys/fs/cgroup
+		$1
+		TAILBOX_DIR='$d/run' exec '$tailbox' doctor" \
+		>"$d/out" 2>"$d/err" || { cat "$d/out" "$d/err"; fail "$1"; }
+	show="tailbox doctor with $1"
+	checks=$((checks + 1))
+}
+
+if ! unshare -m mount --make-rprivate / 2>"$d/err" ||
+	! test -d /sys/fs/cgroup; then
+	echo "$me: NOT TESTED: memory limits: $(cat "$d/err")"
+	done_well
+	exit 0
+fi
+with_limits 'echo 67108864 >memory.max' # 1/32 of it is 2 MiB
+finds degraded "tape size" "2.0 MB by default"
+finds degraded "tape size" "memory limit 67.1 MB (cgroup v2)"
+with_limits 'mkdir memory; echo 134217728 >memory/memory.limit_in_bytes'
+finds degraded "tape size" "4.1 MB by default"
+finds degraded "tape size" "memory limit 134.2 MB (cgroup v1)"
+with_limits 'echo max >memory.max'
+finds ok "tape size" "memory limit none"
+with_limits 'mkdir memory; echo 9223372036854771712 >memory/memory.limit_in_bytes'
+finds ok "tape size" "memory limit none"
+with_limits ':'
+finds degraded "tape size" "memory limit not known"
+# Deeper down, where a service does not see it: 16 MiB of 100.
+below=$(sed -n 's/^[0-9]*:[^:]*memory[^:]*:\(.*\)/\1/p; s/^0::\(.*\)/\1/p' \
+	/proc/self/cgroup | grep -v '^/$' | head -n 1)
+if test -n "$below"; then
+	with_limits "echo max >memory.max; mkdir -p 'memory$below' '.$below'
+		echo 104857600 >'memory$below/memory.limit_in_bytes'
+		echo 104857600 >'.$below/memory.max'"
+	finds degraded "tape size" "16.7 MB by default"
+	finds degraded "tape size" "104.8 MB"
+	finds degraded "tape size" "more than 1/8"
+fi
 done_well
