@@ -72,6 +72,7 @@ command_tests += \
 # End to end, over real sockets; those called e2e_long_* in `make check-long`.
 e2e_tests += \
 	tests/e2e_admin \
+	tests/e2e_doctor \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
 	tests/e2e_mhd_ingress \

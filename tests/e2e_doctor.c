@@ -1,0 +1,267 @@
+/* tests/e2e_doctor.c - `tailbox doctor` on states that a healthy service does
+ * not reach by itself.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The service is this process; the doctor is the command, which reaches it
+ * from outside, as it does any other.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "controller/admin.h"
+#include "core/daemons.h"
+#include "core/recorder.h"
+
+static char dir[64];
+static char report[65536];
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *where)
+{
+	(void)st, (void)type, (void)where;
+	return remove(path);
+}
+
+static void setup(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/tailbox-doctor-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(setenv("TAILBOX_DIR", dir, 1), 0);
+	unsetenv("RUNTIME_DIRECTORY");
+	unsetenv("TAILBOX_ARTIFACTS");
+	unsetenv("STATE_DIRECTORY");
+	unsetenv("TAILBOX");
+	ck_assert_int_eq(tailbox_start("patient", NULL), 0);
+}
+
+static void teardown(void)
+{
+	tailbox_stop();
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Run the command on target; the report is in `report`. Its exit status. */
+static int doctor(const char *target)
+{
+	const char *build = getenv("top_builddir");
+	char line[768];
+	int status;
+	size_t n;
+	FILE *in;
+
+	snprintf(line, sizeof(line), "%s/tailbox doctor '%s' 2>&1",
+	         build ? build : ".", target);
+	in = popen(line, "r");
+	ck_assert_ptr_nonnull(in);
+	n = fread(report, 1, sizeof(report) - 1, in);
+	report[n] = '\0';
+	status = pclose(in);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* The line of a check has the state and the text. */
+static void finds(const char *state, const char *check, const char *text)
+{
+	char start[64];
+	const char *at, *end, *found;
+
+	snprintf(start, sizeof(start), "  %-9s %-13s ", state, check);
+	at = strstr(report, start);
+	ck_assert_msg(at != NULL, "no line \"%s\" in:\n%s", start, report);
+	end = strchr(at, '\n');
+	found = strstr(at, text);
+	ck_assert_msg(found != NULL && end != NULL && found < end,
+	              "no \"%s\" in the line \"%s\" of:\n%s", text, start,
+	              report);
+}
+
+START_TEST(daemons_that_are_not_recorded_are_named)
+{
+	struct tailbox__daemon seen = { .listen_fd = -1, .port = 80,
+		                        .workers = 1, .is_recorded = true };
+	struct tailbox__daemon not = { .listen_fd = -1, .port = 8081 };
+
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "daemons", "0 seen");
+	finds("degraded", "daemons", "mend: start daemons by");
+	ck_assert_int_eq(tailbox__daemon_add(&seen), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "daemons", "1 seen, 1 recorded");
+	snprintf(not.note, sizeof(not.note), "option 99 is not known");
+	ck_assert_int_eq(tailbox__daemon_add(&not), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "daemons", "2 seen, 1 recorded");
+	finds("degraded", "daemons", "(port 8081) is not: option 99 is not "
+	                             "known");
+	tailbox__daemon_remove(seen.number);
+	tailbox__daemon_remove(not.number);
+}
+END_TEST
+
+START_TEST(switched_off_is_degraded)
+{
+	tailbox__recorder_set(false);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "recording", "off: ");
+	finds("degraded", "recording", "mend: tailbox on ");
+	tailbox__recorder_set(true);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "recording", "requests begun");
+}
+END_TEST
+
+START_TEST(losses_are_told_by_kind)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "losses", "none");
+	TAILBOX__SET(h->losses[TAILBOX__LOSS_NAMES], 7);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "losses", "7 names");
+}
+END_TEST
+
+START_TEST(connections_beyond_the_limit_on_files_are_told)
+{
+	struct tailbox__daemon d = { .listen_fd = -1, .is_recorded = true,
+		                     .connection_limit = 100000000 };
+
+	ck_assert_int_eq(tailbox__daemon_add(&d), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "limits", "for at most 100000000 connections");
+	tailbox__daemon_remove(d.number);
+}
+END_TEST
+
+/* What a setting was replaced by is said as long as the service runs. */
+START_TEST(notes_of_the_start_are_told)
+{
+	struct tailbox_options o;
+
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	tailbox_stop();
+	tailbox_options_init(&o);
+	o.tape_bytes = 3;
+	ck_assert_int_eq(tailbox_start("patient", &o), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "notes", "tape_bytes 3 is not");
+}
+END_TEST
+
+/* --- not this process's own -------------------------------------------- */
+
+static void copy_tape(const char *to)
+{
+	size_t size = tailbox__recorder.tape.file_bytes;
+	char *text = malloc(size);
+	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	ck_assert(text != NULL && fd >= 0);
+	ck_assert_int_eq(pread(tailbox__recorder.tape.fd, text, size, 0),
+	                 (ssize_t)size);
+	ck_assert_int_eq(write(fd, text, size), (ssize_t)size);
+	close(fd);
+	free(text);
+}
+
+static void patch(const char *path, size_t at, const void *bytes, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, bytes, n, (off_t)at), (ssize_t)n);
+	close(fd);
+}
+
+START_TEST(another_version_is_told)
+{
+	static const char old[16] = "0.0.1";
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/old.1.tape", dir);
+	copy_tape(path);
+	ck_assert_int_eq(doctor(path), 1); /* its process is gone */
+	finds("fail", "process", "ended without closing its tape");
+	finds("ok", "versions", "tape format 1 of 1");
+	patch(path, offsetof(struct tailbox__tape_header, tailbox_version),
+	      old, sizeof(old));
+	ck_assert_int_eq(doctor(path), 1);
+	finds("degraded", "versions", "library 0.0.1, command ");
+}
+END_TEST
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(listen(fd, 4), 0);
+	return fd;
+}
+
+/* A socket that takes connections and never answers; then one whose tape is
+ * of another format. */
+START_TEST(a_deaf_socket_fails)
+{
+	char path[100], tape[100];
+	const uint32_t version = 99;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/deaf.%ld.sock", dir, (long)getpid());
+	snprintf(tape, sizeof(tape), "%s/deaf.%ld.tape", dir, (long)getpid());
+	fd = listen_at(path);
+	ck_assert_int_eq(doctor("deaf"), 1);
+	finds("fail", "admin socket", "does not answer: no answer in time");
+	finds("fail", "admin socket", "mend: if the process hangs");
+	ck_assert_ptr_nonnull(strstr(report, "checks failed\n"));
+	close(fd);
+	copy_tape(tape);
+	patch(tape, offsetof(struct tailbox__tape_header, version), &version,
+	      sizeof(version));
+	ck_assert_int_eq(doctor("deaf"), 1);
+	finds("fail", "versions", "there is a tape, and this command");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("doctor");
+	TCase *t = tcase_create("doctor");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, daemons_that_are_not_recorded_are_named);
+	tcase_add_test(t, switched_off_is_degraded);
+	tcase_add_test(t, losses_are_told_by_kind);
+	tcase_add_test(t, connections_beyond_the_limit_on_files_are_told);
+	tcase_add_test(t, notes_of_the_start_are_told);
+	tcase_add_test(t, another_version_is_told);
+	tcase_add_test(t, a_deaf_socket_fails);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
