@@ -191,6 +191,11 @@ static void admit(struct cli__patient *p, const struct cli__service *s,
 	if (s->tape[0])
 		(void)tailbox__reader_open(s->tape, &p->reader, &p->tape_error);
 	ask(p);
+	/* A socket that was carried here, by ssh or a shared folder. */
+	const char *tape = tailbox__tree_text(
+	        tailbox__tree_member(p->status, "tape"), "path");
+	p->is_elsewhere = !p->reader && !s->is_unreadable &&
+	                  (tape || !s->pid);
 }
 
 static void discharge(struct cli__patient *p)

@@ -35,6 +35,7 @@ struct cli__patient {
 	char word[CLI__PATH_MAX];    /* how to name it in a command */
 	char run_dir[CLI__PATH_MAX]; /* "" = none */
 	bool is_of_unit;             /* it goes when the service stops */
+	bool is_elsewhere;           /* its files are not where we see them */
 	struct cli__http http;       /* of /status */
 	bool has_asked;
 	uint64_t answer_us;

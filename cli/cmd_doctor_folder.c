@@ -155,7 +155,7 @@ bool cli__check_run_folder(struct cli__patient *p, struct cli__finding *f)
 	struct statfs fs;
 	struct stat st;
 
-	if (p->service && !cli__is_alive(p->service))
+	if (p->service && (!cli__is_alive(p->service) || p->is_elsewhere))
 		return false;
 	if (!p->service && !choose_run_folder(p, &is_there, refused))
 		return cli__found(f, CLI__FAILED,
@@ -233,7 +233,8 @@ bool cli__check_fallocate(struct cli__patient *p, struct cli__finding *f)
 	char at[CLI__PATH_MAX], took[TAILBOX__SHOW_ROOM];
 	int fd, error;
 
-	if (!p->run_dir[0] || (p->service && !cli__is_alive(p->service)))
+	if (!p->run_dir[0] || p->is_elsewhere ||
+	    (p->service && !cli__is_alive(p->service)))
 		return false;
 	present_part(p->run_dir, at, sizeof(at));
 	fd = nameless(at);
@@ -334,6 +335,13 @@ bool cli__check_artifacts(struct cli__patient *p, struct cli__finding *f)
 		return false;
 	if (p->service)
 		shown = tailbox__tree_text(p->status, "artifact_folder");
+	if (p->is_elsewhere) {
+		cli__mend(f, "see %.200s where the service runs", shown);
+		return cli__found(f, last ? CLI__DEGRADED : CLI__HEALTHY,
+		                  "%.200s, not seen from here%s%.200s", shown,
+		                  last ? "; the last window: " : "",
+		                  last ? last : "");
+	}
 	present_part(path, at, sizeof(at));
 	size_t count = count_artifacts(path, &bytes);
 	if (statvfs(at, &room) != 0)

@@ -93,6 +93,7 @@ bool cli__check_recording(struct cli__patient *p, struct cli__finding *f)
 {
 	tailbox__tree *rec = tailbox__tree_member(p->status, "recorded");
 	const char *why = tailbox__tree_text(rec, "why_not");
+	char since[TAILBOX__SHOW_ROOM];
 
 	if (!p->status)
 		return false;
@@ -106,9 +107,16 @@ bool cli__check_recording(struct cli__patient *p, struct cli__finding *f)
 	/* With a tape it was switched off; without one it could not. */
 	if (tailbox__tree_text(tailbox__tree_member(p->status, "tape"),
 	                       "path")) {
+		uint64_t at = tailbox__tree_number(rec, "switched_at_unix_ms",
+		                                   0);
+		const char *by = tailbox__tree_text(rec, "switched_by");
 		cli__mend(f, "tailbox on %s", p->word);
-		return cli__found(f, CLI__DEGRADED, "off: %s",
-		                  why ? why : "no reason given");
+		return cli__found(f, CLI__DEGRADED, "off: %s%s%.100s%s%s%s",
+		                  why ? why : "no reason given",
+		                  by ? ", by " : "", by ? by : "",
+		                  at ? ", " : "",
+		                  at ? tailbox__show_utc(since, at) : "",
+		                  at ? " UTC" : "");
 	}
 	cli__mend(f, "see the run folder, then start the service again");
 	return cli__found(f, CLI__FAILED, "not recorded: %s",
@@ -256,6 +264,9 @@ bool cli__check_threads(struct cli__patient *p, struct cli__finding *f)
 	if (tailbox__reader_refresh(p->reader) == 0)
 		sign = TAILBOX__GET(
 		        tailbox__reader_header(p->reader)->now_mono_ns);
+	if (!TAILBOX__GET(tailbox__reader_header(p->reader)->recorder_on))
+		return cli__found(f, CLI__HEALTHY, "sampler and follower sleep "
+		                                   "while recording is off");
 	if (sign < now)
 		is_old = now - sign > ANCHOR_OLD_NS;
 	/* What it wrote is better evidence than its name, which another thread

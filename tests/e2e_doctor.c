@@ -23,6 +23,7 @@
 #include <tailbox.h>
 
 #include "controller/admin.h"
+#include "controller/controller.h"
 #include "core/daemons.h"
 #include "core/recorder.h"
 
@@ -115,13 +116,16 @@ END_TEST
 
 START_TEST(switched_off_is_degraded)
 {
-	tailbox__recorder_set(false);
+	ck_assert_int_eq(tailbox__switch(false, "the night shift"), 1);
 	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
 	finds("degraded", "recording", "off: ");
+	finds("degraded", "recording", "by the night shift, ");
 	finds("degraded", "recording", "mend: tailbox on ");
-	tailbox__recorder_set(true);
+	finds("ok", "threads", "sleep while recording is off");
+	ck_assert_int_eq(tailbox__switch(true, "the day shift"), 1);
 	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
 	finds("ok", "recording", "requests begun");
+	finds("ok", "threads", "sampler runs");
 }
 END_TEST
 
@@ -242,6 +246,23 @@ START_TEST(a_deaf_socket_fails)
 }
 END_TEST
 
+/* The socket under another name, with no tape beside it: as ssh carries it. */
+START_TEST(a_socket_alone_tells_what_it_can)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/carried", dir);
+	ck_assert_int_eq(link(tailbox__admin_path(), path), 0);
+	ck_assert_int_eq(doctor(path), 0);
+	finds("ok", "recording", "requests begun");
+	finds("ok", "artifacts", "not seen from here");
+	finds("ok", "versions", "library ");
+	ck_assert_ptr_null(strstr(report, " run folder "));
+	ck_assert_ptr_null(strstr(report, " fallocate "));
+	ck_assert_ptr_null(strstr(report, " threads "));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("doctor");
@@ -258,6 +279,7 @@ int main(void)
 	tcase_add_test(t, notes_of_the_start_are_told);
 	tcase_add_test(t, another_version_is_told);
 	tcase_add_test(t, a_deaf_socket_fails);
+	tcase_add_test(t, a_socket_alone_tells_what_it_can);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
