@@ -311,6 +311,22 @@ bool cli__check_losses(struct cli__patient *p, struct cli__finding *f)
 	                  sum + blocks ? kinds + 2 : "none", s->begun);
 }
 
+/* Why the tape beside the socket is of no use. Static storage. */
+static const char *why_unreadable(const struct cli__service *s)
+{
+	static struct tailbox__error err;
+	struct tailbox__reader *r = NULL;
+	char path[CLI__PATH_MAX];
+	size_t len = strlen(s->sock);
+
+	err = (struct tailbox__error)TAILBOX__ERROR_INIT;
+	snprintf(path, sizeof(path), "%.*s.tape", len > 5 ? (int)len - 5 : 0,
+	         s->sock);
+	(void)tailbox__reader_open(path, &r, &err);
+	tailbox__reader_close(r); /* mended meanwhile */
+	return err.code ? err.text : "it could not be read a moment ago";
+}
+
 bool cli__check_versions(struct cli__patient *p, struct cli__finding *f)
 {
 	const char *theirs = tailbox__tree_text(p->status, "version");
@@ -322,9 +338,8 @@ bool cli__check_versions(struct cli__patient *p, struct cli__finding *f)
 	if (p->service->is_unreadable)
 		return cli__found(f, CLI__FAILED,
 		                  "there is a tape, and this command, %s, "
-		                  "cannot read it: it is of another version, "
-		                  "another user's, or damaged",
-		                  ours);
+		                  "cannot read it: %s",
+		                  ours, why_unreadable(p->service));
 	if (!theirs && p->reader)
 		theirs = tailbox__reader_header(p->reader)->tailbox_version;
 	if (!theirs)

@@ -243,6 +243,7 @@ START_TEST(a_deaf_socket_fails)
 	      sizeof(version));
 	ck_assert_int_eq(doctor("deaf"), 1);
 	finds("fail", "versions", "there is a tape, and this command");
+	finds("fail", "versions", "tape version 99, this program reads 1");
 }
 END_TEST
 
