@@ -7,9 +7,9 @@
  * its connections used up there was none, where this one took 0.2 ms.
  *
  * Polling, not select(): descriptors of a busy service go beyond 1023. One
- * thread, on which everything in admin_*.c runs but for the loading of
- * artifacts (admin_load.c), so nothing here is locked.
- * All signals are blocked in it, or a handler of the application might run
+ * thread and its own connections for each of the two sockets, so that no crowd
+ * on TCP takes anything from the Unix socket.
+ * All signals are blocked in them, or a handler of the application might run
  * on a thread that the application does not know of.
  */
 #include "controller/admin.h"
@@ -22,6 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tailbox.h>
+
+#include "controller/admin_guard.h"
 #include "controller/admin_internal.h"
 #include "core/alloc.h"
 #include "core/daemons.h"
@@ -38,11 +41,12 @@
 const struct tailbox__admin_facts *tailbox__admin_facts;
 
 static struct {
-	struct MHD_Daemon *daemon;
-	int listen_fd; /* the daemon's */
+	struct MHD_Daemon *daemon, *tcp;
+	int listen_fd, tcp_fd; /* the daemons' */
 	int dirfd;
 	char name[128], path[PATH_MAX + 128];
-} server = { .listen_fd = -1, .dirfd = -1 };
+	char address[TAILBOX__TCP_TEXT];
+} server = { .listen_fd = -1, .tcp_fd = -1, .dirfd = -1 };
 
 /* --- the thread -------------------------------------------------------- */
 
@@ -104,6 +108,8 @@ static const struct route {
 	{ "/arm", POST, tailbox__admin_arm, takes_arm },
 	{ "/disarm", POST, tailbox__admin_disarm, takes_format },
 	{ "/recorder", POST, tailbox__admin_recorder, takes_recorder },
+	{ "/session", POST, tailbox__admin_session_begin, takes_format },
+	{ "/session", DELETE, tailbox__admin_session_end, takes_format },
 	{ "/healthz", GET, tailbox__admin_health, takes_format },
 };
 
@@ -182,12 +188,22 @@ static enum MHD_Result too_large(struct tailbox__admin_request *q)
 	                            BODY_MAX);
 }
 
+/* Guards the one reader of the tape. */
+static pthread_mutex_t look_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool takes_look(const struct route *r)
+{
+	return r->answer == tailbox__admin_requests ||
+	       r->answer == tailbox__admin_workers;
+}
+
 static enum MHD_Result route(struct tailbox__admin_request *q,
                              const char *method, const char *path)
 {
 	static const char *const none[] = { NULL };
 	const char *wrong, *name;
 	const struct route *r;
+	enum MHD_Result sent;
 	unsigned allowed;
 
 	q->is_head = strcmp(method, "HEAD") == 0;
@@ -198,7 +214,7 @@ static enum MHD_Result route(struct tailbox__admin_request *q,
 	if (q->body_bytes > BODY_MAX)
 		return too_large(q);
 	/* Taking no notice of `-d duration=30s` would arm for ever. */
-	if (q->body_bytes > 0)
+	if (q->body_bytes > 0 && r->answer != tailbox__admin_session_begin)
 		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
 		                            "unexpected_body",
 		                            "parameters come in the query, not "
@@ -207,7 +223,13 @@ static enum MHD_Result route(struct tailbox__admin_request *q,
 		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
 		                            "bad_parameter",
 		                            "parameter %.64s %s", name, wrong);
-	return r->answer(q);
+	if (!takes_look(r))
+		return r->answer(q);
+	/* Held while the answer is put together, not while it is sent. */
+	pthread_mutex_lock(&look_lock);
+	sent = r->answer(q);
+	pthread_mutex_unlock(&look_lock);
+	return sent;
 }
 
 /* --- callbacks of the server library ----------------------------------- */
@@ -222,28 +244,69 @@ static bool says_too_large(struct MHD_Connection *c)
 	       !tailbox__admin_count(text, 0, BODY_MAX, &n);
 }
 
+/* The head of a request is there. */
+static enum MHD_Result begin(struct tailbox__admin_request *q, const char *path,
+                             const char *method)
+{
+	enum MHD_Result sent;
+
+	if (q->via != TAILBOX__VIA_UNIX &&
+	    !tailbox__admin_may(q, method, path, &sent))
+		return sent;
+	q->takes_body = q->via != TAILBOX__VIA_UNIX &&
+	                strcmp(path, "/session") == 0;
+	/* Said before it is sent: no need to read it. */
+	return says_too_large(q->connection) ? too_large(q) : MHD_YES;
+}
+
+/* What is over BODY_MAX is counted and let go. */
+static enum MHD_Result take_body(struct tailbox__admin_request *q,
+                                 const char *data, size_t n)
+{
+	uint64_t at = q->body_bytes;
+
+	q->body_bytes += n;
+	if (q->takes_body && q->body_bytes <= BODY_MAX) {
+		if (q->body == NULL)
+			q->body = tailbox__alloc(BODY_MAX, 1);
+		if (q->body == NULL)
+			return MHD_NO;
+		memcpy(q->body + at, data, n);
+	}
+	/* A stranger's body has one purpose. */
+	return q->body_bytes > BODY_PATIENCE ||
+	                       (q->via == TAILBOX__VIA_TCP && !q->is_known &&
+	                        q->body_bytes > 2 * BODY_MAX)
+	               ? MHD_NO
+	               : MHD_YES;
+}
+
 static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
                               const char *path, const char *method,
                               const char *version, const char *data,
                               size_t *data_size, void **req_cls)
 {
 	struct tailbox__admin_request *q = *req_cls;
+	size_t n = *data_size;
 
-	(void)cls, (void)version, (void)data;
+	(void)version;
 	if (q == NULL) {
 		know_thread();
 		q = tailbox__zalloc(1, sizeof(*q));
 		if (q == NULL)
 			return MHD_NO;
 		q->connection = c;
+		q->via = cls == &server.tcp ? TAILBOX__VIA_TCP
+		                            : TAILBOX__VIA_UNIX;
+		q->prefix = "";
 		*req_cls = q;
-		/* Said before it is sent: no need to read it. */
-		return says_too_large(c) ? too_large(q) : MHD_YES;
+		return begin(q, path, method);
 	}
-	if (*data_size > 0) {
-		q->body_bytes += *data_size;
+	if (q->is_refused)
+		return tailbox__admin_refuse(q);
+	if (n > 0) {
 		*data_size = 0;
-		return q->body_bytes > BODY_PATIENCE ? MHD_NO : MHD_YES;
+		return take_body(q, data, n);
 	}
 	return route(q, method, path);
 }
@@ -257,14 +320,23 @@ static void completed(void *cls, struct MHD_Connection *c, void **req_cls,
 	if (q == NULL)
 		return;
 	tailbox__admin_transfer_end(q);
+	tailbox__free(q->body);
 	tailbox__free(q);
 	*req_cls = NULL;
 }
 
 /* --- start and stop ---------------------------------------------------- */
 
-static struct MHD_Daemon *start_daemon(int fd)
+static const struct MHD_OptionItem for_tcp[] = {
+	{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)tailbox__guard_notify, NULL },
+	{ MHD_OPTION_END, 0, NULL }
+};
+static const struct MHD_OptionItem for_unix[] = { { MHD_OPTION_END, 0, NULL } };
+
+/* which: &server.daemon or &server.tcp. */
+static struct MHD_Daemon *start_daemon(int fd, struct MHD_Daemon **which)
 {
+	bool is_tcp = which == &server.tcp;
 	struct MHD_Daemon *d;
 	sigset_t all, old;
 
@@ -274,11 +346,13 @@ static struct MHD_Daemon *start_daemon(int fd)
 	d = MHD_start_daemon(
 	        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
 	                MHD_ALLOW_SUSPEND_RESUME,
-	        0, NULL, NULL, answer, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-	        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+	        0, NULL, NULL, answer, which, MHD_OPTION_LISTEN_SOCKET, fd,
+	        MHD_OPTION_CONNECTION_LIMIT,
+	        is_tcp ? TAILBOX__TCP_CONNECTIONS_MAX : CONNECTIONS_MAX,
 	        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_LIMIT,
-	        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+	        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_ARRAY,
+	        is_tcp ? for_tcp : for_unix, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return d;
 }
@@ -294,11 +368,24 @@ static void close_if_same(int fd, const struct stat *was)
 		close(fd);
 }
 
+/* Start a daemon on fd, which is gone when that fails. */
+static int serve(int fd, struct MHD_Daemon **which, struct tailbox__error *err)
+{
+	struct stat st = { 0 };
+
+	(void)fstat(fd, &st);
+	*which = start_daemon(fd, which);
+	if (*which != NULL)
+		return 0;
+	close_if_same(fd, &st);
+	return tailbox__fail(err, -EIO,
+	                     "libmicrohttpd did not start the admin server");
+}
+
 int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
                          struct tailbox__error *err)
 {
-	struct stat st = { 0 };
-	int fd;
+	int fd, rc;
 
 	pthread_once(&key_once, make_key);
 	snprintf(server.name, sizeof(server.name), "%s.%ld.sock",
@@ -311,21 +398,66 @@ int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
 	tailbox__admin_facts = facts;
 	snprintf(server.path, sizeof(server.path), "%s/%s", facts->run_dir,
 	         server.name);
-	(void)fstat(fd, &st);
 	tailbox__admin_load_open();
-	server.daemon = start_daemon(fd);
-	if (server.daemon == NULL) {
-		close_if_same(fd, &st);
+	rc = serve(fd, &server.daemon, err);
+	if (rc != 0) {
 		unlinkat(dirfd, server.name, 0);
 		close(dirfd);
 		server.path[0] = '\0';
-		return tailbox__fail(err, -EIO,
-		                     "libmicrohttpd did not start the admin "
-		                     "server");
+		return rc;
 	}
 	server.listen_fd = fd;
 	server.dirfd = dirfd;
 	return 0;
+}
+
+int tailbox__admin_start_tcp(const struct tailbox__config_admin *c,
+                             struct tailbox__error *err)
+{
+	struct tailbox__admin_remote *r = &tailbox__admin_remote;
+	int fd, rc;
+
+	if (server.daemon == NULL || server.tcp != NULL)
+		return tailbox__fail(err, -TAILBOX_ESTATE,
+		                     "the admin server does not run, or has "
+		                     "TCP already");
+	rc = tailbox__token_read(c, &r->token, err);
+	if (rc != 0)
+		return rc;
+	r->allow_hosts = c->allow_hosts;
+	if (c->listen[0] == '\0')
+		return 0;
+	if (r->token.len == 0)
+		return tailbox__fail(err, -EACCES,
+		                     "[admin] listen is set, but neither token "
+		                     "nor token_file: without one everybody "
+		                     "could ask");
+	fd = tailbox__tcp_listen(c->listen, server.address, &r->port, err);
+	if (fd < 0)
+		return fd;
+	rc = tailbox__guard_start();
+	if (rc != 0) {
+		close(fd);
+		tailbox__fail(err, rc, "no thread for the admin server: %s",
+		              tailbox_strerror(rc));
+	} else {
+		rc = serve(fd, &server.tcp, err);
+	}
+	if (rc != 0) {
+		tailbox__guard_stop();
+		server.address[0] = '\0';
+		return rc;
+	}
+	server.tcp_fd = fd;
+	return 1;
+}
+
+/* The token too: another start may be without one. */
+static void forget_remote(void)
+{
+	explicit_bzero(&tailbox__admin_remote, sizeof(tailbox__admin_remote));
+	server.tcp_fd = -1;
+	server.address[0] = '\0';
 }
 
 void tailbox__admin_stop(void)
@@ -333,9 +465,14 @@ void tailbox__admin_stop(void)
 	if (server.daemon == NULL)
 		return;
 	tailbox__admin_load_close();
-	/* Joins the thread and closes the listening socket. */
+	tailbox__guard_stop();
+	/* These join the threads and close the listening sockets. */
+	if (server.tcp != NULL)
+		MHD_stop_daemon(server.tcp), server.tcp = NULL;
 	MHD_stop_daemon(server.daemon), server.daemon = NULL;
 	server.listen_fd = -1;
+	forget_remote();
+	tailbox__sessions_clear();
 	tailbox__admin_reader_close();
 	unlinkat(server.dirfd, server.name, 0);
 	close(server.dirfd), server.dirfd = -1;
@@ -348,6 +485,11 @@ const char *tailbox__admin_path(void)
 	return server.path;
 }
 
+const char *tailbox__admin_tcp(void)
+{
+	return server.address;
+}
+
 const char *tailbox__admin_socket_name(void)
 {
 	return server.name;
@@ -355,18 +497,25 @@ const char *tailbox__admin_socket_name(void)
 
 void tailbox__admin_in_child(void)
 {
-	/* Kept reachable, never touched: its thread is the parent's. */
-	static struct MHD_Daemon *inherited;
+	/* Kept reachable, never touched: their thread is the parent's. */
+	static struct MHD_Daemon *inherited[2];
 
 	if (server.daemon == NULL)
 		return;
-	inherited = server.daemon, server.daemon = NULL;
+	inherited[0] = server.daemon, server.daemon = NULL;
+	inherited[1] = server.tcp, server.tcp = NULL;
 	(void)inherited;
 	/* Or clients of a dead parent would connect, and wait. */
 	close(server.listen_fd), server.listen_fd = -1;
+	if (server.tcp_fd >= 0)
+		close(server.tcp_fd);
 	close(server.dirfd), server.dirfd = -1;
 	server.path[0] = '\0';
 	tailbox__admin_facts = NULL;
+	forget_remote();
+	pthread_mutex_init(&look_lock, NULL);
+	tailbox__guard_in_child();
+	tailbox__sessions_in_child();
 	tailbox__admin_reader_in_child();
 	tailbox__admin_load_in_child();
 }

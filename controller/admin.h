@@ -2,9 +2,10 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A libmicrohttpd daemon of its own (one thread, few connections) on a Unix
- * socket in the run folder. It is never wrapped and never measured, and no
- * answer waits for a lock that a thread of the application could hold.
+ * Libmicrohttpd daemons of its own (one thread, few connections): on a Unix
+ * socket in the run folder, and on TCP where the settings say so. They are
+ * never wrapped and never measured, and no answer waits for a lock that a
+ * thread of the application could hold.
  */
 #ifndef TAILBOX_CONTROLLER_ADMIN_H
 #define TAILBOX_CONTROLLER_ADMIN_H 1
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/config.h"
 #include "core/error.h"
 
 #define TAILBOX__NOTES_MAX 16u
@@ -40,10 +42,17 @@ struct tailbox__admin_facts {
  * until stop. 0 or -errno; err says why. */
 int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
                          struct tailbox__error *err);
+/* After that: read the token, and listen on TCP too where the settings have an
+ * address. c: copied. 1: it listens; 0: no address is set; -errno: it does
+ * not, err says why, and the Unix socket goes on. */
+int tailbox__admin_start_tcp(const struct tailbox__config_admin *c,
+                             struct tailbox__error *err);
 /* Stop, join, remove the socket. Does nothing when not started. */
 void tailbox__admin_stop(void);
 /* The path of the socket, "" when not started. */
 const char *tailbox__admin_path(void);
+/* "127.0.0.1:9180", "" when it does not listen on TCP. */
+const char *tailbox__admin_tcp(void);
 /* In a forked child: the thread is not there, the socket is the parent's. */
 void tailbox__admin_in_child(void);
 

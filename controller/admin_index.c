@@ -32,6 +32,17 @@ static const struct {
 	{ "", "healthz", "is this server alive" },
 };
 
+static void add_in_quotes(struct tailbox__text *t, const char *s)
+{
+	tailbox__text_add(t, "'");
+	for (; *s != '\0'; s++)
+		if (*s == '\'')
+			tailbox__text_add(t, "'\\''");
+		else
+			tailbox__text_add(t, "%c", *s);
+	tailbox__text_add(t, "'");
+}
+
 /* For a shell: quoted where there is a byte that it may take apart. */
 static void add_quoted(struct tailbox__text *t, const char *s)
 {
@@ -43,17 +54,11 @@ static void add_quoted(struct tailbox__text *t, const char *s)
 		tailbox__text_add(t, "%s", s);
 		return;
 	}
-	tailbox__text_add(t, "'");
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			tailbox__text_add(t, "'\\''");
-		else
-			tailbox__text_add(t, "%c", *s);
-	tailbox__text_add(t, "'");
+	add_in_quotes(t, s);
 }
 
 /* The socket as curl takes it; a path beyond its limit goes by its folder. */
-static void add_curl(struct tailbox__text *t)
+static void add_socket(struct tailbox__text *t)
 {
 	const char *path = tailbox__admin_path();
 	struct sockaddr_un a;
@@ -67,6 +72,39 @@ static void add_curl(struct tailbox__text *t)
 	tailbox__text_add(t, "curl -s --unix-socket ");
 	add_quoted(t, is_short ? path : tailbox__admin_socket_name());
 	tailbox__text_add(t, " ");
+}
+
+/* By the name that the client came with. On TCP that was checked; an
+ * application that mounts us may let any name in, so it is quoted. */
+static void add_url(struct tailbox__text *t,
+                    const struct tailbox__admin_request *q, const char *call)
+{
+	struct tailbox__text url = TAILBOX__TEXT_INIT;
+	const char *host = "localhost";
+
+	if (q->via != TAILBOX__VIA_UNIX)
+		host = MHD_lookup_connection_value(
+		        q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	tailbox__text_add(&url, "http://%s%s/%s",
+	                  host != NULL ? host : "localhost", q->prefix, call);
+	if (url.buf != NULL)
+		add_in_quotes(t, url.buf);
+	tailbox__text_fini(&url);
+}
+
+static void add_call(struct tailbox__text *t,
+                     const struct tailbox__admin_request *q, size_t i)
+{
+	if (q->via == TAILBOX__VIA_UNIX)
+		add_socket(t);
+	else if (q->is_trusted)
+		tailbox__text_add(t, "curl -s ");
+	else
+		tailbox__text_add(t, "curl -s -H \"Authorization: Bearer "
+		                     "$TAILBOX_TOKEN\" ");
+	tailbox__text_add(t, "%s", calls[i].method);
+	add_url(t, q, calls[i].call);
+	tailbox__text_add(t, "\n");
 }
 
 enum MHD_Result tailbox__admin_index(struct tailbox__admin_request *q)
@@ -83,9 +121,7 @@ enum MHD_Result tailbox__admin_index(struct tailbox__admin_request *q)
 	                          : tailbox__admin_facts->why_not);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		tailbox__text_add(&t, "\n# %s\n", calls[i].what);
-		add_curl(&t);
-		tailbox__text_add(&t, "%s'http://localhost/%s'\n",
-		                  calls[i].method, calls[i].call);
+		add_call(&t, q, i);
 	}
 	return tailbox__admin_send_text(q, MHD_HTTP_OK, &t);
 }

@@ -2,7 +2,11 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * All of it runs on the one thread of the admin server.
+ * Each daemon of the admin server has one thread, and a mounted form runs on
+ * threads of the application. What they share is guarded: the look at the
+ * tape by a lock around the two calls that take one (admin.c), artifacts in
+ * memory by admin_load.c, sessions by admin_token.c, connections by
+ * admin_guard.c. The rest is written before they start.
  */
 #ifndef TAILBOX_CONTROLLER_ADMIN_INTERNAL_H
 #define TAILBOX_CONTROLLER_ADMIN_INTERNAL_H 1
@@ -11,9 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <microhttpd.h>
 
 #include "controller/admin.h"
+#include "controller/admin_token.h"
 #include "controller/controller.h"
 #include "core/json.h"
 #include "core/reader.h"
@@ -26,9 +34,20 @@
 
 struct tailbox__loaded;
 
+/* Where a request came in. */
+enum tailbox__via { TAILBOX__VIA_UNIX, TAILBOX__VIA_TCP, TAILBOX__VIA_MOUNT };
+
 /* One HTTP request. Texts belong to MHD and live as long as it. */
 struct tailbox__admin_request {
 	struct MHD_Connection *connection;
+	enum tailbox__via via;
+	const char *prefix; /* what was cut off the path; "" */
+	bool is_trusted;    /* no token is asked for */
+	bool is_known;      /* it has shown the token, or */
+	bool is_by_session; /* a session */
+	bool is_refused;    /* its answer is tailbox__admin_refuse() */
+	bool takes_body;    /* it is kept in `body` */
+	char *body;
 	const char *id; /* what stands behind "/artifacts/" */
 	bool is_head;
 	bool as_text;
@@ -41,6 +60,14 @@ struct tailbox__admin_request {
 	} params[TAILBOX__ADMIN_PARAMS_MAX];
 };
 
+/* What TCP and mounted forms ask for. Written before they start. */
+struct tailbox__admin_remote {
+	struct tailbox__token token;
+	struct tailbox__config_list allow_hosts;
+	uint16_t port; /* of TCP; 0 = none */
+};
+extern struct tailbox__admin_remote tailbox__admin_remote;
+
 extern const struct tailbox__admin_facts *tailbox__admin_facts;
 /* "SERVICE.PID.sock" */
 const char *tailbox__admin_socket_name(void);
@@ -51,6 +78,50 @@ const char *tailbox__admin_socket_name(void);
  * listens on is replaced. Descriptor or -errno. */
 int tailbox__admin_listen(int dirfd, const char *dir, const char *name,
                           struct tailbox__error *err);
+
+/* --- admin_tcp.c ------------------------------------------------------- */
+
+#define TAILBOX__TCP_TEXT 64u
+
+struct tailbox__tcp_address {
+	struct sockaddr_storage addr;
+	socklen_t len;
+};
+/* "127.0.0.1:9180", "[::1]:0", ":9180" and "9180" (loopback). 0 or -EINVAL. */
+int tailbox__tcp_address(const char *text, struct tailbox__tcp_address *a,
+                         struct tailbox__error *err);
+/* Listen there. text, *port: where it does. Descriptor or -errno. */
+int tailbox__tcp_listen(const char *listen, char text[TAILBOX__TCP_TEXT],
+                        uint16_t *port, struct tailbox__error *err);
+
+/* --- admin_access.c ---------------------------------------------------- */
+
+/* Whether a request of TCP or of a mounted form goes on; else *sent is what
+ * the callback returns. path: without prefix. */
+bool tailbox__admin_may(struct tailbox__admin_request *q, const char *method,
+                        const char *path, enum MHD_Result *sent);
+/* Answer a wrong token, now or (the connection is suspended) later; the
+ * latter by tailbox__admin_refuse(). */
+enum MHD_Result tailbox__admin_wrong_token(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_refuse(struct tailbox__admin_request *q);
+bool tailbox__admin_is_token(const char *text, size_t len);
+/* The session's cookie, NULL = none. */
+const char *tailbox__admin_session(const struct tailbox__admin_request *q);
+/* Whether a Host header is loopback or the local address, with this port; is
+ * in a list; whether an Origin is of that Host. */
+bool tailbox__admin_is_host(const char *text, const char *local, uint16_t port);
+bool tailbox__admin_is_allowed_host(const struct tailbox__config_list *allowed,
+                                    const char *text);
+bool tailbox__admin_is_origin(const char *origin, const char *host);
+
+/* --- admin_session.c --------------------------------------------------- */
+
+/* The token of a body. text: TAILBOX__TOKEN_MAX + 1 bytes, no NUL behind; a
+ * longer one fills it. False: not that syntax. */
+bool tailbox__session_form(const char *p, const char *end, char *text,
+                           size_t *len);
+bool tailbox__session_json(const char *p, const char *end, char *text,
+                           size_t *len);
 
 /* --- admin_params.c ---------------------------------------------------- */
 
@@ -84,6 +155,8 @@ int tailbox__admin_range(const char *header, uint64_t size, uint64_t *first,
 /* Queue a response and let go of it; NULL fails the connection. */
 enum MHD_Result tailbox__admin_send(struct tailbox__admin_request *q,
                                     unsigned status, struct MHD_Response *r);
+/* A response of finished JSON, for those who add headers to it. */
+struct MHD_Response *tailbox__admin_of_json(struct tailbox__json *j);
 /* Answer with finished JSON / text; the writer is as after _fini. */
 enum MHD_Result tailbox__admin_send_json(struct tailbox__admin_request *q,
                                          unsigned status,
@@ -166,6 +239,8 @@ enum MHD_Result tailbox__admin_disarm(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_session_begin(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_session_end(struct tailbox__admin_request *q);
 
 enum MHD_Result tailbox__admin_recorder(struct tailbox__admin_request *q);
 

@@ -9,16 +9,19 @@
  * answered again from the start: this time the run is at hand. Clients that
  * fetch the same artifact at one time share one run.
  *
- * `lock` guards what the two threads share: state, waiters, is_closed. All
- * else belongs to the thread of the server. A connection is suspended only
- * while its place is LOADING, and nothing begins to load once is_closed is
- * set: so when nothing is LOADING after that, nothing is suspended, and the
- * server may stop. (It aborts the process when something is.)
+ * `lock` guards the places, but for what a loading thread alone writes before
+ * it leaves LOADING: the run and its error, which do not change after that.
+ * Users come from the threads of both daemons and of mounted forms. A
+ * connection is suspended only while its place is LOADING, and nothing begins
+ * to load once is_closed is set: so when nothing is LOADING after that,
+ * nothing is suspended, and the server may stop. (It aborts the process when
+ * something is.)
  */
 #include "controller/admin_load.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,16 +32,17 @@
 enum state { EMPTY, LOADING, THERE, FAILED };
 
 struct tailbox__loaded {
+	/* Under the lock. */
 	struct tailbox__artifact_entry entry;
 	unsigned users; /* 0 = the place is free */
 	bool has_thread;
 	pthread_t thread;
+	enum state state;
 	/* Written by the thread before it leaves LOADING. */
 	struct tailbox__run *run;
 	struct tailbox__error err;
 	int rc;
 	/* Under the lock. */
-	enum state state;
 	unsigned waiter_count;
 	struct MHD_Connection *waiters[TAILBOX__ADMIN_TRANSFERS_MAX];
 };
@@ -52,20 +56,22 @@ static bool is_closed; /* the server is about to stop */
 
 bool tailbox__admin_transfer(struct tailbox__admin_request *q)
 {
-	if (q->is_transfer)
-		return true;
-	if (transfers == TAILBOX__ADMIN_TRANSFERS_MAX)
-		return false;
-	transfers++;
-	q->is_transfer = true;
-	return true;
+	pthread_mutex_lock(&lock);
+	if (!q->is_transfer && transfers < TAILBOX__ADMIN_TRANSFERS_MAX) {
+		transfers++;
+		q->is_transfer = true;
+	}
+	pthread_mutex_unlock(&lock);
+	return q->is_transfer;
 }
 
 void tailbox__admin_transfer_end(struct tailbox__admin_request *q)
 {
 	tailbox__load_release(q->loaded), q->loaded = NULL;
+	pthread_mutex_lock(&lock);
 	if (q->is_transfer)
 		transfers--;
+	pthread_mutex_unlock(&lock);
 	q->is_transfer = false;
 }
 
@@ -82,16 +88,6 @@ static void read_run(struct tailbox__loaded *l)
 	close(fd);
 }
 
-static void set_state(struct tailbox__loaded *l, enum state state)
-{
-	pthread_mutex_lock(&lock);
-	l->state = state;
-	for (unsigned i = 0; i < l->waiter_count; i++)
-		MHD_resume_connection(l->waiters[i]);
-	l->waiter_count = 0;
-	pthread_mutex_unlock(&lock);
-}
-
 static void *load_thread(void *arg)
 {
 	struct tailbox__loaded *l = arg;
@@ -99,16 +95,14 @@ static void *load_thread(void *arg)
 	tailbox__own_thread(true);
 	pthread_setname_np(pthread_self(), "tailbox-load");
 	read_run(l);
-	set_state(l, l->rc == 0 ? THERE : FAILED);
+	pthread_mutex_lock(&lock);
+	l->state = l->rc == 0 ? THERE : FAILED;
+	for (unsigned i = 0; i < l->waiter_count; i++)
+		MHD_resume_connection(l->waiters[i]);
+	l->waiter_count = 0;
+	pthread_mutex_unlock(&lock);
 	tailbox__own_thread(false);
 	return NULL;
-}
-
-static void join(struct tailbox__loaded *l)
-{
-	if (l->has_thread)
-		pthread_join(l->thread, NULL);
-	l->has_thread = false;
 }
 
 /* --- users ------------------------------------------------------------- */
@@ -120,17 +114,35 @@ const struct tailbox__run *tailbox__load_run(const struct tailbox__loaded *l)
 
 struct tailbox__loaded *tailbox__load_keep(struct tailbox__loaded *l)
 {
+	pthread_mutex_lock(&lock);
 	l->users++;
+	pthread_mutex_unlock(&lock);
 	return l;
 }
 
+/* While it loads it has users, who wait for it: so the last one to go finds
+ * the thread done. */
 void tailbox__load_release(struct tailbox__loaded *l)
 {
-	if (l == NULL || --l->users > 0)
+	struct tailbox__run *run = NULL;
+	bool has_thread = false;
+	pthread_t thread;
+
+	if (l == NULL)
 		return;
-	join(l);
-	tailbox__run_destroy(l->run), l->run = NULL;
-	set_state(l, EMPTY);
+	pthread_mutex_lock(&lock);
+	if (--l->users == 0) {
+		has_thread = l->has_thread;
+		thread = l->thread;
+		run = l->run;
+		l->has_thread = false;
+		l->run = NULL;
+		l->state = EMPTY;
+	}
+	pthread_mutex_unlock(&lock);
+	if (has_thread)
+		pthread_join(thread, NULL);
+	tailbox__run_destroy(run);
 }
 
 static struct tailbox__loaded *find(const struct tailbox__artifact_entry *e)
@@ -143,9 +155,21 @@ static struct tailbox__loaded *find(const struct tailbox__artifact_entry *e)
 	return NULL;
 }
 
-/* A place in state LOADING, or NULL. */
-static struct tailbox__loaded *
-take_place(const struct tailbox__artifact_entry *e)
+/* Not tailbox__thread_start(): reading an artifact takes more stack. */
+static bool start_thread(struct tailbox__loaded *l)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&l->thread, NULL, load_thread, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc == 0;
+}
+
+/* A place that loads the artifact, or NULL. */
+static struct tailbox__loaded *begin(const struct tailbox__artifact_entry *e)
 {
 	struct tailbox__loaded *l = places;
 
@@ -153,77 +177,60 @@ take_place(const struct tailbox__artifact_entry *e)
 	 * have let go of its run. */
 	while (l < places + TAILBOX__ADMIN_TRANSFERS_MAX && l->users > 0)
 		l++;
-	if (l == places + TAILBOX__ADMIN_TRANSFERS_MAX)
+	if (l == places + TAILBOX__ADMIN_TRANSFERS_MAX || is_closed)
 		return NULL;
-	pthread_mutex_lock(&lock);
-	if (is_closed) {
-		l = NULL;
-	} else {
-		memset(l, 0, sizeof(*l));
-		l->state = LOADING;
-	}
-	pthread_mutex_unlock(&lock);
-	if (l == NULL)
-		return NULL;
+	memset(l, 0, sizeof(*l));
 	l->entry = *e;
 	l->err = (struct tailbox__error)TAILBOX__ERROR_INIT;
-	return l;
+	l->state = LOADING;
+	/* It writes without the lock, which nobody minds before it leaves
+	 * LOADING. */
+	l->has_thread = start_thread(l);
+	if (!l->has_thread)
+		l->state = EMPTY;
+	return l->has_thread ? l : NULL;
 }
 
-static struct tailbox__loaded *begin(const struct tailbox__artifact_entry *e)
-{
-	struct tailbox__loaded *l = take_place(e);
-
-	if (l == NULL)
-		return NULL;
-	/* It inherits the mask that blocks all signals. */
-	l->has_thread = pthread_create(&l->thread, NULL, load_thread, l) == 0;
-	if (!l->has_thread) {
-		read_run(l);
-		set_state(l, l->rc == 0 ? THERE : FAILED);
-	}
-	return l;
-}
-
-/* Whether the request has to wait; its connection then is suspended. */
-static bool waits(struct tailbox__loaded *l, struct tailbox__admin_request *q)
-{
-	bool is_loading;
-
-	pthread_mutex_lock(&lock);
-	is_loading = l->state == LOADING;
-	if (is_loading) {
-		MHD_suspend_connection(q->connection);
-		l->waiters[l->waiter_count++] = q->connection;
-	}
-	pthread_mutex_unlock(&lock);
-	return is_loading;
-}
-
-int tailbox__load(struct tailbox__admin_request *q,
-                  const struct tailbox__artifact_entry *e,
-                  struct tailbox__loaded **out, struct tailbox__error *err)
+/* 0 (the connection is suspended), 1 or -EBUSY. */
+static int come_in(struct tailbox__admin_request *q,
+                   const struct tailbox__artifact_entry *e)
 {
 	struct tailbox__loaded *l = q->loaded;
 
-	if (!tailbox__admin_transfer(q))
-		return -EBUSY;
 	if (l == NULL) {
 		l = find(e);
 		if (l == NULL)
 			l = begin(e);
 		if (l == NULL)
 			return -EBUSY;
-		q->loaded = tailbox__load_keep(l);
+		l->users++;
+		q->loaded = l;
 	}
-	if (waits(l, q))
-		return 0;
-	join(l);
-	*out = l;
-	if (l->rc == 0)
+	if (l->state != LOADING)
 		return 1;
-	*err = l->err;
-	return l->rc;
+	MHD_suspend_connection(q->connection);
+	l->waiters[l->waiter_count++] = q->connection;
+	return 0;
+}
+
+int tailbox__load(struct tailbox__admin_request *q,
+                  const struct tailbox__artifact_entry *e,
+                  struct tailbox__loaded **out, struct tailbox__error *err)
+{
+	int rc;
+
+	if (!tailbox__admin_transfer(q))
+		return -EBUSY;
+	pthread_mutex_lock(&lock);
+	rc = come_in(q, e);
+	pthread_mutex_unlock(&lock);
+	if (rc <= 0)
+		return rc;
+	*out = q->loaded;
+	if (q->loaded->rc == 0)
+		return 1;
+	*err = q->loaded->err;
+	return q->loaded->rc;
 }
 
 /* --- start and stop ---------------------------------------------------- */

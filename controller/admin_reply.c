@@ -13,6 +13,18 @@
 #include "controller/admin_internal.h"
 #include "core/alloc.h"
 
+/* Where there is a token, a browser may be: nothing is kept in its cache, and
+ * nothing that is sent here runs, or is shown in a page of others. */
+static void add_for_browsers(struct MHD_Response *r)
+{
+	MHD_add_response_header(r, "Cache-Control", "no-store");
+	MHD_add_response_header(r, "Content-Security-Policy",
+	                        "default-src 'none'; frame-ancestors 'none'");
+	MHD_add_response_header(r, "Cross-Origin-Resource-Policy",
+	                        "same-origin");
+	MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+}
+
 enum MHD_Result tailbox__admin_send(struct tailbox__admin_request *q,
                                     unsigned status, struct MHD_Response *r)
 {
@@ -21,9 +33,13 @@ enum MHD_Result tailbox__admin_send(struct tailbox__admin_request *q,
 	if (r == NULL)
 		return MHD_NO;
 	MHD_add_response_header(r, "Connection", "close");
-	/* Values of a moment: no cache keeps them, but may ask again. */
-	MHD_add_response_header(r, "Cache-Control", "no-cache");
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	if (q->via == TAILBOX__VIA_UNIX)
+		/* Values of a moment: no cache keeps them, but may ask
+		 * again. */
+		MHD_add_response_header(r, "Cache-Control", "no-cache");
+	else
+		add_for_browsers(r);
 	rc = MHD_queue_response(q->connection, status, r);
 	MHD_destroy_response(r);
 	return rc;
@@ -42,7 +58,7 @@ static struct MHD_Response *whole(char *buf, size_t len, const char *type)
 	return r;
 }
 
-static struct MHD_Response *of_json(struct tailbox__json *j)
+struct MHD_Response *tailbox__admin_of_json(struct tailbox__json *j)
 {
 	size_t len;
 	char *buf = tailbox__json_take(j, &len);
@@ -70,7 +86,7 @@ enum MHD_Result tailbox__admin_send_json(struct tailbox__admin_request *q,
                                          unsigned status,
                                          struct tailbox__json *j)
 {
-	return tailbox__admin_send(q, status, of_json(j));
+	return tailbox__admin_send(q, status, tailbox__admin_of_json(j));
 }
 
 enum MHD_Result tailbox__admin_send_text(struct tailbox__admin_request *q,
@@ -100,7 +116,7 @@ static struct MHD_Response *error_body(const struct tailbox__admin_request *q,
 	if (id != TAILBOX__NONE)
 		tailbox__admin_put_u64(&j, "id", id);
 	tailbox__json_end_object(&j);
-	return of_json(&j);
+	return tailbox__admin_of_json(&j);
 }
 
 enum MHD_Result tailbox__admin_error_id(struct tailbox__admin_request *q,

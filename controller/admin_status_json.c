@@ -44,6 +44,10 @@ static void put_service(struct tailbox__json *j,
 	tailbox__admin_put_text(j, "why_not", tailbox__status_why_not(s));
 	tailbox__admin_put_switch(j, &s->flip);
 	tailbox__json_end_object(j);
+	put_object(j, "admin");
+	tailbox__admin_put_text(j, "socket", tailbox__admin_path());
+	tailbox__admin_put_text(j, "tcp", tailbox__admin_tcp());
+	tailbox__json_end_object(j);
 }
 
 static void put_tape(struct tailbox__json *j, const struct tailbox__status *s)

@@ -60,6 +60,9 @@ static void add_service(struct tailbox__text *t,
 	tailbox__text_add(t, "recorded\t%s%s\n", s->is_on ? "yes" : "no: ",
 	                  s->is_on ? "" : tailbox__status_why_not(s));
 	add_switch(t, s);
+	tailbox__text_add(t, "admin\t%s%s%s\n", tailbox__admin_path(),
+	                  tailbox__admin_tcp()[0] ? ", tcp " : "",
+	                  tailbox__admin_tcp());
 }
 
 static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)

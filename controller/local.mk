@@ -1,7 +1,9 @@
 libtailbox_all_la_SOURCES += \
 	controller/abilities.c \
 	controller/admin.c \
+	controller/admin_access.c \
 	controller/admin_artifacts.c \
+	controller/admin_guard.c \
 	controller/admin_index.c \
 	controller/admin_load.c \
 	controller/admin_look.c \
@@ -9,13 +11,16 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_peer.c \
 	controller/admin_reply.c \
 	controller/admin_requests.c \
+	controller/admin_session.c \
 	controller/admin_socket.c \
 	controller/admin_status.c \
 	controller/admin_status_json.c \
 	controller/admin_status_text.c \
 	controller/admin_stream.c \
 	controller/admin_switch.c \
+	controller/admin_tcp.c \
 	controller/admin_text.c \
+	controller/admin_token.c \
 	controller/admin_window.c \
 	controller/admin_workers.c \
 	controller/artifacts.c \
@@ -31,9 +36,11 @@ libtailbox_all_la_SOURCES += \
 	controller/window.c \
 	controller/abilities.h \
 	controller/admin.h \
+	controller/admin_guard.h \
 	controller/admin_internal.h \
 	controller/admin_load.h \
 	controller/admin_look.h \
 	controller/admin_status.h \
+	controller/admin_token.h \
 	controller/controller.h \
 	controller/internal.h

@@ -40,6 +40,7 @@ noinst_HEADERS += \
 	tests/assemble_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
+	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
@@ -73,6 +74,7 @@ command_tests += \
 e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_doctor \
+	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
 	tests/e2e_mhd_ingress \
