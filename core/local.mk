@@ -35,6 +35,7 @@ libtailbox_all_la_SOURCES += \
 	core/normalize.c \
 	core/reader.c \
 	core/reader_poll.c \
+	core/reader_writer.c \
 	core/record.c \
 	core/recorder.c \
 	core/request.c \

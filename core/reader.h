@@ -83,8 +83,13 @@ enum tailbox__writer_state {
 	TAILBOX__WRITER_DEAD     /* open tape without its lock */
 };
 /* By end state and F_OFD_GETLK/F_GETLK on the file (never from inside the
- * writing process) and /proc/PID/stat. */
+ * writing process) and /proc/PID/stat: a lock of a process that began at
+ * another time than the writer is somebody else's. */
 enum tailbox__writer_state
 tailbox__reader_writer(struct tailbox__reader *r);
+/* The writer's process number as this process sees it: another one than the
+ * header's where they are in different pid namespaces. 0 when there is no
+ * writer (any longer) or it cannot be seen from here. */
+uint32_t tailbox__reader_writer_pid(struct tailbox__reader *r);
 
 #endif

@@ -56,6 +56,7 @@ unit_tests += \
 	tests/test_format \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
+	tests/test_reader_writer \
 	tests/test_record \
 	tests/test_run \
 	tests/test_run_json \
