@@ -45,6 +45,7 @@ int cli__export(const struct cli__command *self, int argc, char **argv);
 int cli__doctor(const struct cli__command *self, int argc, char **argv);
 int cli__timeline(const struct cli__command *self, int argc, char **argv);
 int cli__overview(void); /* `tailbox` alone */
+void cli__help_target(FILE *out); /* `tailbox help target` */
 
 /* --- options -------------------------------------------------------------- */
 
@@ -62,6 +63,10 @@ struct cli__option {
 	void *to;
 	uint64_t min, max; /* DURATION, COUNT */
 };
+
+/* What --token-file, which every command takes, gave; NULL = nothing. */
+extern const char *cli__token_file;
+#define CLI__TOKEN_MAX 512u /* bytes */
 
 /* Parse. On true argv[*first] is the first argument that is no option and
  * there are `min` to `max` of those. On false *rc is the exit code (help was

@@ -84,7 +84,7 @@ bool cli__window_arm(const struct cli__target *t, const struct cli__window *w,
 	tailbox__tree_free(j);
 	if (!*id)
 		cli__say("%s: the answer to arm makes no sense",
-		         t->service.name);
+		         cli__target_name(t));
 	return *id != 0;
 }
 
@@ -197,7 +197,7 @@ int cli__disarm(const struct cli__command *self, int argc, char **argv)
 		rc = CLI__DONE;
 		if (!j)
 			rc = cli__fail("%s: the answer is no JSON",
-			               t.service.name);
+			               cli__target_name(&t));
 		else if (is_json)
 			fwrite(h.body.at, 1, h.body.len, cli__out());
 		else

@@ -137,10 +137,11 @@ static bool disarm_early(const struct cli__target *t)
 /* Why there will be no artifact of window `id`: told. */
 static bool has_failed(const struct cli__target *t, uint64_t id)
 {
-	struct cli__http h = { .sock = t->service.sock, .path = "/status",
-		               .total_ms = 2000, .to_fd = -1 };
+	struct cli__http h = { .path = "/status", .total_ms = 2000,
+		               .to_fd = -1 };
 	bool failed = false;
 
+	cli__http_to(t, &h);
 	if (cli__http(&h) == 0 && h.status == 200) {
 		tailbox__tree *j = tailbox__tree_parse(h.body.at, h.body.len);
 		tailbox__tree *w = tailbox__tree_member(j, "window");
@@ -150,7 +151,7 @@ static bool has_failed(const struct cli__target *t, uint64_t id)
 		         tailbox__tree_number(w, "id", id) == id;
 		if (failed)
 			cli__say("%s: window %" PRIu64 " failed: %s",
-			         t->service.name, id, why ? why : "no reason");
+			         cli__target_name(t), id, why ? why : "no reason");
 		tailbox__tree_free(j);
 	}
 	cli__http_fini(&h);

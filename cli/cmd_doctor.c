@@ -179,7 +179,7 @@ static void admit(struct cli__patient *p, const struct cli__service *s,
 	if (!s)
 		return;
 	const struct cli__target t = { .service = *s };
-	const char *file = s->tape[0] ? s->tape : s->sock;
+	const char *file = s->tape[0] ? cli__tape_place(s) : cli__place(s);
 	const char *slash = strrchr(file, '/');
 
 	p->service = s;
@@ -399,6 +399,10 @@ int cli__doctor(const struct cli__command *self, int argc, char **argv)
 	if (!cli__options(self, argc, argv, options, 0, 1, &first, &rc) ||
 	    (first < argc && !cli__target_service(self, argv[first], &t, &rc)))
 		return rc;
+	if (first < argc && t.service.url[0])
+		return cli__fail("%s: \"doctor\" looks at a process of this "
+		                 "machine; call it where the service runs",
+		                 t.service.url);
 	if (r.is_json) {
 		tailbox__json_init(&r.json, true);
 		tailbox__json_begin_object(&r.json);

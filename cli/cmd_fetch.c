@@ -106,8 +106,8 @@ int cli__fetch(const struct cli__command *self, int argc, char **argv)
 		                  to);
 	if (path && !strcmp(path, "-") && is_json)
 		return cli__usage(self, "--json and -o - exclude each other");
-	if (!cli__target_service(self, first < argc ? argv[first] : NULL, &t,
-	                         &rc))
+	if (!cli__target_artifact(self, first < argc ? argv[first] : NULL, &t,
+	                          &rc))
 		return rc;
 	if (!cli__artifact_find(&t, t.artifact, &a))
 		return CLI__NO;

@@ -102,6 +102,8 @@ static int put_json(const struct cli__services *s)
 		str(&j, "version", one->version);
 		num(&j, "pid", one->pid);
 		str(&j, "state", cli__state_name(one));
+		tailbox__json_key(&j, "is_left_behind");
+		tailbox__json_bool(&j, !cli__is_alive(one));
 		str(&j, "tape", one->tape);
 		str(&j, "socket", one->sock);
 		if (one->tape[0]) {
@@ -170,7 +172,8 @@ static int list_artifacts(const struct cli__target *t, bool is_json)
 	tailbox__tree *root = tailbox__tree_parse(h.body.at, h.body.len);
 	tailbox__tree *list = tailbox__tree_member(root, "artifacts");
 	if (!root) {
-		rc = cli__fail("%s: the answer is no JSON", t->service.name);
+		rc = cli__fail("%s: the answer is no JSON",
+		               cli__target_name(t));
 		goto done;
 	}
 	rc = CLI__DONE;

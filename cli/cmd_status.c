@@ -4,7 +4,8 @@
  *
  * A process that hangs must not make this hang: it has 350 ms in all for its
  * three answers, then the tape tells. A tape whose writer is stopped or gone
- * is read at once.
+ * is read at once. A URL has no tape to fall back to, and a network between:
+ * it has five seconds.
  */
 #include <string.h>
 #include <time.h>
@@ -14,7 +15,7 @@
 #include "analyzer/json_tree.h"
 #include "cli/target.h"
 
-enum { BUDGET_MS = 350, LINES_MAX = 45 };
+enum { BUDGET_MS = 350, BUDGET_URL_MS = 5000, LINES_MAX = 45 };
 
 static const char *const parts[] = { "status", "workers", "requests" };
 enum { PARTS = 3 };
@@ -31,14 +32,14 @@ static long now_ms(void)
 static int ask_all(const struct cli__target *t, bool is_json,
                    struct cli__http h[PARTS], char why[256])
 {
-	long end = now_ms() + BUDGET_MS;
+	long end = now_ms() + (t->service.url[0] ? BUDGET_URL_MS : BUDGET_MS);
 
 	for (size_t i = 0; i < PARTS; i++) {
 		char path[64];
 		long left = end - now_ms();
 		snprintf(path, sizeof(path), "/%s?format=%s", parts[i],
 		         is_json ? "json" : "text");
-		h[i].sock = t->service.sock;
+		cli__http_to(t, &h[i]);
 		h[i].path = path;
 		h[i].to_fd = -1;
 		h[i].total_ms = left > 1 ? left : 1;
@@ -97,14 +98,14 @@ static int put_json(const struct cli__target *t, struct cli__http h[PARTS])
 	tailbox__json_init(&j, false);
 	tailbox__json_begin_object(&j);
 	tailbox__json_key(&j, "source");
-	tailbox__json_cstr(&j, "socket");
+	tailbox__json_cstr(&j, t->service.url[0] ? "url" : "socket");
 	for (size_t i = 0; i < PARTS; i++) {
 		size_t len = h[i].body.len;
 		tailbox__tree *check = tailbox__tree_parse(h[i].body.at, len);
 		if (!check) {
 			tailbox__json_fini(&j);
 			return cli__fail("%s: the answer is no JSON",
-			                 t->service.name);
+			                 cli__target_name(t));
 		}
 		tailbox__tree_free(check);
 		while (len && h[i].body.at[len - 1] == '\n')
@@ -130,7 +131,7 @@ static int from_socket(const struct cli__target *t, bool is_json)
 		rc = cli__tape_status(t->service.tape, is_json);
 	} else {
 		if (rc < 0)
-			cli__say("%s: %s", t->service.sock, why);
+			cli__say("%s: %s", cli__place(&t->service), why);
 		rc = CLI__NO;
 	}
 	for (size_t i = 0; i < PARTS; i++)
@@ -154,13 +155,16 @@ int cli__status(const struct cli__command *self, int argc, char **argv)
 	                         &rc))
 		return rc;
 	const struct cli__service *s = &t.service;
+	if (from_tape && s->url[0])
+		return cli__fail("%s: a tape is read on its own machine, not "
+		                 "over a URL; leave out --tape", s->url);
 	if (from_tape && !s->tape[0])
 		return cli__fail("%s (pid %u) has no tape", s->name,
 		                 (unsigned)s->pid);
 	if (s->tape[0] && (from_tape || !s->sock[0] ||
 	                   s->writer != TAILBOX__WRITER_LIVE))
 		return cli__tape_status(s->tape, is_json);
-	if (!s->sock[0])
+	if (!s->sock[0] && !s->url[0])
 		return cli__fail("%s (pid %u) has neither tape nor socket",
 		                 s->name, (unsigned)s->pid);
 	return from_socket(&t, is_json);

@@ -50,7 +50,7 @@ static int set(const struct cli__command *self, int argc, char **argv, bool on)
 		rc = CLI__DONE;
 		if (!j)
 			rc = cli__fail("%s: the answer is no JSON",
-			               t.service.name);
+			               cli__target_name(&t));
 		else if (is_json)
 			fwrite(h.body.at, 1, h.body.len, cli__out());
 		else

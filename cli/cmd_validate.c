@@ -174,6 +174,21 @@ static int put_json(const struct verdict *v)
 	return CLI__NO;
 }
 
+/* A tape is no artifact, and which artifact of a service is not guessed. */
+static int not_an_artifact(const struct cli__target *t)
+{
+	char word[CLI__PATH_MAX];
+
+	cli__target_word(t, word, sizeof(word));
+	if (strchr(word, '/') && !t->service.url[0] && t->service.tape[0])
+		return cli__fail("%s: is a tape, not an artifact; tailbox "
+		                 "export --to json %s -o FILE makes one",
+		                 cli__tape_place(&t->service), word);
+	return cli__fail("%s: is a service; give one of its artifacts, "
+	                 "%s#ID: tailbox ls %s lists them",
+	                 cli__target_name(t), word, word);
+}
+
 int cli__validate(const struct cli__command *self, int argc, char **argv)
 {
 	struct verdict v = { .name = NULL };
@@ -183,11 +198,15 @@ int cli__validate(const struct cli__command *self, int argc, char **argv)
 		{ "json", 0, CLI__FLAG, &is_json, 0, 0 },
 		{ NULL, 0, CLI__FLAG, NULL, 0, 0 }
 	};
+	struct cli__target t;
 	int first, rc;
 
-	if (!cli__options(self, argc, argv, options, 1, 1, &first, &rc))
+	if (!cli__options(self, argc, argv, options, 1, 1, &first, &rc) ||
+	    !cli__target(self, argv[first], &t, &rc))
 		return rc;
-	struct tailbox__run *run = cli__load_file(argv[first]);
+	if (t.kind == CLI__TARGET_SERVICE && !t.artifact[0])
+		return not_an_artifact(&t);
+	struct tailbox__run *run = cli__load(&t);
 	if (!run)
 		return CLI__NO;
 	v.name = strcmp(argv[first], "-") ? argv[first] : "standard input";

@@ -1,4 +1,4 @@
-/* cli/http.h - HTTP to the admin server on its Unix socket.
+/* cli/http.h - HTTP to an admin server: its Unix socket, or a URL.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,12 +8,13 @@
 #include "cli/cli.h"
 #include "cli/target.h"
 
-#define CLI__HTTP_CONNECT_MS 300
+#define CLI__HTTP_CONNECT_MS 300      /* on this machine */
+#define CLI__HTTP_CONNECT_URL_MS 3000
 #define CLI__HTTP_ANSWER_MAX ((size_t)16 << 20) /* bytes kept in memory */
 
 struct cli__http {
 	/* in */
-	const char *sock;
+	const char *sock, *url; /* cli__http_to(); url goes first */
 	bool is_post;
 	const char *path; /* "/arm?mode=light", escaped already */
 	long total_ms;    /* 0 = no end as long as bytes come */
@@ -25,16 +26,25 @@ struct cli__http {
 	char why[256];    /* when the call failed */
 };
 
+/* Where h goes: the service of a target. */
+void cli__http_to(const struct cli__target *t, struct cli__http *h);
 /* 0: an answer came, see status. -1: none came whole, see why. */
 int cli__http(struct cli__http *h);
 void cli__http_fini(struct cli__http *h);
 
 /* Ask the service of a target. Failures, and answers that are not 200, are
  * told on standard error with the server's reason. On true the body is in h
- * or in to_fd. Fills h->sock. */
+ * or in to_fd. Does cli__http_to(). */
 bool cli__ask(const struct cli__target *t, struct cli__http *h);
 /* Tell why an answer that is not 200 is none; gives CLI__NO. */
 int cli__http_told(const struct cli__target *t, const struct cli__http *h);
+
+/* --- the token of URL targets (cli/token.c) ------------------------------- */
+
+/* --token-file FILE goes before TAILBOX_TOKEN. False: told, and *rc. */
+bool cli__token_load(int *rc);
+/* NULL = none was given. */
+const char *cli__token(void);
 
 /* Percent-encode for a query. buf gets "" when it does not fit. */
 const char *cli__escape(char *buf, size_t size, const char *s);

@@ -155,23 +155,37 @@ int cli__artifact_pick(const char *json, size_t len, const char *id,
 	return best ? 0 : 1;
 }
 
+static bool is_json(const struct cli__http *h)
+{
+	tailbox__tree *root = tailbox__tree_parse(h->body.at, h->body.len);
+
+	tailbox__tree_free(root);
+	return root != NULL;
+}
+
 bool cli__artifact_find(const struct cli__target *t, const char *id,
                         struct cli__artifact *out)
 {
 	struct cli__http h = { .path = "/artifacts", .total_ms = 5000,
 		               .to_fd = -1 };
 	bool ok = cli__ask(t, &h);
+	char word[CLI__PATH_MAX];
 
+	if (ok && !is_json(&h)) {
+		ok = false;
+		cli__say("%s: the answer is no JSON", cli__target_name(t));
+	}
 	if (ok && cli__artifact_pick(h.body.at, h.body.len, id, out) != 0) {
 		ok = false;
+		cli__target_word(t, word, sizeof(word));
 		if (*id)
-			cli__say("%s has no artifact %s; tailbox ls %u lists "
+			cli__say("%s has no artifact %s; tailbox ls %s lists "
 			         "them",
-			         t->service.name, id, (unsigned)t->service.pid);
+			         cli__target_name(t), id, word);
 		else
 			cli__say("%s has no artifact yet; tailbox capture 10s "
-			         "makes one",
-			         t->service.name);
+			         "%s makes one",
+			         cli__target_name(t), word);
 	}
 	cli__http_fini(&h);
 	return ok;

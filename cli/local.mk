@@ -25,10 +25,17 @@ tailbox_SOURCES += \
 	cli/options.c \
 	cli/outfile.c \
 	cli/output.c \
+	cli/proc.c \
+	cli/process.c \
 	cli/services.c \
+	cli/sock.c \
 	cli/tape_json.c \
 	cli/tape_text.c \
 	cli/target.c \
+	cli/target_help.c \
+	cli/target_url.c \
+	cli/target_word.c \
+	cli/token.c \
 	cli/cli.h \
 	cli/cmd_doctor.h \
 	cli/from_tape.h \
@@ -36,6 +43,10 @@ tailbox_SOURCES += \
 	cli/load.h \
 	cli/outfile.h \
 	cli/output.h \
+	cli/proc.h \
+	cli/process.h \
 	cli/services.h \
+	cli/sock.h \
 	cli/target.h \
+	cli/target_internal.h \
 	cli/window.h

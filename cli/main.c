@@ -12,14 +12,14 @@
 
 #include "cli/output.h"
 
+/* The whole of it: cli/target_help.c. */
 #define TARGET_HELP                                                            \
-	"TARGET is a service's name, its pid, its socket or its tape; left\n"  \
-	"out, it is the only recorded service of this user.\n"
+	"TARGET is a service's name, pid, URL, socket or tape; left out, it\n" \
+	"is the only recorded service. See tailbox help target.\n"
 #define ANY_TARGET_HELP                                                        \
-	"TARGET is an artifact (.tailbox or Run JSON, gzip too), - for an\n"   \
-	"artifact on standard input, a tape, or a service's name or pid:\n"    \
-	"what its tape holds. NAME#ID or PID#ID is an artifact of a live\n"    \
-	"service.\n"
+	"TARGET is an artifact's file, - for one on standard input, NAME#ID\n" \
+	"for one of a live service; or a service's name or pid, or a tape:\n"  \
+	"what its tape holds. See tailbox help target.\n"
 
 const struct cli__command cli__commands[] = {
 	{ "ls", "[TARGET] [--json]",
@@ -87,8 +87,10 @@ const struct cli__command cli__commands[] = {
 	  "      --to FORMAT        native (default) or json\n"
 	  "      --json             print what was saved as JSON\n",
 	  cli__fetch },
-	{ "validate", "FILE|- [--permissive] [--json]",
+	{ "validate", "TARGET [--permissive] [--json]",
 	  "Check an artifact strictly",
+	  "TARGET is an artifact: a file, - or NAME#ID. See tailbox help\n"
+	  "target.\n"
 	  "Prints one line when it is valid; else each finding, as\n"
 	  "LOCATION: CODE: what is wrong, on standard error, and exits with\n"
 	  "1.\n\n"
@@ -136,6 +138,10 @@ static int help(const char *about)
 {
 	FILE *out = cli__out();
 
+	if (about && !strcmp(about, "target")) {
+		cli__help_target(out);
+		return CLI__DONE;
+	}
 	if (about) {
 		const struct cli__command *c = find(about);
 		char *argv[] = { (char[]){ "tailbox" }, (char[]){ "--help" },
@@ -150,7 +156,7 @@ static int help(const char *about)
 		fprintf(out, "  %-10s %s\n", c->name, c->summary);
 	fputs("\n"
 	      "Alone it lists what is recorded. tailbox COMMAND --help tells\n"
-	      "more, tailbox(1) all.\n"
+	      "more, tailbox help target what a TARGET is, tailbox(1) all.\n"
 	      "\n"
 	      "Exit status: 0 done, 1 the input or the service said no,\n"
 	      "2 the command line is wrong.\n",

@@ -8,7 +8,9 @@
 #include <getopt.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 16, FIRST_LONG = 256, HELP = 255 };
+enum { OPTIONS_MAX = 16, FIRST_LONG = 256, HELP = 255, TOKEN_FILE = 254 };
+
+const char *cli__token_file;
 
 bool cli__count(const char *text, uint64_t *value)
 {
@@ -114,7 +116,7 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
                   const struct cli__option *options, int min, int max,
                   int *first, int *rc)
 {
-	struct option table[OPTIONS_MAX + 2] = { { NULL, 0, NULL, 0 } };
+	struct option table[OPTIONS_MAX + 3] = { { NULL, 0, NULL, 0 } };
 	char letters[2 * OPTIONS_MAX + 4] = ":h";
 	size_t n = 0, at = 2;
 
@@ -129,6 +131,7 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 		}
 	}
 	table[n] = (struct option){ "help", 0, NULL, HELP };
+	table[n + 1] = (struct option){ "token-file", 1, NULL, TOKEN_FILE };
 	letters[at] = '\0';
 
 	opterr = 0;
@@ -141,6 +144,10 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 			put_help(self);
 			*rc = CLI__DONE;
 			return false;
+		}
+		if (c == TOKEN_FILE) {
+			cli__token_file = optarg;
+			continue;
 		}
 		if (c == '?' || c == ':') {
 			*rc = cli__usage(self, "%s: %s", argv[optind - 1],

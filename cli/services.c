@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <tailbox.h>
 
 #include "analyzer/timeline_text.h"
+#include "cli/sock.h"
 #include "core/alloc.h"
 #include "core/run.h"
 
@@ -63,6 +63,20 @@ const char *cli__state_name(const struct cli__service *s)
 		break;
 	}
 	return "dead";
+}
+
+const char *cli__tape_place(const struct cli__service *s)
+{
+	return s->shown_tape[0] ? s->shown_tape : s->tape;
+}
+
+const char *cli__place(const struct cli__service *s)
+{
+	if (s->url[0])
+		return s->url;
+	if (s->shown_sock[0] || s->sock[0])
+		return s->shown_sock[0] ? s->shown_sock : s->sock;
+	return cli__tape_place(s);
 }
 
 /* --- one tape ------------------------------------------------------------- */
@@ -124,8 +138,11 @@ bool cli__service_of_tape(const char *path, struct cli__service *out, bool tell)
 	cli__clean(out->name);
 	cli__clean(out->version);
 	snprintf(out->tape, sizeof(out->tape), "%s", path);
-	out->pid = h->pid;
 	out->writer = tailbox__reader_writer(r);
+	out->inner_pid = h->pid;
+	out->pid = tailbox__reader_writer_pid(r);
+	if (!out->pid) /* dead; or its namespace cannot be seen from ours */
+		out->pid = h->pid;
 	out->started_ms = h->anchor_wall_ns / 1000000;
 	out->begun = tailbox__reader_sum(
 	        r, offsetof(struct tailbox__thread_entry, begun));
@@ -142,33 +159,76 @@ bool cli__service_of_tape(const char *path, struct cli__service *out, bool tell)
 	return true;
 }
 
-/* A socket without a tape: the service runs unrecorded. */
-static bool service_of_socket(const char *path, const char *name,
-                              struct cli__service *out)
+static bool ends_with(const char *name, const char *end)
 {
-	size_t len = strlen(name) - 5; /* ".sock" */
-	const char *dot = memrchr(name, '.', len);
-	char digits[16], tape[CLI__PATH_MAX];
+	size_t len = strlen(name), n = strlen(end);
+
+	return len > n && !strcmp(name + len - n, end);
+}
+
+/* "SERVICE.PID.sock"; false, and the whole name taken, when it is not. */
+static bool take_name(const char *path, struct cli__service *out)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	size_t len = strlen(name);
+	char digits[16];
 	uint64_t pid;
 
-	memset(out, 0, sizeof(*out));
-	if (!dot || (size_t)(name + len - dot) > sizeof(digits))
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	cli__clean(out->name);
+	if (!ends_with(name, ".sock"))
+		return false;
+	len -= 5;
+	const char *dot = memrchr(name, '.', len);
+	if (!dot || dot == name || (size_t)(name + len - dot) > sizeof(digits))
 		return false;
 	snprintf(digits, sizeof(digits), "%.*s", (int)(name + len - dot - 1),
 	         dot + 1);
 	if (!cli__count(digits, &pid) || !pid || pid > INT32_MAX)
 		return false;
+	out->inner_pid = (uint32_t)pid;
 	snprintf(out->name, sizeof(out->name), "%.*s", (int)(dot - name), name);
 	cli__clean(out->name);
+	return true;
+}
+
+/* A socket without a tape: the service runs unrecorded. */
+static bool service_of_socket(const char *path, struct cli__service *out)
+{
+	memset(out, 0, sizeof(*out));
 	snprintf(out->sock, sizeof(out->sock), "%s", path);
-	snprintf(tape, sizeof(tape), "%.*s.tape", (int)(strlen(path) - 5),
-	         path);
-	out->is_unreadable = access(tape, F_OK) == 0;
-	out->pid = (uint32_t)pid;
-	out->writer = kill((pid_t)pid, 0) == 0 || errno == EPERM
+	bool is_ours = take_name(path, out);
+	int rc = cli__sock_probe(path, &out->pid);
+	if (!out->pid)
+		out->pid = out->inner_pid;
+	/* Not permitted to try: nobody knows, so it is not called dead. */
+	out->writer = rc == 0 || rc == -EACCES || rc == -EPERM
 	                      ? TAILBOX__WRITER_LIVE
 	                      : TAILBOX__WRITER_DEAD;
-	return true;
+	return is_ours;
+}
+
+/* The tape that belongs to a socket; "" = its name is none of ours. */
+static const char *tape_of(const char *path, char buf[CLI__PATH_MAX])
+{
+	buf[0] = '\0';
+	if (ends_with(path, ".sock"))
+		snprintf(buf, CLI__PATH_MAX, "%.*s.tape",
+		         (int)(strlen(path) - 5), path);
+	return buf;
+}
+
+void cli__service_of_socket(const char *path, struct cli__service *out)
+{
+	char tape[CLI__PATH_MAX];
+
+	if (*tape_of(path, tape) && cli__service_of_tape(tape, out, false)) {
+		snprintf(out->sock, sizeof(out->sock), "%s", path);
+		return;
+	}
+	(void)service_of_socket(path, out);
+	out->is_unreadable = *tape && access(tape, F_OK) == 0;
 }
 
 /* --- folders -------------------------------------------------------------- */
@@ -186,6 +246,15 @@ static bool is_known(const struct cli__services *s,
 	return false;
 }
 
+/* So that a socket is connected to only where its tape does not tell. */
+static bool is_known_socket(const struct cli__services *s, const char *path)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (!strcmp(s->items[i].sock, path))
+			return true;
+	return false;
+}
+
 static int add(struct cli__services *s, const struct cli__service *one)
 {
 	if (s->count >= CLI__SERVICES_MAX || is_known(s, one))
@@ -196,13 +265,6 @@ static int add(struct cli__services *s, const struct cli__service *one)
 		return cli__no_memory();
 	*place = *one;
 	return 0;
-}
-
-static bool ends_with(const char *name, const char *end)
-{
-	size_t len = strlen(name), n = strlen(end);
-
-	return len > n && !strcmp(name + len - n, end);
 }
 
 /* Anybody may make a folder in /dev/shm: one of somebody else's, or a link,
@@ -221,7 +283,7 @@ static int look_into(const char *folder, const char *end,
                      struct cli__services *s, bool tell)
 {
 	DIR *dir = is_trusted(folder) ? opendir(folder) : NULL;
-	char path[CLI__PATH_MAX];
+	char path[CLI__PATH_MAX], tape[CLI__PATH_MAX];
 	int rc = 0;
 
 	for (struct dirent *e; dir && rc == 0 && (e = readdir(dir));) {
@@ -231,10 +293,16 @@ static int look_into(const char *folder, const char *end,
 		if (n < 0 || (size_t)n >= sizeof(path) ||
 		    !ends_with(e->d_name, end))
 			continue;
-		if (strcmp(end, ".tape")
-		            ? service_of_socket(path, e->d_name, &one)
-		            : cli__service_of_tape(path, &one, tell))
+		if (!strcmp(end, ".sock")) {
+			if (!is_known_socket(s, path) &&
+			    service_of_socket(path, &one)) {
+				one.is_unreadable =
+				        access(tape_of(path, tape), F_OK) == 0;
+				rc = add(s, &one);
+			}
+		} else if (cli__service_of_tape(path, &one, tell)) {
 			rc = add(s, &one);
+		}
 	}
 	if (dir)
 		closedir(dir);
@@ -278,24 +346,31 @@ void cli__services_fini(struct cli__services *s)
 	memset(s, 0, sizeof(*s));
 }
 
-void cli__put_services(const struct cli__services *s, FILE *out)
+static void put_service(const struct cli__service *one, FILE *out)
 {
 	char when[TAILBOX__SHOW_ROOM];
+
+	tailbox__show_padded(out, one->name, strlen(one->name), 18);
+	fprintf(out, " %7" PRIu32 " %-10s ", one->pid, cli__state_name(one));
+	if (!one->tape[0]) {
+		fputs("-\n", out);
+		return;
+	}
+	fprintf(out, "%-19s %10" PRIu64 " %5" PRIu64 " %5" PRIu64 "\n",
+	        tailbox__show_utc(when, one->started_ms), one->begun,
+	        one->open, one->lost);
+}
+
+void cli__put_services(const struct cli__services *s, FILE *out)
+{
+	bool was_alive = true;
 
 	fprintf(out, "%-18s %7s %-10s %-19s %10s %5s %5s\n", "SERVICE", "PID",
 	        "STATE", "SINCE (UTC)", "REQUESTS", "OPEN", "LOST");
 	for (size_t i = 0; i < s->count; i++) {
-		const struct cli__service *one = &s->items[i];
-		tailbox__show_padded(out, one->name, strlen(one->name), 18);
-		fprintf(out, " %7" PRIu32 " %-10s ", one->pid,
-		        cli__state_name(one));
-		if (!one->tape[0]) {
-			fputs("-\n", out);
-			continue;
-		}
-		fprintf(out,
-		        "%-19s %10" PRIu64 " %5" PRIu64 " %5" PRIu64 "\n",
-		        tailbox__show_utc(when, one->started_ms), one->begun,
-		        one->open, one->lost);
+		if (was_alive && !cli__is_alive(&s->items[i]))
+			fputs("left behind\n", out);
+		was_alive = cli__is_alive(&s->items[i]);
+		put_service(&s->items[i], out);
 	}
 }

@@ -2,69 +2,91 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * In this order: "-"; a URL (told that it is not there yet); what holds a
- * slash is a path; a recorded pid; a recorded service's name, where a living
- * one goes before those left behind; a file of that name. "#ID" at the end of
- * a pid, name or socket is an artifact of it.
+ * In this order: "-"; a URL; what holds a slash is a path; the rest is looked
+ * up as pid, name and file at once, see target_word.c. "#ID" at the end of all
+ * but files is an artifact of that service.
  */
 #include "cli/target.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <tailbox.h>
 
-#define ID_CHARACTERS                                                          \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+#include "cli/target_internal.h"
+#include "core/artifact.h"
 
 /* --- by path -------------------------------------------------------------- */
 
-static bool is_tape(const char *path)
+/* O_NONBLOCK: between stat() and open() it may have become a pipe. */
+int cli__sniff(const char *path)
 {
+	unsigned char head[64];
 	uint64_t magic = 0;
+	size_t at = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool is = fd >= 0 && pread(fd, &magic, sizeof(magic), 0) ==
-	                             (ssize_t)sizeof(magic) &&
-	          magic == TAILBOX__TAPE_MAGIC;
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+	int rc = n < 0 ? -errno : 0;
 
 	if (fd >= 0)
 		close(fd);
-	return is;
+	if (rc < 0)
+		return rc;
+	if (n == 0)
+		return CLI__SNIFF_EMPTY;
+	if ((size_t)n >= sizeof(magic))
+		memcpy(&magic, head, sizeof(magic));
+	if (magic == TAILBOX__TAPE_MAGIC)
+		return CLI__SNIFF_TAPE;
+	if (magic && !memcmp(head, TAILBOX__ARTIFACT_MAGIC, 8))
+		return CLI__SNIFF_ARTIFACT;
+	if (n >= 2 && head[0] == 0x1f && head[1] == 0x8b)
+		return CLI__SNIFF_ARTIFACT;
+	while (at < (size_t)n && isspace(head[at]))
+		at++;
+	return at < (size_t)n && head[at] == '{' ? CLI__SNIFF_ARTIFACT
+	                                         : CLI__SNIFF_OTHER;
 }
 
-/* A socket knows its tape by name, if it has one. */
-static void by_socket(const char *path, struct cli__target *out)
+static bool is_called_tape(const char *path)
 {
-	struct cli__service *s = &out->service;
 	size_t len = strlen(path);
-	char tape[CLI__PATH_MAX];
 
-	out->kind = CLI__TARGET_SERVICE;
-	if (len > 5 && !strcmp(path + len - 5, ".sock")) {
-		snprintf(tape, sizeof(tape), "%.*s.tape", (int)(len - 5), path);
-		if (is_tape(tape) && cli__service_of_tape(tape, s, false)) {
-			snprintf(s->sock, sizeof(s->sock), "%s", path);
-			return;
-		}
-	}
-	memset(s, 0, sizeof(*s));
-	const char *base = strrchr(path, '/');
-	snprintf(s->name, sizeof(s->name), "%s", base ? base + 1 : path);
-	cli__clean(s->name);
-	snprintf(s->sock, sizeof(s->sock), "%s", path);
-	s->writer = TAILBOX__WRITER_LIVE;
+	return len > 5 && !strcmp(path + len - 5, ".tape");
 }
 
-static bool by_path(const char *path, struct cli__target *out, int *rc)
+/* What is called a tape and is no artifact is opened as one: so a cut or
+ * overwritten tape is told as that. */
+static bool by_file(const char *path, struct cli__target *out, int *rc)
+{
+	int kind = cli__sniff(path);
+
+	if (kind < 0) {
+		*rc = cli__fail("%s: %s", path, tailbox_strerror(kind));
+		return false;
+	}
+	if (kind == CLI__SNIFF_TAPE ||
+	    (kind != CLI__SNIFF_ARTIFACT && is_called_tape(path))) {
+		out->kind = CLI__TARGET_SERVICE;
+		if (cli__service_of_tape(path, &out->service, true))
+			return true;
+		*rc = CLI__NO;
+		return false;
+	}
+	out->kind = CLI__TARGET_FILE;
+	return true;
+}
+
+bool cli__target_by_path(const char *path, struct cli__target *out, int *rc)
 {
 	struct stat st;
 
 	if (strlen(path) >= sizeof(out->path)) {
-		*rc = cli__fail("the path is too long");
+		*rc = cli__fail("%.40s...: the path is too long", path);
 		return false;
 	}
 	snprintf(out->path, sizeof(out->path), "%s", path);
@@ -76,131 +98,67 @@ static bool by_path(const char *path, struct cli__target *out, int *rc)
 		*rc = cli__fail("%s: is a folder", path);
 		return false;
 	}
+	if (S_ISREG(st.st_mode))
+		return by_file(path, out, rc);
 	if (S_ISSOCK(st.st_mode)) {
-		by_socket(path, out);
-	} else if (S_ISREG(st.st_mode) && is_tape(path)) {
 		out->kind = CLI__TARGET_SERVICE;
-		if (!cli__service_of_tape(path, &out->service, true)) {
-			*rc = CLI__NO;
-			return false;
-		}
+		cli__service_of_socket(path, &out->service);
 	} else {
-		out->kind = CLI__TARGET_FILE;
+		out->kind = CLI__TARGET_FILE; /* a pipe */
 	}
 	return true;
-}
-
-/* --- by name or pid ------------------------------------------------------- */
-
-static void put_list(const struct cli__services *s)
-{
-	fflush(stderr);
-	cli__put_services(s, stderr);
-}
-
-/* File names carry '_' for what is no letter, digit, '.', '_' or '-'. */
-static bool is_named(const struct cli__service *s, const char *word)
-{
-	size_t i;
-
-	if (!strcmp(s->name, word))
-		return true;
-	for (i = 0; s->name[i] && word[i]; i++) {
-		bool is_plain = strchr(ID_CHARACTERS, s->name[i]) != NULL;
-		if (word[i] != (is_plain ? s->name[i] : '_'))
-			return false;
-	}
-	return !s->name[i] && !word[i];
-}
-
-/* Which one a word means; the list becomes those that it could mean.
- * Returns how many fit best: living ones before those left behind. */
-static size_t choose(struct cli__services *s, const char *word)
-{
-	uint64_t pid;
-	bool is_pid = word && cli__count(word, &pid);
-	size_t n = 0, alive = 0;
-
-	for (size_t i = 0; i < s->count; i++) {
-		const struct cli__service *one = &s->items[i];
-		if (word && !(is_pid && one->pid == pid) &&
-		    !is_named(one, word))
-			continue;
-		alive += cli__is_alive(one);
-		s->items[n++] = *one;
-	}
-	s->count = n; /* living ones are in front */
-	return alive ? alive : n;
-}
-
-static void none_found(const char *word)
-{
-	char folder[CLI__PATH_MAX];
-
-	if (word)
-		cli__say("%s: no recorded service, pid or file of that name",
-		         word);
-	else
-		cli__say("no recorded service was found");
-	for (unsigned i = 0; cli__run_folder(i, folder, sizeof(folder)); i++)
-		if (folder[0])
-			cli__say("looked in %s", folder);
-}
-
-static bool by_word(const char *word, struct cli__target *out, int *rc)
-{
-	struct cli__services all;
-	struct stat st;
-
-	*rc = cli__services(&all, false);
-	if (*rc != 0)
-		return false;
-	size_t fit = choose(&all, word);
-	if (fit == 1) {
-		out->kind = CLI__TARGET_SERVICE;
-		out->service = all.items[0];
-	} else if (fit) {
-		*rc = cli__fail(word ? "%s: more than one is recorded; give "
-		                       "the pid"
-		                     : "more than one service is recorded; "
-		                       "give a name or pid",
-		                word ? word : "");
-		put_list(&all);
-	} else if (!word || stat(word, &st) < 0) {
-		none_found(word);
-		*rc = CLI__NO;
-	}
-	cli__services_fini(&all);
-	if (fit == 0 && *rc == 0)
-		return by_path(word, out, rc);
-	return *rc == 0;
 }
 
 /* --- all ------------------------------------------------------------------ */
 
 static bool is_url(const char *arg)
 {
-	return !strncmp(arg, "http://", 7) || !strncmp(arg, "https://", 8);
+	return strstr(arg, "://") != NULL;
 }
 
-/* Take "#ID" off. Gives false when what follows '#' can be no id. */
-static bool split(const char *arg, char *word, size_t size, char *id,
-                  size_t id_size)
+static bool is_id(const char *id, size_t room)
+{
+	return *id && *id != '.' && strlen(id) < room &&
+	       !id[strspn(id, CLI__ID_CHARACTERS)];
+}
+
+/* Take "#ID" off. Gives false, told, when it can be none. */
+static bool split(const char *arg, char word[CLI__PATH_MAX],
+                  struct cli__target *out, int *rc)
 {
 	const char *hash = strrchr(arg, '#');
 	size_t len = hash ? (size_t)(hash - arg) : strlen(arg);
 
-	id[0] = '\0';
-	if (!hash) {
-		snprintf(word, size, "%s", arg);
+	if (len >= CLI__PATH_MAX) {
+		*rc = cli__fail("%.40s...: too long for a TARGET", arg);
+		return false;
+	}
+	snprintf(word, CLI__PATH_MAX, "%.*s", (int)len, arg);
+	if (!hash)
+		return true;
+	if (!len || !is_id(hash + 1, sizeof(out->artifact))) {
+		/* A browser's "#token=..." is a secret: not repeated. */
+		*rc = cli__fail("%s#: what follows # is no artifact's number "
+		                "or name; see tailbox help target",
+		                word);
+		return false;
+	}
+	snprintf(out->artifact, sizeof(out->artifact), "%s", hash + 1);
+	return true;
+}
+
+static bool find(const char *word, struct cli__target *out, int *rc)
+{
+	if (!strcmp(word, "-")) {
+		out->kind = CLI__TARGET_STDIN;
+		snprintf(out->path, sizeof(out->path), "-");
 		return true;
 	}
-	if (!len || len >= size || !hash[1] || strlen(hash + 1) >= id_size ||
-	    hash[1 + strspn(hash + 1, ID_CHARACTERS)] || hash[1] == '.')
-		return false;
-	snprintf(word, size, "%.*s", (int)len, arg);
-	snprintf(id, id_size, "%s", hash + 1);
-	return true;
+	if (is_url(word))
+		return cli__target_by_url(word, out, rc);
+	if (strchr(word, '/'))
+		return cli__target_by_path(word, out, rc);
+	return cli__target_by_word(word, out, rc);
 }
 
 bool cli__target(const struct cli__command *self, const char *arg,
@@ -209,74 +167,78 @@ bool cli__target(const struct cli__command *self, const char *arg,
 	char word[CLI__PATH_MAX];
 	struct stat st;
 
+	(void)self;
 	memset(out, 0, sizeof(*out));
 	if (!arg)
-		return by_word(NULL, out, rc);
-	if (!strcmp(arg, "-")) {
-		out->kind = CLI__TARGET_STDIN;
-		snprintf(out->path, sizeof(out->path), "-");
-		return true;
-	}
-	if (is_url(arg)) {
-		*rc = cli__usage(self,
-		                 "%s: this version reaches services of this "
-		                 "machine only: give a name, pid, socket or "
-		                 "file",
-		                 arg);
+		return cli__target_by_word(NULL, out, rc);
+	if (!*arg) {
+		*rc = cli__fail("\"\" is no TARGET; see tailbox help target");
 		return false;
 	}
 	/* A file may have '#' in its name. */
-	if (!*arg || !split(arg, word, sizeof(word), out->artifact,
-	                    sizeof(out->artifact))) {
-		if (*arg && stat(arg, &st) == 0)
-			return by_path(arg, out, rc);
-		*rc = cli__fail("\"%s\" is no TARGET: a service name, pid, "
-		                "socket, tape or artifact, NAME#ID or -",
-		                arg);
-		return false;
-	}
-	if (out->artifact[0] && stat(arg, &st) == 0) {
-		out->artifact[0] = '\0';
-		return by_path(arg, out, rc);
-	}
-	if (!(strchr(word, '/') ? by_path(word, out, rc)
-	                        : by_word(word, out, rc)))
+	if (strchr(arg, '#') && !is_url(arg) && stat(arg, &st) == 0)
+		return cli__target_by_path(arg, out, rc);
+	if (!split(arg, word, out, rc) || !find(word, out, rc))
 		return false;
 	if (out->artifact[0] && out->kind != CLI__TARGET_SERVICE) {
-		*rc = cli__fail("%s: an artifact file has no #%s", word,
+		*rc = cli__fail("%s: is an artifact by itself, it has no #%s",
+		                out->kind == CLI__TARGET_STDIN
+		                        ? "standard input" : word,
 		                out->artifact);
 		return false;
 	}
 	return true;
 }
 
-bool cli__target_service(const struct cli__command *self, const char *arg,
-                         struct cli__target *out, int *rc)
+/* --- of a kind ------------------------------------------------------------ */
+
+/* A file that is not even an artifact is told as that. */
+static int not_a_service(const struct cli__command *self,
+                         const struct cli__target *t)
+{
+	struct stat st;
+	int kind = CLI__SNIFF_ARTIFACT;
+
+	if (t->kind == CLI__TARGET_STDIN)
+		return cli__fail("standard input is an artifact; \"%s\" is "
+		                 "about a service: its name, pid, URL, socket "
+		                 "or tape", self->name);
+	if (stat(t->path, &st) == 0 && S_ISREG(st.st_mode))
+		kind = cli__sniff(t->path);
+	if (kind != CLI__SNIFF_ARTIFACT)
+		return cli__fail("%s: %s: no tape, socket or artifact", t->path,
+		                 kind == CLI__SNIFF_EMPTY
+		                         ? "is empty"
+		                         : "is another kind of file");
+	return cli__fail("%s: is an artifact; \"%s\" is about a service: its "
+	                 "name, pid, URL, socket or tape", t->path, self->name);
+}
+
+bool cli__target_artifact(const struct cli__command *self, const char *arg,
+                          struct cli__target *out, int *rc)
 {
 	if (!cli__target(self, arg, out, rc))
 		return false;
 	if (out->kind == CLI__TARGET_SERVICE)
 		return true;
-	*rc = cli__fail("%s: is an artifact; \"%s\" needs a service",
-	                out->path, self->name);
+	*rc = not_a_service(self, out);
 	return false;
 }
 
-const char *cli__target_word(const struct cli__target *t, char *buf,
-                             size_t size)
+bool cli__target_service(const struct cli__command *self, const char *arg,
+                         struct cli__target *out, int *rc)
 {
-	const char *name = t->service.name;
-	struct cli__services all;
+	if (!cli__target_artifact(self, arg, out, rc))
+		return false;
+	if (!out->artifact[0])
+		return true;
+	*rc = cli__fail("%s: is an artifact of a service; \"%s\" is about the "
+	                "service: leave out #%s",
+	                arg, self->name, out->artifact);
+	return false;
+}
 
-	snprintf(buf, size, "%" PRIu32, t->service.pid);
-	if (!t->service.pid) {
-		snprintf(buf, size, "%s", t->service.sock);
-	} else if (cli__services(&all, false) == 0) {
-		if (*name && choose(&all, name) == 1 &&
-		    all.items[0].pid == t->service.pid &&
-		    !name[strspn(name, ID_CHARACTERS)])
-			snprintf(buf, size, "%s", name);
-		cli__services_fini(&all);
-	}
-	return buf;
+const char *cli__target_name(const struct cli__target *t)
+{
+	return t->service.url[0] ? t->service.url : t->service.name;
 }

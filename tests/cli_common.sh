@@ -16,7 +16,7 @@ run() {
 	want=$1
 	shift
 	rc=0
-	"$tailbox" "$@" >"$d/out" 2>"$d/err" </dev/null || rc=$?
+	"$tailbox" "$@" >"$d/out" 2>"$d/err" <"${input:-/dev/null}" || rc=$?
 	show="tailbox $*"
 	checks=$((checks + 1))
 	test "$rc" = "$want" || {

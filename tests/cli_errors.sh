@@ -104,8 +104,6 @@ run 2 capture 1s shop -o -
 run 2 arm --duration 30 shop
 run 2 arm --mode dark shop
 run 2 arm --policy maybe shop
-run 2 status http://localhost/
-has err "give a name, pid, socket or file"
 run 1 timeline --route /none "$data/tiny.tailbox"
 has err "no request of route /none"
 run 1 timeline --request none "$data/tiny.tailbox"

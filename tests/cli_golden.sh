@@ -41,7 +41,7 @@ The black box of libmicrohttpd services: why are they slow?
   doctor     Say what works, what is degraded and what mends it
 
 Alone it lists what is recorded. tailbox COMMAND --help tells
-more, tailbox(1) all.
+more, tailbox help target what a TARGET is, tailbox(1) all.
 
 Exit status: 0 done, 1 the input or the service said no,
 2 the command line is wrong.

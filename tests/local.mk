@@ -92,9 +92,15 @@ cli_tests = \
 	tests/cli_doctor_sandbox.sh \
 	tests/cli_errors.sh \
 	tests/cli_golden.sh \
-	tests/cli_live.sh
+	tests/cli_live.sh \
+	tests/cli_container.sh \
+	tests/cli_targets.sh \
+	tests/cli_url.sh
 TESTS += $(cli_tests)
-EXTRA_DIST += $(cli_tests) tests/cli_common.sh
+EXTRA_DIST += $(cli_tests) tests/cli_common.sh tests/cli_peers.sh
+if HAVE_COMMAND
+check_PROGRAMS += tests/cli_peer
+endif
 
 # A sandbox for a test of the command.
 if HAVE_COMMAND
