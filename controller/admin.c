@@ -79,7 +79,7 @@ static void know_thread(void)
 /* --- routes ------------------------------------------------------------ */
 
 static const char *const takes_format[] = { "format", NULL };
-static const char *const takes_recorder[] = { "format", "on", NULL };
+static const char *const takes_on[] = { "format", "on", NULL };
 static const char *const takes_arm[] = {
 	"format", "mode", "duration", "note", "max_requests", "max_stages",
 	"max_queues", "max_inflight_snapshots", "max_runtime_snapshots",
@@ -105,9 +105,10 @@ static const struct route {
 	{ "/artifacts", GET, tailbox__admin_artifacts, takes_format },
 	{ "/artifacts/", GET, tailbox__admin_artifact, takes_format },
 	{ "/artifacts/", DELETE, tailbox__admin_delete, takes_format },
+	{ "/artifacts/", POST, tailbox__admin_pin, takes_on },
 	{ "/arm", POST, tailbox__admin_arm, takes_arm },
 	{ "/disarm", POST, tailbox__admin_disarm, takes_format },
-	{ "/recorder", POST, tailbox__admin_recorder, takes_recorder },
+	{ "/recorder", POST, tailbox__admin_recorder, takes_on },
 	{ "/session", POST, tailbox__admin_session_begin, takes_format },
 	{ "/session", DELETE, tailbox__admin_session_end, takes_format },
 	{ "/healthz", GET, tailbox__admin_health, takes_format },

@@ -19,6 +19,7 @@
 #include "core/alloc.h"
 
 #define SUFFIX ".tailbox"
+#define PIN "/pin"
 
 static const char *request_header(const struct tailbox__admin_request *q,
                                   const char *name)
@@ -40,6 +41,9 @@ static void put_entry(struct tailbox__json *j,
 	tailbox__admin_put_u64(j, "started_at_unix_ms", e->started_ms);
 	tailbox__admin_put_u64(j, "finalized_at_unix_ms", e->finalized_ms);
 	tailbox__admin_put_bool(j, "ours", e->is_ours);
+	tailbox__admin_put_bool(j, "pinned", e->is_pinned);
+	tailbox__admin_put_u64(j, "json_bytes",
+	                       tailbox__admin_or_none(e->json_bytes));
 	tailbox__json_end_object(j);
 }
 
@@ -57,10 +61,11 @@ static void add_entry(struct tailbox__text *t,
 		tailbox__text_add(t, "%" PRIu64 "\t", e->id);
 	else
 		tailbox__text_add(t, "-\t");
-	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s\n",
+	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s%s\n",
 	                  tailbox__text_time(at, e->started_ms), e->requests,
 	                  tailbox__text_bytes(bytes, e->bytes),
-	                  tailbox__text_us(took, ms), e->name);
+	                  tailbox__text_us(took, ms), e->name,
+	                  e->is_pinned ? "  pinned" : "");
 }
 
 static enum MHD_Result list_text(struct tailbox__admin_request *q,
@@ -388,4 +393,60 @@ enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q)
 	tailbox__admin_put_text(&j, "name", e.name);
 	tailbox__json_end_object(&j);
 	return tailbox__admin_send_json(q, MHD_HTTP_OK, &j);
+}
+
+static enum MHD_Result send_pinned(struct tailbox__admin_request *q,
+                                   const struct tailbox__artifact_entry *e)
+{
+	struct tailbox__text t = TAILBOX__TEXT_INIT;
+	struct tailbox__json j;
+
+	if (q->as_text) {
+		tailbox__text_add(&t, "%s %s\n",
+		                  e->is_pinned ? "pinned" : "unpinned",
+		                  e->name);
+		return tailbox__admin_send_text(q, MHD_HTTP_OK, &t);
+	}
+	tailbox__json_init(&j, true);
+	tailbox__json_begin_object(&j);
+	tailbox__admin_put_text(&j, "name", e->name);
+	tailbox__admin_put_bool(&j, "pinned", e->is_pinned);
+	tailbox__json_end_object(&j);
+	return tailbox__admin_send_json(q, MHD_HTTP_OK, &j);
+}
+
+/* POST /artifacts/ID/pin?on=0 or 1; without `on` it is 1. */
+enum MHD_Result tailbox__admin_pin(struct tailbox__admin_request *q)
+{
+	const char *text = tailbox__admin_param(q, "on");
+	struct tailbox__artifact_entry e;
+	enum MHD_Result sent;
+	size_t n = strlen(q->id), suffix = strlen(PIN);
+	char id[256] = "";
+	bool is_native;
+	uint64_t on = 1;
+	int rc;
+
+	if (n <= suffix || n - suffix >= sizeof(id) ||
+	    strcmp(q->id + n - suffix, PIN) != 0)
+		return tailbox__admin_error(q, MHD_HTTP_NOT_FOUND, "not_found",
+		                            "what can be posted here is "
+		                            "/artifacts/ID/pin");
+	memcpy(id, q->id, n - suffix);
+	q->id = id;
+	if (text != NULL && !tailbox__admin_count(text, 0, 1, &on))
+		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
+		                            "bad_parameter",
+		                            "parameter on takes 0 or 1");
+	if (!find(q, &e, &is_native, &sent))
+		return sent;
+	rc = tailbox__artifact_pin(&e, on != 0);
+	if (rc == -ENOENT)
+		return tailbox__admin_error(q, MHD_HTTP_NOT_FOUND, "not_found",
+		                            "no artifact %.200s", id);
+	if (rc != 0)
+		return tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+		                            "cannot_pin", "%s: %s", e.name,
+		                            tailbox_strerror(rc));
+	return send_pinned(q, &e);
 }

@@ -28,6 +28,8 @@ static const struct {
 	  "kill switch: record nothing; on=1 records again" },
 	{ "--compressed ", "artifacts/1", "window 1 as Run JSON" },
 	{ "-OJ ", "artifacts/1.tailbox", "window 1 as a native file" },
+	{ "-X POST ", "artifacts/1/pin?on=1",
+	  "keep it: the oldest others go when the folder is full" },
 	{ "-X DELETE ", "artifacts/1", "delete it" },
 	{ "", "healthz", "is this server alive" },
 };

@@ -241,6 +241,7 @@ enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_session_begin(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_session_end(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_pin(struct tailbox__admin_request *q);
 
 enum MHD_Result tailbox__admin_recorder(struct tailbox__admin_request *q);
 

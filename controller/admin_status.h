@@ -19,6 +19,7 @@ struct tailbox__status {
 	uint64_t uptime_ms;
 	bool is_on;
 	struct tailbox__switch_status flip;
+	struct tailbox__folder_status folder;
 	bool has_numbers; /* `rec`, from the controller */
 	struct tailbox__recorder_status rec;
 	bool has_window;

@@ -214,6 +214,26 @@ static void put_cost(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__json_end_object(j);
 }
 
+static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
+{
+	const struct tailbox__folder_status *f = &s->folder;
+
+	tailbox__json_key(j, "artifacts");
+	if (!s->has_window) {
+		tailbox__json_null(j);
+		return;
+	}
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_u64(j, "max_size", f->max_size);
+	tailbox__admin_put_u64(j, "max_count", f->max_count);
+	tailbox__admin_put_u64(j, "deleted", f->deleted);
+	tailbox__admin_put_u64(j, "deleted_bytes", f->deleted_bytes);
+	tailbox__admin_put_u64(j, "json_written", f->json_written);
+	tailbox__admin_put_u64(j, "json_lost", f->json_lost);
+	tailbox__admin_put_text(j, "json_error", f->json_error);
+	tailbox__json_end_object(j);
+}
+
 enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
                                      const struct tailbox__status *s)
 {
@@ -249,6 +269,7 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 	                        tailbox__ability_mhd_linked());
 	put_cost(&j, s);
 	tailbox__admin_put_text(&j, "artifact_folder", s->facts->artifact_dir);
+	put_folder(&j, s);
 	tailbox__json_key(&j, "notes");
 	tailbox__json_begin_array(&j);
 	for (uint32_t i = 0; i < s->facts->note_count; i++)

@@ -199,6 +199,26 @@ static void add_cost(struct tailbox__text *t, const struct tailbox__status *s)
 	tailbox__text_add(t, "\n");
 }
 
+static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	const struct tailbox__folder_status *f = &s->folder;
+	char max[TAILBOX__UNIT_TEXT], gone[TAILBOX__UNIT_TEXT];
+
+	tailbox__text_add(t, "folder\t%s\n", s->facts->artifact_dir);
+	if (!s->has_window)
+		return;
+	tailbox__text_add(t, "keeps\t%" PRIu64 " artifacts, %s in all",
+	                  f->max_count, tailbox__text_bytes(max, f->max_size));
+	if (f->deleted != 0)
+		tailbox__text_add(t, "; %" PRIu64 " of the oldest deleted, %s",
+		                  f->deleted,
+		                  tailbox__text_bytes(gone, f->deleted_bytes));
+	tailbox__text_add(t, "\n");
+	if (f->json_lost != 0)
+		tailbox__text_add(t, "json\t%" PRIu64 " lost, the last: %s\n",
+		                  f->json_lost, f->json_error);
+}
+
 enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
                                      const struct tailbox__status *s)
 {
@@ -212,11 +232,10 @@ enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
 	add_window(&rows, s);
 	add_daemons(&rows, s);
 	add_cost(&rows, s);
+	add_folder(&rows, s);
 	tailbox__text_add(&rows,
-	                  "folder\t%s\nversions\ttailbox %s, "
-	                  "libmicrohttpd %s\n",
-	                  s->facts->artifact_dir, tailbox_version(),
-	                  MHD_get_version());
+	                  "versions\ttailbox %s, libmicrohttpd %s\n",
+	                  tailbox_version(), MHD_get_version());
 	for (uint32_t i = 0; i < s->facts->note_count; i++)
 		tailbox__text_add(&rows, "note\t%s\n", s->facts->notes[i]);
 	tailbox__text_table(&t, &rows);

@@ -19,11 +19,7 @@
 #include "core/artifact.h"
 #include "core/tailbox.h"
 
-struct found {
-	uint64_t second, id;
-};
-
-static bool is_ours(const struct found *f)
+static bool is_ours(const struct tailbox__artifact_key *f)
 {
 	const struct tailbox__controller *c = &tailbox__c;
 
@@ -46,9 +42,8 @@ static int open_file(int dirfd, const char *name)
 	return fd >= 0 ? fd : -errno;
 }
 
-/* 0, or -ENOENT for what is no artifact. */
-static int look_at(int dirfd, const struct found *f,
-                   struct tailbox__artifact_entry *e)
+int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
+                         struct tailbox__artifact_entry *e)
 {
 	struct tailbox__artifact_info info;
 	struct stat st;
@@ -70,12 +65,14 @@ static int look_at(int dirfd, const struct found *f,
 	e->started_ms = info.started_ms;
 	e->finalized_ms = info.finalized_ms;
 	e->checksum = info.checksum;
+	e->is_pinned = tailbox__folder_is_pinned(dirfd, e->name);
+	e->json_bytes = tailbox__folder_json_bytes(dirfd, e->name);
 	return 0;
 }
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct found *x = a, *y = b;
+	const struct tailbox__artifact_key *x = a, *y = b;
 
 	if (x->second != y->second)
 		return x->second < y->second ? 1 : -1;
@@ -83,16 +80,16 @@ static int newest_first(const void *a, const void *b)
 }
 
 /* The names alone: a folder may hold many more than are wanted. */
-static long collect(DIR *dir, struct found **out)
+static long collect(DIR *dir, struct tailbox__artifact_key **out)
 {
 	const size_t suffix = strlen(TAILBOX__ARTIFACT_SUFFIX);
-	TAILBOX__LIST(struct found) list = { 0 };
+	TAILBOX__LIST(struct tailbox__artifact_key) list = { 0 };
 	const struct dirent *d;
 
 	while ((d = readdir(dir))) {
 		char name[256];
 		const size_t len = strlen(d->d_name);
-		struct found f;
+		struct tailbox__artifact_key f;
 
 		if (len <= suffix || len - suffix >= sizeof(name) ||
 		    strcmp(d->d_name + len - suffix,
@@ -103,7 +100,7 @@ static long collect(DIR *dir, struct found **out)
 		if (!tailbox__folder_parse(tailbox__c.service, name, &f.second,
 		                           &f.id))
 			continue;
-		struct found *to = tailbox__list_add(&list);
+		struct tailbox__artifact_key *to = tailbox__list_add(&list);
 		if (!to) {
 			tailbox__free(list.items);
 			return -ENOMEM;
@@ -122,9 +119,30 @@ static bool is_started(void)
 	return is;
 }
 
+long tailbox__folder_list(int dirfd, struct tailbox__artifact_key **out)
+{
+	/* A description of its own: fdopendir() takes it, and its position. */
+	const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*out = NULL;
+	if (fd < 0)
+		return -errno;
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		const int code = -errno;
+		close(fd);
+		return code;
+	}
+	const long count = collect(dir, out);
+	closedir(dir);
+	if (count > 0)
+		qsort(*out, (size_t)count, sizeof(**out), newest_first);
+	return count;
+}
+
 long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
 {
-	struct found *all = NULL;
+	struct tailbox__artifact_key *all = NULL;
 	long n = 0;
 
 	if (!is_started())
@@ -133,24 +151,16 @@ long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
 	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
 	if (dirfd < 0)
 		return dirfd;
-	DIR *dir = fdopendir(dirfd);
-	if (!dir) {
-		const int code = -errno;
-		close(dirfd);
-		return code;
-	}
-	const long count = collect(dir, &all);
-	if (count > 0)
-		qsort(all, (size_t)count, sizeof(*all), newest_first);
+	const long count = tailbox__folder_list(dirfd, &all);
 	for (long i = 0; i < count && (size_t)n < max; i++)
-		n += look_at(dirfd, &all[i], &out[n]) == 0;
+		n += tailbox__folder_look(dirfd, &all[i], &out[n]) == 0;
 	tailbox__free(all);
-	closedir(dir);
+	close(dirfd);
 	return count < 0 ? count : n;
 }
 
 /* By number: of this process. */
-static int by_number(const char *id, struct found *f)
+static int by_number(const char *id, struct tailbox__artifact_key *f)
 {
 	const struct tailbox__controller *c = &tailbox__c;
 	int ret = -ENOENT;
@@ -170,7 +180,7 @@ static int by_number(const char *id, struct found *f)
 
 int tailbox__artifact_find(const char *id, struct tailbox__artifact_entry *out)
 {
-	struct found f;
+	struct tailbox__artifact_key f;
 	size_t numbers = 0, n = 0;
 	int ret = 0;
 
@@ -194,7 +204,7 @@ int tailbox__artifact_find(const char *id, struct tailbox__artifact_entry *out)
 	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
 	if (dirfd < 0)
 		return -ENOENT;
-	ret = look_at(dirfd, &f, out);
+	ret = tailbox__folder_look(dirfd, &f, out);
 	close(dirfd);
 	return ret;
 }
@@ -213,17 +223,26 @@ int tailbox__artifact_open(const struct tailbox__artifact_entry *e)
 
 int tailbox__artifact_delete(const struct tailbox__artifact_entry *e)
 {
-	char file[TAILBOX__FILE_NAME_BYTES];
-	int ret = 0;
-
-	if (!tailbox__folder_file(file, e->name, TAILBOX__ARTIFACT_SUFFIX))
-		return -ENOENT;
 	const int dirfd =
 	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+
 	if (dirfd < 0)
 		return dirfd;
-	if (unlinkat(dirfd, file, 0) != 0)
-		ret = -errno;
+	const int ret = tailbox__folder_remove(dirfd, e->name);
 	close(dirfd);
+	return ret;
+}
+
+int tailbox__artifact_pin(struct tailbox__artifact_entry *e, bool on)
+{
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+
+	if (dirfd < 0)
+		return dirfd;
+	const int ret = tailbox__folder_pin(dirfd, e->name, on);
+	close(dirfd);
+	if (ret == 0)
+		e->is_pinned = on;
 	return ret;
 }

@@ -170,6 +170,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	c->is_stopping = false;
 	c->lost_blocks = c->follower_cpu_ns = c->follower_records = 0;
 	c->follow_error = 0;
+	memset(&c->folder, 0, sizeof(c->folder));
 	tailbox__rates_init(
 	        &c->rates, tailbox__mono_ns(),
 	        TAILBOX__GET(tailbox__recorder.tape.header->next_ticket));

@@ -37,6 +37,10 @@ struct tailbox__controller_config {
 	const char *artifact_dir; /* created when missing, 0700 */
 	uint32_t drain_timeout_ms; /* 0 = 10000 */
 	uint32_t sample_interval_ms; /* 0 = by mode; between windows: light */
+	uint64_t max_size, max_count; /* of the folder; 0 = default */
+	bool local_json;              /* Run JSON as well as the native file */
+	const char *json_path; /* base of its name (spec 10.6), absolute; NULL
+	                          or "" = beside the native file */
 	void (*log)(void *cls, const char *line); /* NULL = silent */
 	void *log_cls;
 };
@@ -130,6 +134,8 @@ struct tailbox__artifact_entry {
 	uint64_t id;      /* window number; of another process: its own */
 	char name[256];   /* "shop-20251120T031241Z-3", without extension */
 	bool is_ours;     /* made by this process */
+	bool is_pinned;   /* the caps do not apply to it */
+	uint64_t json_bytes; /* of the JSON beside it; 0 = none */
 	uint64_t bytes, requests, started_ms, finalized_ms;
 	uint32_t checksum;
 };
@@ -142,6 +148,20 @@ int tailbox__artifact_find(const char *id,
                            struct tailbox__artifact_entry *out);
 /* Open its native file for reading: descriptor or -errno. */
 int tailbox__artifact_open(const struct tailbox__artifact_entry *e);
+/* With what lies beside it. */
 int tailbox__artifact_delete(const struct tailbox__artifact_entry *e);
+/* Pin or unpin: kept on disk, so across restarts. 0, -ENOENT, -errno. */
+int tailbox__artifact_pin(struct tailbox__artifact_entry *e, bool on);
+
+#define TAILBOX__FOLDER_SIZE_DEFAULT ((uint64_t)256 << 20)
+#define TAILBOX__FOLDER_COUNT_DEFAULT 100u
+
+struct tailbox__folder_status {
+	uint64_t max_size, max_count; /* in force */
+	uint64_t deleted, deleted_bytes; /* because of them, since the start */
+	uint64_t json_written, json_lost;
+	char json_error[TAILBOX__ERROR_TEXT]; /* of the last; "" = none */
+};
+void tailbox__folder_status(struct tailbox__folder_status *out);
 
 #endif

@@ -213,6 +213,28 @@ int tailbox__window_try(const struct tailbox__window *w)
 	return is_hit;
 }
 
+/* Its failure loses the JSON and nothing else. */
+static void place_json(const struct tailbox__window *w,
+                       const struct tailbox__run *run, int dirfd)
+{
+	struct tailbox__folder_status *s = &tailbox__c.folder;
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+
+	const int ret =
+	        tailbox__folder_place_json(run, dirfd, w->name, w->id, &err);
+	tailbox__lock();
+	if (ret == 0) {
+		s->json_written++;
+	} else {
+		s->json_lost++;
+		memcpy(s->json_error, err.text, sizeof(s->json_error));
+	}
+	tailbox__unlock();
+	if (ret < 0)
+		tailbox__log("no JSON of window %llu: %s",
+		             (unsigned long long)w->id, err.text);
+}
+
 static int place(const struct tailbox__window *w,
                  const struct tailbox__run *run, struct tailbox__error *err)
 {
@@ -225,6 +247,10 @@ static int place(const struct tailbox__window *w,
 		return dirfd;
 	snprintf(file, sizeof(file), "%s%s", w->name, TAILBOX__ARTIFACT_SUFFIX);
 	const int ret = tailbox__artifact_place(run, dirfd, file, &why);
+	if (ret == 0 && tailbox__c.config.local_json)
+		place_json(w, run, dirfd);
+	if (ret == 0)
+		tailbox__folder_trim(dirfd, w->name);
 	close(dirfd);
 	if (ret < 0)
 		tailbox__fail(err, ret, "%s in %.400s: %s", file, folder, why.text);

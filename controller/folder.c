@@ -8,6 +8,11 @@
  * before its .part is removed, so whoever creates a .part and then finds no
  * artifact has a name that was never used.
  *
+ * An artifact may be deleted and the clock set back, and a new process counts
+ * its windows from 1 again. So .SERVICE.last has the last name that was taken,
+ * "SECOND ID", and names only go up from there: a number is worth nothing to
+ * who keeps it when it may come to mean something else.
+ *
  * A .part that a dead process left behind is never listed and never removed:
  * it is evidence. The folder is opened anew for each use, so that it may be
  * unmounted, removed and made again while the service runs.
@@ -21,13 +26,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/tailbox.h"
 
-enum { NAME_TRIES = 3600 };
+enum {
+	NAME_TRIES = 3600,
+	/* A clock that was wrong by more than this when the last name was
+	 * taken: better to go by the new one. */
+	AHEAD_S = 3600
+};
 
 /* --- the folder -------------------------------------------------------- */
 
@@ -173,6 +184,55 @@ static int take_name(int dirfd, const char *name)
 	return -EEXIST;
 }
 
+/* The file with the last name, locked; -1: do without. No wait for a process
+ * that is stopped with the lock in its hand. */
+static int open_last(int dirfd, const char *service)
+{
+	char file[TAILBOX__FILE_NAME_BYTES];
+
+	snprintf(file, sizeof(file), ".%s.last", service);
+	const int fd = openat(dirfd, file,
+	                      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	                              O_NONBLOCK,
+	                      0600);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Go on to a second in which no such name was taken. */
+static void skip_taken(int last, uint64_t id, uint64_t *second)
+{
+	uint64_t last_second, last_id;
+	char text[64];
+
+	const ssize_t n = pread(last, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	if (sscanf(text, "%" SCNu64 " %" SCNu64, &last_second, &last_id) != 2 ||
+	    last_second > *second + AHEAD_S)
+		return;
+	if (last_second > *second)
+		*second = last_second;
+	if (last_second == *second && id <= last_id)
+		(*second)++;
+}
+
+static void keep_taken(int last, uint64_t id, uint64_t second)
+{
+	char text[64];
+
+	/* As long every time: written over, with nothing left behind it. */
+	const int n = snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64
+	                       "\n", second, id);
+	/* On a full disk what is there guards still. */
+	if (n > 0 && pwrite(last, text, (size_t)n, 0) != n)
+		return;
+}
+
 int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
                             uint64_t *second, char name[256],
                             struct tailbox__error *err)
@@ -182,11 +242,19 @@ int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
 
 	if (dirfd < 0)
 		return dirfd;
+	const int last = open_last(dirfd, service);
+	if (last >= 0)
+		skip_taken(last, id, second);
 	for (int i = 0; i < NAME_TRIES && fd == -EEXIST; i++) {
 		tailbox__folder_name(name, service, *second, id);
 		fd = take_name(dirfd, name);
 		if (fd == -EEXIST)
 			(*second)++;
+	}
+	if (last >= 0) {
+		if (fd >= 0)
+			keep_taken(last, id, *second);
+		close(last); /* the lock with it */
 	}
 	close(dirfd);
 	if (fd < 0)

@@ -49,8 +49,31 @@ bool tailbox__folder_file(char out[TAILBOX__FILE_NAME_BYTES], const char *name,
                           const char *suffix);
 bool tailbox__folder_is_char(char c); /* of a name */
 void tailbox__folder_remove_part(const char *path, const char *name);
+struct tailbox__artifact_key {
+	uint64_t second, id;
+};
+/* Names of artifacts of the service, newest first; free *out. Their number or
+ * -errno. */
+long tailbox__folder_list(int dirfd, struct tailbox__artifact_key **out);
+/* 0, or -ENOENT for what is no artifact. */
+int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
+                         struct tailbox__artifact_entry *e);
 /* The service as it stands in names: only [A-Za-z0-9._-], no leading dot. */
 void tailbox__folder_service(char out[64], const char *service);
+
+/* --- keep.c: caps, pins, JSON beside ------------------------------------ */
+
+bool tailbox__folder_is_pinned(int dirfd, const char *name);
+int tailbox__folder_pin(int dirfd, const char *name, bool on);
+uint64_t tailbox__folder_json_bytes(int dirfd, const char *name);
+/* Write the run as JSON where the configuration wants it. 0 or -errno. */
+int tailbox__folder_place_json(const struct tailbox__run *run, int dirfd,
+                               const char *name, uint64_t id,
+                               struct tailbox__error *err);
+/* Delete an artifact and what lies beside it. 0, -ENOENT, -errno. */
+int tailbox__folder_remove(int dirfd, const char *name);
+/* Delete the oldest until the folder is within its caps; never `newest`. */
+void tailbox__folder_trim(int dirfd, const char *newest);
 
 /* --- rates.c: what the last 10 seconds were like ----------------------- */
 
@@ -212,6 +235,7 @@ struct tailbox__controller {
 	struct tailbox__rates rates;
 	uint64_t lost_blocks, follower_cpu_ns, follower_records;
 	int follow_error; /* of the last pass */
+	struct tailbox__folder_status folder; /* without the caps */
 	struct tailbox__switch_status flip; /* is_on: not kept here */
 };
 

@@ -29,6 +29,7 @@ libtailbox_all_la_SOURCES += \
 	controller/finisher.c \
 	controller/folder.c \
 	controller/follower.c \
+	controller/keep.c \
 	controller/rates.c \
 	controller/spool.c \
 	controller/start.c \

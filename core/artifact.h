@@ -25,6 +25,12 @@ int tailbox__artifact_write(const struct tailbox__run *run, int fd);
 int tailbox__artifact_place(const struct tailbox__run *run, int dirfd,
                             const char *name, struct tailbox__error *err);
 
+/* The same in another form: run_json.h has one. */
+typedef int tailbox__run_writer(const struct tailbox__run *run, int fd);
+int tailbox__run_place(const struct tailbox__run *run,
+                       tailbox__run_writer *write, int dirfd,
+                       const char *name, struct tailbox__error *err);
+
 /* Load. fd is read from its present position to the end by read(), so pipes
  * work. *out is NULL on error. 0, -errno, -ENOMEM, -TAILBOX_EFOREIGN,
  * -TAILBOX_EVERSION, -TAILBOX_ETRUNCATED, -TAILBOX_EDAMAGED; err has the byte

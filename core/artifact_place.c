@@ -35,10 +35,11 @@ static void temporary_name(char *buf, size_t size, const char *name)
 	         (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 }
 
-static int write_file(const struct tailbox__run *run, int fd,
+static int write_file(const struct tailbox__run *run,
+                      tailbox__run_writer *write, int fd,
                       struct tailbox__error *err)
 {
-	int rc = tailbox__artifact_write(run, fd);
+	int rc = write(run, fd);
 
 	if (rc)
 		return tailbox__fail(err, rc, "cannot write: %s",
@@ -86,6 +87,14 @@ static bool is_file_name(const char *name)
 int tailbox__artifact_place(const struct tailbox__run *run, int dirfd,
                             const char *name, struct tailbox__error *err)
 {
+	return tailbox__run_place(run, tailbox__artifact_write, dirfd, name,
+	                          err);
+}
+
+int tailbox__run_place(const struct tailbox__run *run,
+                       tailbox__run_writer *write, int dirfd,
+                       const char *name, struct tailbox__error *err)
+{
 	char temporary[NAME_BYTES];
 
 	if (!is_file_name(name))
@@ -99,7 +108,7 @@ int tailbox__artifact_place(const struct tailbox__run *run, int dirfd,
 		return tailbox__fail(err, rc, "cannot create a file: %s",
 		                     tailbox_strerror(rc));
 	}
-	int rc = write_file(run, fd, err);
+	int rc = write_file(run, write, fd, err);
 	/* close() reports late errors of network file systems. */
 	if (close(fd) && !rc && errno != EINTR) {
 		rc = -errno;

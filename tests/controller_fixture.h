@@ -64,16 +64,19 @@ static inline const char *wait_for(const char *part)
 	return found;
 }
 
+/* As a test wants it; what has to be set is. */
+static inline void start_as(struct tailbox__controller_config c)
+{
+	c.service = "test";
+	c.artifact_dir = artifact_dir;
+	c.log = log_line;
+	ck_assert_int_eq(tailbox__controller_start(&c), 0);
+}
+
 static inline void start_with(uint32_t drain_ms)
 {
-	const struct tailbox__controller_config c = {
-		.service = "test",
-		.artifact_dir = artifact_dir,
-		.drain_timeout_ms = drain_ms,
-		.log = log_line,
-	};
-
-	ck_assert_int_eq(tailbox__controller_start(&c), 0);
+	start_as((struct tailbox__controller_config){
+	        .drain_timeout_ms = drain_ms });
 }
 
 static inline void controller_open_tape(void)

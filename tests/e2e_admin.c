@@ -607,7 +607,7 @@ START_TEST(errors_have_their_status)
 		{ "OPTIONS", "/disarm", 405, "method_not_allowed",
 		  "Allow: POST\r" },
 		{ "PUT", "/artifacts/1", 405, "method_not_allowed",
-		  "Allow: GET, HEAD, DELETE\r" },
+		  "Allow: GET, HEAD, POST, DELETE\r" },
 		{ "DELETE", "/artifacts", 405, "method_not_allowed",
 		  "Allow: GET, HEAD\r" },
 		{ "GET", "/artifacts/99", 404, "not_found", NULL },
@@ -909,6 +909,28 @@ START_TEST(window_is_downloaded_in_both_forms)
 	forget(&gzip);
 	free(want.p);
 	free(plain.p);
+}
+END_TEST
+
+START_TEST(artifacts_are_pinned)
+{
+	capture(1, "/artifacts/1");
+	expect("POST", "/artifacts/1/pin", 200, "\"pinned\": true");
+	expect("GET", "/artifacts", 200, "\"pinned\": true");
+	expect("GET", "/artifacts?format=text", 200, "  pinned");
+	expect("POST", "/artifacts/1.tailbox/pin?on=0&format=text", 200,
+	       "unpinned shop-");
+	expect("GET", "/artifacts", 200, "\"pinned\": false");
+	expect("POST", "/artifacts/1/pin?on=2", 400, "takes 0 or 1");
+	expect("POST", "/artifacts/9/pin", 404, "no artifact 9");
+	expect("POST", "/artifacts/../1/pin", 400, "bad_id");
+	expect("POST", "/artifacts/1/pin/pin", 400, "bad_id");
+	expect("POST", "/artifacts/1/nip", 404, "/artifacts/ID/pin");
+	expect("POST", "/artifacts//pin", 404, "/artifacts/ID/pin");
+	expect("POST", "/artifacts/1", 404, "/artifacts/ID/pin");
+	expect("PUT", "/artifacts/1/pin", 405, "POST");
+	expect("GET", "/status", 200, "\"max_count\": 100");
+	expect("GET", "/status?format=text", 200, "100 artifacts, 256");
 }
 END_TEST
 
@@ -1334,6 +1356,7 @@ static Suite *suite(void)
 	tcase_add_test(t, arm_takes_every_parameter);
 	tcase_add_test(t, duration_ends_a_window);
 	tcase_add_test(t, window_is_downloaded_in_both_forms);
+	tcase_add_test(t, artifacts_are_pinned);
 	tcase_add_test(t, native_file_comes_in_parts);
 	tcase_add_test(t, stop_while_artifacts_are_loading);
 	tcase_add_test(t, damaged_artifact_is_an_error);
