@@ -8,7 +8,8 @@
  * one that was there a millisecond before, finished or in phase `send`, and
  * nothing twice.
  *
- * TAILBOX_KILLS in the environment says how often; 20 is the default.
+ * TAILBOX_KILLS in the environment says how often; else 4 times, and 20 as
+ * e2e_long_kill9.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -34,6 +35,12 @@
 
 #define CLIENTS 8
 #define NOTES_MAX 200000
+
+#ifdef E2E_LONG
+enum { KILLS = 20 };
+#else
+enum { KILLS = 4 };
+#endif
 
 /* --- the server -------------------------------------------------------- */
 
@@ -323,7 +330,7 @@ static int remove_one(const char *path, const struct stat *st, int type,
 START_TEST(every_answer_a_client_had_is_there)
 {
 	const char *times = getenv("TAILBOX_KILLS");
-	unsigned n = times ? (unsigned)strtoul(times, NULL, 10) : 20;
+	unsigned n = times ? (unsigned)strtoul(times, NULL, 10) : KILLS;
 
 	snprintf(dir, sizeof(dir), "/dev/shm/tailbox-kill-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));

@@ -197,6 +197,7 @@ static void *run_loop(void *cls)
 
 	while (!atomic_load(&s->is_over)) {
 		struct timeval limit = { 0, 5000 };
+		MHD_UNSIGNED_LONG_LONG ms;
 		fd_set r, w, e;
 		int max = -1;
 		FD_ZERO(&r);
@@ -204,6 +205,8 @@ static void *run_loop(void *cls)
 		FD_ZERO(&e);
 		if (MHD_get_fdset(s->d, &r, &w, &e, &max) != MHD_YES)
 			break;
+		if (MHD_get_timeout(s->d, &ms) == MHD_YES && ms == 0)
+			limit.tv_usec = 0;
 		select(max + 1, &r, &w, &e, &limit);
 		MHD_run_from_select(s->d, &r, &w, &e);
 	}

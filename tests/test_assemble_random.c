@@ -327,27 +327,32 @@ START_TEST(conversion_is_monotone)
 {
 	const struct tailbox__clock_scale s =
 	        tailbox__reader_scale(fixture_reader);
-	uint64_t before = 0, ticks = 0;
+	uint64_t before = 0, ticks = 0, bad = 0;
 
+	/* Counted: each assertion writes a line for libcheck. */
 	seed = 77;
 	for (int i = 0; i < 1000000; i++) {
 		ticks += up_to(1 << 16);
 		const uint64_t us = tailbox__ticks_to_ns(s, ticks) / 1000;
-		ck_assert_uint_ge(us, before);
+		bad += us < before;
 		before = us;
 	}
+	ck_assert_uint_eq(bad, 0);
 }
 END_TEST
 
 START_TEST(packed_durations_keep_children_inside)
 {
+	uint64_t bad = 0;
+
 	seed = 78;
 	for (int i = 0; i < 1000000; i++) {
 		const uint64_t total = up_to((uint64_t)1 << 58);
 		const uint64_t child = up_to(total);
-		ck_assert_uint_le(tailbox__unpack(tailbox__pack(child)),
-		                  tailbox__unpack(tailbox__pack_up(total)));
+		bad += tailbox__unpack(tailbox__pack(child)) >
+		       tailbox__unpack(tailbox__pack_up(total));
 	}
+	ck_assert_uint_eq(bad, 0);
 }
 END_TEST
 
