@@ -39,12 +39,6 @@
 #include "core/run_json.h"
 #include "core/validate.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWER 10 /* sanitizers */
-#else
-#define SLOWER 1
-#endif
-
 static char folder[64];
 
 static void start(void)
@@ -1139,12 +1133,30 @@ START_TEST(sixteen_clients_at_a_time)
 }
 END_TEST
 
+/* A busy machine may delay one answer; behind a worker all would be late. */
+static void is_quick(const char *target, struct answer *a)
+{
+	uint64_t begin, took;
+
+	for (int i = 0; i < 20; i++) {
+		begin = now_us();
+		ask(a, "GET", target);
+		took = now_us() - begin;
+		ck_assert_int_eq(a->status, 200);
+		if (took < 50000)
+			return;
+		if (i < 19)
+			forget(a);
+	}
+	ck_abort_msg("%s took %llu us, 20 times", target,
+	             (unsigned long long)took);
+}
+
 START_TEST(slow_readers_do_not_block_status)
 {
 	int slow[5];
 	struct answer a;
 	struct bytes b;
-	uint64_t begin;
 
 	capture(20000, "/artifacts/1");
 	for (int i = 0; i < 5; i++) {
@@ -1155,10 +1167,7 @@ START_TEST(slow_readers_do_not_block_status)
 		ck_assert_int_eq(read(slow[i], &c, 1), 1);
 		ck_assert_int_eq(c, 'H');
 	}
-	begin = now_us();
-	ask(&a, "GET", "/status");
-	ck_assert_int_eq(a.status, 200);
-	ck_assert_uint_lt(now_us() - begin, 50000 * SLOWER);
+	is_quick("/status", &a);
 	forget(&a);
 	/* The fifth was sent away. */
 	b = hear(slow[4]);
@@ -1256,16 +1265,6 @@ static int count_of(const char *text, const char *what)
 	for (; (text = strstr(text, what)) != NULL; text++)
 		n++;
 	return n;
-}
-
-static void is_quick(const char *target, struct answer *a)
-{
-	uint64_t begin = now_us();
-
-	ask(a, "GET", target);
-	ck_assert_int_eq(a->status, 200);
-	ck_assert_msg(now_us() - begin < 50000 * SLOWER, "%s took %llu us",
-	              target, (unsigned long long)(now_us() - begin));
 }
 
 START_TEST(every_worker_stuck_is_shown_with_its_request)

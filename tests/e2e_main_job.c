@@ -406,7 +406,7 @@ START_TEST(status_and_workers_answer_while_every_worker_is_stuck)
 	struct MHD_Daemon *d;
 	uint16_t port;
 	const char *p;
-	int held = 0;
+	int held = 0, tries = 0;
 
 	service_start(0);
 	d = daemon_start(MHD_USE_SELECT_INTERNALLY, 2, &port);
@@ -418,12 +418,13 @@ START_TEST(status_and_workers_answer_while_every_worker_is_stuck)
 	await_waiting(1);
 	load_start(&slow[1], 1, port, "/gate", 1, NULL);
 	await_waiting(2);
-	service_call("GET", "/status");
-	r = service_admin("GET", "/status");
-	ck_assert_int_eq(r.status, 200);
-	ck_assert_msg(SANITIZED || r.seconds < 0.050, "/status took %.3f s",
-	              r.seconds);
-	free(r.text);
+	/* A busy machine may delay one; all would be late behind a worker. */
+	do {
+		r = service_admin("GET", "/status");
+		ck_assert_int_eq(r.status, 200);
+		free(r.text);
+	} while (r.seconds >= 0.050 && ++tries < 20);
+	ck_assert_msg(tries < 20, "/status took %.3f s, 20 times", r.seconds);
 	r = service_admin("GET", "/workers");
 	ck_assert_int_eq(r.status, 200);
 	for (p = r.text; (p = strstr(p, "\"/gate\"")) != NULL; p++)
