@@ -26,6 +26,8 @@
 
 #include <tailbox.h>
 
+#include "controller/admin.h"
+
 enum { LIFE_S = 300 };
 
 static int wait_for_end(void)
@@ -64,7 +66,24 @@ static void do_request(void)
 	tailbox_request_finish(tailbox_request_begin("/peer", "job"), "ok");
 }
 
-/* PEER_DIR is a run folder that only the program knows of. */
+/* The admin server on a port too; its number, 0 = it did not start. */
+static unsigned open_port(const char *secret)
+{
+	static struct tailbox__config_admin c;
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+
+	snprintf(c.listen, sizeof(c.listen), "127.0.0.1:0");
+	snprintf(c.token, sizeof(c.token), "%s", secret);
+	if (tailbox__admin_start_tcp(&c, &err) != 1) {
+		fprintf(stderr, "cli_peer: %s\n", err.text);
+		return 0;
+	}
+	const char *colon = strrchr(tailbox__admin_tcp(), ':');
+	return colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+/* PEER_DIR is a run folder that only the program knows of; PEER_TOKEN opens a
+ * port. */
 static int serve(const char *name)
 {
 	struct tailbox_options o;
@@ -75,7 +94,8 @@ static int serve(const char *name)
 	tailbox_start(name, &o);
 	for (int i = 0; i < 3; i++)
 		do_request();
-	printf("%ld\n", (long)getpid());
+	const char *secret = getenv("PEER_TOKEN");
+	printf("%ld %u\n", (long)getpid(), secret ? open_port(secret) : 0);
 	while ((sig = wait_for_end()) == SIGUSR1)
 		do_request();
 	if (sig == SIGHUP) /* ends in order, without a stop */

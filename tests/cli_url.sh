@@ -132,6 +132,46 @@ grep -q s3cret "$d/err" && fail "a token was printed"
 export http_proxy=http://127.0.0.1:1
 run 0 status "$url"
 
+# --- the admin server itself --------------------------------------------------
+
+PEER_TOKEN=battery-staple-correct
+export PEER_TOKEN
+peer real service real
+unset PEER_TOKEN
+test "${said:-0}" != 0 || fail "the admin server has no port"
+real=http://127.0.0.1:$said
+export TAILBOX_TOKEN=battery-staple-correct
+run 0 status "$real"
+has out "real"
+run 0 status --json "$real"
+run 0 arm "$real"
+run 1 arm "$real"
+has err "window 1 is armed already"
+kill -USR1 "$pid"
+until_ok sh -c "'$tailbox' ls --json | grep -q '\"finished\": 4'"
+run 0 disarm "$real"
+until_ok "$tailbox" fetch "$real#1" -o "$d/real.tailbox"
+run 0 validate "$real#1"
+has out "valid: 1 request"
+run 0 validate "$d/real.tailbox"
+run 0 timeline "$real"
+run 0 export --to json "$real#1"
+run 0 ls "$real"
+run 0 off "$real"
+run 0 on "$real"
+run 0 capture 10ms "$real" -o "$d/real.tailbox"
+run 1 fetch "$real#99"
+has err "$real has no artifact 99"
+# A name that is not its own; where nothing resolves it, there is no such case.
+run 1 status "http://other.localhost:$said"
+grep -qi "resolve" "$d/err" || has err "answers only to the host names"
+export TAILBOX_TOKEN=battery-staple-wrong
+run 1 status "$real"
+has err "was refused"
+unset TAILBOX_TOKEN
+run 1 status "$real"
+has err "give its token in TAILBOX_TOKEN or by --token-file"
+
 wait $silent
 test "$(cat "$d/silent.rc")" = 1 || fail "a silent server: another exit status"
 grep -q "tailbox: $url/silent: no answer in time" "$d/silent.err" ||
