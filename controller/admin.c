@@ -111,6 +111,8 @@ static const struct route {
 	{ "/recorder", POST, tailbox__admin_recorder, takes_on },
 	{ "/session", POST, tailbox__admin_session_begin, takes_format },
 	{ "/session", DELETE, tailbox__admin_session_end, takes_format },
+	{ "/config", GET, tailbox__admin_config, takes_format },
+	{ "/reload", POST, tailbox__admin_reload, takes_format },
 	{ "/healthz", GET, tailbox__admin_health, takes_format },
 };
 

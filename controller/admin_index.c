@@ -26,6 +26,10 @@ static const struct {
 	{ "-X POST ", "disarm?format=text", "end it now" },
 	{ "-X POST ", "recorder?on=0&format=text",
 	  "kill switch: record nothing; on=1 records again" },
+	{ "", "config?format=text", "the settings, and where each came "
+	                            "from" },
+	{ "-X POST ", "reload?format=text",
+	  "read the configuration file again" },
 	{ "--compressed ", "artifacts/1", "window 1 as Run JSON" },
 	{ "-OJ ", "artifacts/1.tailbox", "window 1 as a native file" },
 	{ "-X POST ", "artifacts/1/pin?on=1",

@@ -236,6 +236,8 @@ enum MHD_Result tailbox__admin_requests(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_workers(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_arm(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_disarm(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_config(struct tailbox__admin_request *q);
+enum MHD_Result tailbox__admin_reload(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q);

@@ -44,6 +44,7 @@ static void gather(struct tailbox__status *s)
 		tailbox__window_status(&s->window);
 	if (s->facts->has_sampler)
 		tailbox__sampler_cost(&s->sampler);
+	tailbox__settings_status(&s->settings);
 	s->daemon_count = tailbox__daemons(s->daemons);
 }
 

@@ -9,6 +9,7 @@
 #define TAILBOX_CONTROLLER_ADMIN_STATUS_H 1
 
 #include "controller/admin_internal.h"
+#include "controller/settings.h"
 #include "core/daemons.h"
 #include "sampler/sampler.h"
 
@@ -22,6 +23,7 @@ struct tailbox__status {
 	struct tailbox__folder_status folder;
 	bool has_numbers; /* `rec`, from the controller */
 	struct tailbox__recorder_status rec;
+	struct tailbox__settings_status settings;
 	bool has_window;
 	struct tailbox__window_status window;
 	struct tailbox__sampler_cost sampler;

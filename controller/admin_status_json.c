@@ -234,6 +234,27 @@ static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__json_end_object(j);
 }
 
+static void put_config(struct tailbox__json *j,
+                       const struct tailbox__settings_status *c)
+{
+	tailbox__json_key(j, "config");
+	if (c->file[0] == '\0') {
+		tailbox__json_null(j);
+		return;
+	}
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_text(j, "file", c->file);
+	tailbox__admin_put_bool(j, "loaded", c->is_loaded);
+	tailbox__admin_put_u64(j, "loaded_at_unix_ms", c->loaded_ms);
+	tailbox__admin_put_u64(j, "reloads", c->reloads);
+	tailbox__admin_put_u64(j, "failed_reloads", c->failed_reloads);
+	tailbox__admin_put_u64(j, "last_reload_at_unix_ms", c->reload_ms);
+	tailbox__admin_put_text(j, "last_error", c->error);
+	tailbox__admin_put_text(j, "trouble", c->trouble);
+	tailbox__admin_put_text(j, "restart_needed", c->restart);
+	tailbox__json_end_object(j);
+}
+
 enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
                                      const struct tailbox__status *s)
 {
@@ -270,6 +291,7 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 	put_cost(&j, s);
 	tailbox__admin_put_text(&j, "artifact_folder", s->facts->artifact_dir);
 	put_folder(&j, s);
+	put_config(&j, &s->settings);
 	tailbox__json_key(&j, "notes");
 	tailbox__json_begin_array(&j);
 	for (uint32_t i = 0; i < s->facts->note_count; i++)

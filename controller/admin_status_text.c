@@ -219,6 +219,29 @@ static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 		                  f->json_lost, f->json_error);
 }
 
+static void add_config(struct tailbox__text *t,
+                       const struct tailbox__settings_status *c)
+{
+	char buf[TAILBOX__UNIT_TEXT];
+
+	if (c->file[0] == '\0')
+		return;
+	tailbox__text_add(t, "config\t%s", c->file);
+	if (!c->is_loaded)
+		tailbox__text_add(t, ", NOT LOADED");
+	if (c->reload_ms != TAILBOX__NONE)
+		tailbox__text_add(t, ", last reload %s%s",
+		                  tailbox__text_time(buf, c->reload_ms),
+		                  c->error[0] != '\0' ? " FAILED" : "");
+	tailbox__text_add(t, "\n");
+	if (c->error[0] != '\0')
+		tailbox__text_add(t, "config error\t%s\n", c->error);
+	if (c->trouble[0] != '\0')
+		tailbox__text_add(t, "config trouble\t%s\n", c->trouble);
+	if (c->restart[0] != '\0')
+		tailbox__text_add(t, "restart for\t%s\n", c->restart);
+}
+
 enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
                                      const struct tailbox__status *s)
 {
@@ -236,6 +259,7 @@ enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
 	tailbox__text_add(&rows,
 	                  "versions\ttailbox %s, libmicrohttpd %s\n",
 	                  tailbox_version(), MHD_get_version());
+	add_config(&rows, &s->settings);
 	for (uint32_t i = 0; i < s->facts->note_count; i++)
 		tailbox__text_add(&rows, "note\t%s\n", s->facts->notes[i]);
 	tailbox__text_table(&t, &rows);

@@ -13,6 +13,7 @@
 #include <tailbox.h>
 
 #include "controller/admin_internal.h"
+#include "controller/settings.h"
 #include "core/utf8.h"
 
 #define DURATION_MAX_MS ((uint64_t)24 * 3600 * 1000)
@@ -128,12 +129,12 @@ static const struct {
 static size_t read_activation(const struct tailbox__admin_request *q,
                               struct tailbox__activation *a)
 {
-	enum tailbox__mode mode = TAILBOX__MODE_LIGHT;
+	enum tailbox__mode mode;
 	const char *text = tailbox__admin_param(q, "mode");
 
 	if (text != NULL && !read_mode(text, &mode))
 		return 1;
-	tailbox__activation_init(a, mode);
+	tailbox__settings_activation(a, text != NULL ? &mode : NULL);
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]);
 	     i++) {
 		text = tailbox__admin_param(q, parameters[i].name);

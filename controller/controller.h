@@ -26,6 +26,17 @@ struct tailbox__activation {
 	enum tailbox__run_end_policy policy;
 	uint64_t duration_ms;     /* 0 = until disarm */
 	uint32_t sample_interval_ms; /* 0 = by mode */
+	uint32_t drain_timeout_ms;   /* 0 = the controller's */
+	/* The sampler in this window. */
+	bool no_sampler;           /* no samples are kept */
+	bool is_interval_by_mode;  /* not the controller's */
+	bool is_interval_zero;     /* as spec 10.7 has it: cannot be armed */
+	bool has_sampler_mode, has_max_samples;
+	enum tailbox__mode sampler_mode;
+	uint64_t max_samples;
+	/* Whether and where Run JSON goes, in place of the controller's. */
+	bool has_sink, local_json;
+	char json_path[TAILBOX__CONFIG_PATH_MAX + 1];
 	char note[TAILBOX__NOTE_MAX + 1];
 };
 /* Defaults: light, its limits, not strict, continue, no duration. */
@@ -162,6 +173,8 @@ struct tailbox__folder_status {
 	uint64_t json_written, json_lost;
 	char json_error[TAILBOX__ERROR_TEXT]; /* of the last; "" = none */
 };
+/* New caps, from the next artifact on; 0 = default. */
+void tailbox__folder_caps(uint64_t max_size, uint64_t max_count);
 void tailbox__folder_status(struct tailbox__folder_status *out);
 
 #endif

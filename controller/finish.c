@@ -220,8 +220,11 @@ static void place_json(const struct tailbox__window *w,
 	struct tailbox__folder_status *s = &tailbox__c.folder;
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 
-	const int ret =
-	        tailbox__folder_place_json(run, dirfd, w->name, w->id, &err);
+	const struct tailbox__activation *a = &w->activation;
+	const int ret = tailbox__folder_place_json(
+	        run, dirfd, w->name,
+	        a->has_sink ? a->json_path : tailbox__c.config.json_path,
+	        w->id, &err);
 	tailbox__lock();
 	if (ret == 0) {
 		s->json_written++;
@@ -247,7 +250,8 @@ static int place(const struct tailbox__window *w,
 		return dirfd;
 	snprintf(file, sizeof(file), "%s%s", w->name, TAILBOX__ARTIFACT_SUFFIX);
 	const int ret = tailbox__artifact_place(run, dirfd, file, &why);
-	if (ret == 0 && tailbox__c.config.local_json)
+	if (ret == 0 && (w->activation.has_sink ? w->activation.local_json
+	                                        : tailbox__c.config.local_json))
 		place_json(w, run, dirfd);
 	if (ret == 0)
 		tailbox__folder_trim(dirfd, w->name);

@@ -66,9 +66,10 @@ void tailbox__folder_service(char out[64], const char *service);
 bool tailbox__folder_is_pinned(int dirfd, const char *name);
 int tailbox__folder_pin(int dirfd, const char *name, bool on);
 uint64_t tailbox__folder_json_bytes(int dirfd, const char *name);
-/* Write the run as JSON where the configuration wants it. 0 or -errno. */
+/* Write the run as JSON, beside the artifact or at `base` and the number (NULL
+ * or "": beside it). 0 or -errno. */
 int tailbox__folder_place_json(const struct tailbox__run *run, int dirfd,
-                               const char *name, uint64_t id,
+                               const char *name, const char *base, uint64_t id,
                                struct tailbox__error *err);
 /* Delete an artifact and what lies beside it. 0, -ENOENT, -errno. */
 int tailbox__folder_remove(int dirfd, const char *name);

@@ -204,10 +204,9 @@ static int place_beside(const struct tailbox__run *run, int dirfd,
 }
 
 int tailbox__folder_place_json(const struct tailbox__run *run, int dirfd,
-                               const char *name, uint64_t id,
+                               const char *name, const char *base, uint64_t id,
                                struct tailbox__error *err)
 {
-	const char *base = tailbox__c.config.json_path;
 	struct tailbox__error taken = TAILBOX__ERROR_INIT;
 	char path[PATH_MAX];
 
@@ -322,6 +321,14 @@ void tailbox__folder_trim(int dirfd, const char *newest)
 		             is_many ? "artifacts" : "bytes");
 	}
 	tailbox__free(all);
+}
+
+void tailbox__folder_caps(uint64_t max_size, uint64_t max_count)
+{
+	tailbox__lock();
+	tailbox__c.config.max_size = max_size;
+	tailbox__c.config.max_count = max_count;
+	tailbox__unlock();
 }
 
 void tailbox__folder_status(struct tailbox__folder_status *out)

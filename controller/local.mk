@@ -3,6 +3,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin.c \
 	controller/admin_access.c \
 	controller/admin_artifacts.c \
+	controller/admin_config.c \
 	controller/admin_guard.c \
 	controller/admin_index.c \
 	controller/admin_load.c \
@@ -31,6 +32,7 @@ libtailbox_all_la_SOURCES += \
 	controller/follower.c \
 	controller/keep.c \
 	controller/rates.c \
+	controller/settings.c \
 	controller/spool.c \
 	controller/start.c \
 	controller/switch.c \
@@ -44,4 +46,5 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_status.h \
 	controller/admin_token.h \
 	controller/controller.h \
-	controller/internal.h
+	controller/internal.h \
+	controller/settings.h

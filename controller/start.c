@@ -6,6 +6,7 @@
  * nothing is all or nothing. Each part that cannot start is left out and
  * named in a note; notes are said to the log and shown by /status:
  *
+ *	config       as if there were no file
  *	run folder   the next one in the order of precedence is tried
  *	tape         unrecorded, but the admin server answers and says why
  *	controller   recorded, but no windows can be armed
@@ -31,6 +32,8 @@
 #include "controller/abilities.h"
 #include "controller/admin.h"
 #include "controller/controller.h"
+#include "controller/settings.h"
+#include "core/patterns.h"
 #include "core/recorder.h"
 #include "core/run.h"
 #include "sampler/sampler.h"
@@ -167,10 +170,23 @@ static size_t cut(const char *s, size_t max)
 	return n;
 }
 
+/* A text that the configuration file sets, else NULL. */
+static const char *of_file(enum tailbox__config_key key)
+{
+	const struct tailbox__config *c = tailbox__settings();
+
+	if (c->origin[key].from != TAILBOX__FROM_FILE)
+		return NULL;
+	return (const char *)c + tailbox__config_keys[key].at;
+}
+
 static void take_version(void)
 {
-	const char *v = options.service_version;
+	const char *v = of_file(TAILBOX__KEY_SERVICE_VERSION);
 	size_t n;
+
+	if (v == NULL)
+		v = options.service_version;
 
 	if (is_blank(v))
 		return;
@@ -190,8 +206,11 @@ static bool is_plain(unsigned char c)
 /* One '_' for each character, not for each byte of it. */
 static void take_service(const char *name)
 {
+	const char *by_file = of_file(TAILBOX__KEY_SERVICE_NAME);
 	size_t n, out = 0;
 
+	if (by_file != NULL)
+		name = by_file;
 	if (is_blank(name))
 		name = program_invocation_short_name;
 	if (is_blank(name))
@@ -251,13 +270,18 @@ static int open_run_folder(struct tailbox__error *err)
 	char fallback[64], runtime[PATH_MAX];
 	const struct {
 		const char *what, *path;
+		enum tailbox__config_from from;
 	} order[] = {
-		{ "TAILBOX_DIR", secure_getenv("TAILBOX_DIR") },
-		{ "run_dir", options.run_dir },
+		{ "TAILBOX_DIR", secure_getenv("TAILBOX_DIR"),
+		  TAILBOX__FROM_ENVIRONMENT },
+		{ "tape.dir", of_file(TAILBOX__KEY_TAPE_DIR),
+		  TAILBOX__FROM_FILE },
+		{ "run_dir", options.run_dir, TAILBOX__FROM_PROGRAM },
 		{ "RUNTIME_DIRECTORY",
 		  of_list(runtime, sizeof(runtime),
-		          secure_getenv("RUNTIME_DIRECTORY")) },
-		{ "the default run folder", fallback },
+		          secure_getenv("RUNTIME_DIRECTORY")),
+		  TAILBOX__FROM_ENVIRONMENT },
+		{ "the default run folder", fallback, TAILBOX__FROM_DEFAULT },
 	};
 	int fd = -ENOENT;
 
@@ -269,8 +293,11 @@ static int open_run_folder(struct tailbox__error *err)
 			continue;
 		facts.is_run_dir_of_service = order[i].path == runtime;
 		fd = tailbox__run_folder(facts.run_dir, &why);
-		if (fd >= 0)
+		if (fd >= 0) {
+			tailbox__settings_chosen(TAILBOX__KEY_TAPE_DIR,
+			                         facts.run_dir, order[i].from);
 			return fd;
+		}
 		note("%s cannot be used: %.400s", order[i].what, why.text);
 		if (err->code == 0)
 			*err = why;
@@ -284,43 +311,106 @@ static void choose_artifact_folder(void)
 	char state[PATH_MAX];
 	const struct {
 		const char *what, *path;
+		enum tailbox__config_from from;
 	} order[] = {
-		{ "TAILBOX_ARTIFACTS", secure_getenv("TAILBOX_ARTIFACTS") },
-		{ "artifact_dir", options.artifact_dir },
+		{ "TAILBOX_ARTIFACTS", secure_getenv("TAILBOX_ARTIFACTS"),
+		  TAILBOX__FROM_ENVIRONMENT },
+		{ "artifacts.dir", of_file(TAILBOX__KEY_ARTIFACTS_DIR),
+		  TAILBOX__FROM_FILE },
+		{ "artifact_dir", options.artifact_dir, TAILBOX__FROM_PROGRAM },
 		{ "STATE_DIRECTORY",
 		  of_list(state, sizeof(state),
-		          secure_getenv("STATE_DIRECTORY")) },
+		          secure_getenv("STATE_DIRECTORY")),
+		  TAILBOX__FROM_ENVIRONMENT },
 	};
 	size_t n;
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (absolute(facts.artifact_dir, order[i].path, order[i].what))
-			return;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (!absolute(facts.artifact_dir, order[i].path,
+		              order[i].what))
+			continue;
+		tailbox__settings_chosen(TAILBOX__KEY_ARTIFACTS_DIR,
+		                         facts.artifact_dir, order[i].from);
+		return;
+	}
 	n = strlen(facts.run_dir);
 	if (n + sizeof("/artifacts") > sizeof(facts.artifact_dir))
 		n = 0; /* the tape does not open there either */
 	memcpy(facts.artifact_dir, facts.run_dir, n);
 	memcpy(facts.artifact_dir + n, "/artifacts", sizeof("/artifacts"));
+	tailbox__settings_chosen(TAILBOX__KEY_ARTIFACTS_DIR,
+	                         facts.artifact_dir, TAILBOX__FROM_DEFAULT);
 }
 
 /* --- TAILBOX ----------------------------------------------------------- */
 
-static bool is_off(void)
+enum said { SAID_NOTHING, SAID_OFF, SAID_ON };
+
+static enum said what_tailbox_says(void)
 {
 	static const char *const off[] = { "off", "0", "no", "false" };
 	static const char *const on[] = { "on", "1", "yes", "true" };
 	const char *v = secure_getenv("TAILBOX");
 
 	if (is_blank(v))
-		return false;
+		return SAID_NOTHING;
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++)
 		if (strcasecmp(v, off[i]) == 0)
-			return true;
+			return SAID_OFF;
 	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
 		if (strcasecmp(v, on[i]) == 0)
-			return false;
+			return SAID_ON;
 	note("TAILBOX=%.40s is neither off nor on: recording", v);
-	return false;
+	return SAID_NOTHING;
+}
+
+/* --- configuration ----------------------------------------------------- */
+
+/* A path may be longer than a note; its end and the reason tell most. */
+static void note_message(const char *path,
+                         const struct tailbox__config_message *m)
+{
+	const size_t n = strlen(path), cut_off = n > 100 ? n - 100 : 0;
+	char text[400];
+
+	tailbox__config_message_text(text, sizeof(text), path + cut_off, m);
+	note("%s", text);
+}
+
+/* A file that is wrong is left out as a whole: half of it may be worse than
+ * nothing, such as an address without its token. */
+static void read_config(const char *path)
+{
+	static struct tailbox__config_report report;
+	const int rc = tailbox__settings_load(path, &report);
+	uint32_t shown = 0;
+
+	for (uint32_t i = 0; i < report.count && shown < 4; i++, shown++)
+		note_message(path, &report.items[i]);
+	if (report.errors + report.warnings > shown)
+		note("configuration: %u more, see tailbox config check",
+		     (unsigned)(report.errors + report.warnings - shown));
+	if (rc != 0)
+		note("the configuration file is left out, for what is wrong "
+		     "in it");
+	else
+		say("configuration %s", path);
+}
+
+static void configure(const char *service, bool says_on)
+{
+	const struct tailbox__settings_environment env = {
+		.dir = secure_getenv("TAILBOX_DIR"),
+		.artifacts = secure_getenv("TAILBOX_ARTIFACTS"),
+		.says_on = says_on
+	};
+	char path[PATH_MAX];
+
+	tailbox__settings_open(service, &options, &env);
+	if (absolute(path, secure_getenv("TAILBOX_CONFIG"),
+	             "TAILBOX_CONFIG") ||
+	    absolute(path, options.config, "config"))
+		read_config(path);
 }
 
 /* --- fork -------------------------------------------------------------- */
@@ -336,6 +426,8 @@ static void in_child(void)
 	tailbox__admin_in_child();
 	tailbox__controller_in_child();
 	tailbox__sampler_in_child();
+	tailbox__settings_in_child();
+	tailbox__patterns_in_child();
 }
 
 static void set_up_once(void)
@@ -350,6 +442,8 @@ static void start_controller(void)
 	const struct tailbox__controller_config c = {
 		.service = facts.service,
 		.artifact_dir = facts.artifact_dir,
+		.max_size = tailbox__settings()->artifacts.max_size,
+		.max_count = tailbox__settings()->artifacts.max_count,
 		.drain_timeout_ms = options.drain_timeout_ms,
 		.sample_interval_ms = options.sample_interval_ms,
 		.log = relay
@@ -378,10 +472,32 @@ static void start_admin(int dirfd)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 
-	if (tailbox__admin_start(&facts, dirfd, &err) != 0)
+	int rc;
+
+	if (tailbox__admin_start(&facts, dirfd, &err) != 0) {
 		note("no admin server: %.400s", err.text);
-	else
-		say("admin socket %s", tailbox__admin_path());
+		return;
+	}
+	say("admin socket %s", tailbox__admin_path());
+	rc = tailbox__admin_start_tcp(&tailbox__settings()->admin, &err);
+	if (rc > 0)
+		say("admin server on %s", tailbox__admin_tcp());
+	if (rc >= 0)
+		return;
+	/* Not a note: the server that shows them is running. */
+	say("the admin server is not on TCP: %s", err.text);
+	tailbox__settings_trouble(err.text);
+}
+
+static void arm_at_start(void)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__activation a;
+	uint64_t id = 0;
+
+	tailbox__settings_activation(&a, NULL);
+	if (tailbox__arm(&a, &id, &err) != 0)
+		note("no window was armed at the start: %.200s", err.text);
 }
 
 static void note_the_time(void)
@@ -404,7 +520,7 @@ static int start_recorder(int dirfd)
 	rc = tailbox__recorder_open(
 	        dirfd, facts.run_dir, facts.service,
 	        facts.service_version[0] ? facts.service_version : NULL,
-	        options.tape_bytes, &err);
+	        tailbox__settings()->tape.size, &err);
 	facts.is_recorded = rc == 0;
 	if (rc != 0) {
 		snprintf(facts.why_not, sizeof(facts.why_not), "%s",
@@ -436,15 +552,22 @@ static void note_abilities(void)
 static int start(const char *service, const struct tailbox_options *opts)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	enum said said;
 	int dirfd, rc;
 
 	memset(&facts, 0, sizeof(facts));
 	take_options(opts);
-	if (is_off()) {
+	said = what_tailbox_says();
+	if (said == SAID_OFF) {
 		say("off, as TAILBOX says");
 		return -ECANCELED;
 	}
 	check_options();
+	configure(service, said == SAID_ON);
+	if (!tailbox__settings()->recorder.enabled) {
+		say("off, as recorder.enabled in the configuration says");
+		return -ECANCELED;
+	}
 	take_service(service);
 	take_version();
 	note_the_time();
@@ -462,6 +585,8 @@ static int start(const char *service, const struct tailbox_options *opts)
 		start_controller();
 		start_sampler();
 	}
+	if (facts.has_controller && tailbox__settings()->window.arm_at_start)
+		arm_at_start();
 	start_admin(dirfd);
 	return rc;
 }
@@ -488,6 +613,7 @@ void tailbox_stop(void)
 			tailbox__sampler_stop();
 		if (facts.is_recorded)
 			tailbox__recorder_close(false);
+		tailbox__patterns_clear();
 		is_started = false;
 		say("stopped recording %s", facts.service);
 	}

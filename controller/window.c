@@ -83,6 +83,13 @@ static int check(const struct tailbox__activation *a,
 	    (a->sample_interval_ms < 10 || a->sample_interval_ms > 60000))
 		return tailbox__fail(err, -EINVAL,
 		                     "sample interval: 10 to 60000 ms");
+	if (a->is_interval_zero && !a->no_sampler && !a->sample_interval_ms)
+		return tailbox__fail(err, -EINVAL,
+		                     "the configuration has a sampler "
+		                     "interval of 0");
+	if (a->drain_timeout_ms > 600000)
+		return tailbox__fail(err, -EINVAL,
+		                     "drain timeout: at most 600000 ms");
 	if (a->duration_ms > UINT64_MAX / 2000000)
 		return tailbox__fail(err, -EINVAL, "duration: too long");
 	if (!memchr(a->note, '\0', sizeof(a->note)))
@@ -125,18 +132,27 @@ static struct tailbox__run_sampler_config
 resolve_sampler(const struct tailbox__activation *a)
 {
 	const struct tailbox__controller_config *c = &tailbox__c.config;
+	const enum tailbox__mode mode =
+	        a->has_sampler_mode ? a->sampler_mode : a->mode;
 	struct tailbox__run_sampler_config s = {
-		.present = tailbox__sampler_interval() != 0,
+		.present = tailbox__sampler_interval() != 0 && !a->no_sampler,
 		.inherited_mode = a->mode,
-		.resolved_mode = a->mode,
-		.cadence_ms = sampling[a->mode].cadence_ms,
-		.retention = sampling[a->mode].retention,
+		.has_override = a->has_sampler_mode,
+		.override_mode = a->sampler_mode,
+		.resolved_mode = mode,
+		.cadence_ms = sampling[mode].cadence_ms,
+		.retention = sampling[mode].retention,
 	};
 
 	if (a->sample_interval_ms)
 		s.cadence_ms = a->sample_interval_ms;
-	else if (c->sample_interval_ms)
+	else if (c->sample_interval_ms && !a->is_interval_by_mode)
 		s.cadence_ms = c->sample_interval_ms;
+	if (a->has_max_samples)
+		s.retention = a->max_samples;
+	/* Between windows the sampler goes on: what it sees is not kept. */
+	if (a->no_sampler)
+		s.retention = 0;
 	if (s.retention > a->limits.max_runtime_snapshots)
 		s.retention = a->limits.max_runtime_snapshots;
 	return s;
@@ -250,7 +266,10 @@ void tailbox__window_close(enum tailbox__end_reason reason, const char *detail)
 	w->reason = reason;
 	w->end_detail = detail;
 	w->drain_ns = tailbox__mono_ns() +
-	              (uint64_t)c->config.drain_timeout_ms * 1000000;
+	              (w->activation.drain_timeout_ms
+	                       ? (uint64_t)w->activation.drain_timeout_ms
+	                       : c->config.drain_timeout_ms) *
+	                      1000000;
 	/* Under the lock, so that nobody looks at the slots before it. */
 	tailbox__barrier();
 	pthread_cond_signal(&c->wake_finisher);

@@ -194,6 +194,50 @@ bool tailbox__config_is_unset(const struct tailbox__config *c,
 	return false;
 }
 
+bool tailbox__config_is_fixed(enum tailbox__config_key key)
+{
+	switch (key) {
+	case TAILBOX__KEY_SERVICE_NAME:
+	case TAILBOX__KEY_SERVICE_VERSION:
+	case TAILBOX__KEY_RECORDER_ENABLED:
+	case TAILBOX__KEY_TAPE_DIR:
+	case TAILBOX__KEY_TAPE_SIZE:
+	case TAILBOX__KEY_ARTIFACTS_DIR:
+	case TAILBOX__KEY_ADMIN_LISTEN:
+	case TAILBOX__KEY_ADMIN_TOKEN:
+	case TAILBOX__KEY_ADMIN_TOKEN_FILE:
+	case TAILBOX__KEY_ADMIN_ALLOW_HOSTS:
+	case TAILBOX__KEY_WINDOW_ARM_AT_START:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool tailbox__config_is_same(const struct tailbox__config *a,
+                             const struct tailbox__config *b,
+                             enum tailbox__config_key key)
+{
+	const struct tailbox__config_key_info *k = &tailbox__config_keys[key];
+	const char *x = (const char *)a + k->at, *y = (const char *)b + k->at;
+
+	switch (k->type) {
+	case TAILBOX__CONFIG_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case TAILBOX__CONFIG_COUNT:
+	case TAILBOX__CONFIG_SIZE:
+	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_CHOICE:
+		return memcmp(x, y, sizeof(uint64_t)) == 0;
+	case TAILBOX__CONFIG_TEXT:
+		return strcmp(x, y) == 0;
+	case TAILBOX__CONFIG_LIST:
+		/* Reset as a whole before it is filled. */
+		return memcmp(x, y, sizeof(struct tailbox__config_list)) == 0;
+	}
+	return false;
+}
+
 const char *tailbox__config_from_name(enum tailbox__config_from from)
 {
 	switch (from) {

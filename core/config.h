@@ -42,7 +42,7 @@ struct tailbox__config_list {
 
 struct tailbox__config_service {
 	char name[64];
-	char version[128]; /* "" = not known */
+	char version[64]; /* "" = not known */
 };
 
 struct tailbox__config_recorder {
@@ -196,6 +196,12 @@ void *tailbox__config_at(struct tailbox__config *c,
 /* Whether it is not set, so that `unset` tells what goes. */
 bool tailbox__config_is_unset(const struct tailbox__config *c,
                               enum tailbox__config_key key);
+/* Whether it counts at start only: a reload does not change it. */
+bool tailbox__config_is_fixed(enum tailbox__config_key key);
+/* Whether two configurations have the same value there. */
+bool tailbox__config_is_same(const struct tailbox__config *a,
+                             const struct tailbox__config *b,
+                             enum tailbox__config_key key);
 /* "default", "program", "environment", "file". */
 const char *tailbox__config_from_name(enum tailbox__config_from from);
 

@@ -39,7 +39,8 @@ static bool is_port(const char *s)
 	return n > 0 && s[n] == '\0' && v <= 65535;
 }
 
-/* ADDRESS:PORT, where an IPv6 address stands in brackets. */
+/* ADDRESS:PORT, where an IPv6 address stands in brackets; without an address,
+ * or with localhost, it is 127.0.0.1. */
 static bool listen_is_wrong(const char *text, size_t len, char *why)
 {
 	const char *colon = strrchr(text, ':');
@@ -48,12 +49,14 @@ static bool listen_is_wrong(const char *text, size_t len, char *why)
 	struct in6_addr address;
 	size_t n;
 
-	if (len == 0)
+	if (len == 0 || is_port(text))
 		return false;
 	if (colon == NULL || !is_port(colon + 1))
 		return say(why, "needs an address and a port, such as "
 		                "\"127.0.0.1:9180\"");
 	n = (size_t)(colon - text);
+	if (n == 0 || (n == 9 && memcmp(text, "localhost", 9) == 0))
+		return false;
 	if (is_v6 && (n < 3 || text[n - 1] != ']'))
 		return say(why, "an IPv6 address stands in [ ], such as "
 		                "\"[::1]:9180\"");

@@ -168,11 +168,19 @@ void tailbox__config_flat_end(struct tailbox__config_reader *r)
 	        &r->c->origin[TAILBOX__KEY_ADMIN_TOKEN];
 	const struct tailbox__config_origin *b =
 	        &r->c->origin[TAILBOX__KEY_ADMIN_TOKEN_FILE];
-	const struct tailbox__toml_item at = { .line = b->line, .column = 1 };
+	const struct tailbox__config_admin *admin = &r->c->admin;
+	struct tailbox__toml_item at = { .line = b->line, .column = 1 };
 
 	if (a->from == TAILBOX__FROM_FILE && b->from == TAILBOX__FROM_FILE)
 		tailbox__config_say(r, false, &at,
 		                    "admin.token_file and admin.token (line "
 		                    "%u) are both there: only one can be",
 		                    (unsigned)a->line);
+	at.line = r->c->origin[TAILBOX__KEY_ADMIN_LISTEN].line;
+	if (admin->listen[0] != '\0' && admin->token[0] == '\0' &&
+	    admin->token_file[0] == '\0')
+		tailbox__config_say(r, false, &at,
+		                    "admin.listen needs admin.token or "
+		                    "admin.token_file: without one everybody "
+		                    "could ask");
 }

@@ -33,6 +33,7 @@ libtailbox_all_la_SOURCES += \
 	core/metrics.c \
 	core/names.c \
 	core/normalize.c \
+	core/patterns.c \
 	core/reader.c \
 	core/reader_poll.c \
 	core/reader_writer.c \
@@ -69,6 +70,7 @@ libtailbox_all_la_SOURCES += \
 	core/internal.h \
 	core/json.h \
 	core/metrics.h \
+	core/patterns.h \
 	core/reader.h \
 	core/reader_internal.h \
 	core/record.h \

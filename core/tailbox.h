@@ -67,6 +67,9 @@ struct tailbox_options {
 	uint32_t drain_timeout_ms; /* 0 = 10000; max 600000 */
 	tailbox_log_fn log;        /* NULL = silent */
 	void *log_cls;
+	const char *config;        /* file of settings, see tailbox.conf(5);
+	                              NULL = none. TAILBOX_CONFIG goes first.
+	                              Since 0.2 */
 };
 
 /* Inline on purpose: `size` must be the caller's, and padding is cleared. */
@@ -84,14 +87,18 @@ static inline void tailbox_options_init(struct tailbox_options *o)
  * opts:    NULL = all defaults. Copied. A bad value is replaced by its
  *          default and named in status; it is no reason to fail.
  * This is the one function that reads the environment: TAILBOX (off),
- * TAILBOX_DIR, TAILBOX_ARTIFACTS, RUNTIME_DIRECTORY, STATE_DIRECTORY.
- * Run folder: TAILBOX_DIR, opts->run_dir, $RUNTIME_DIRECTORY/tailbox, else
- * /dev/shm/tailbox-UID. Artifacts: TAILBOX_ARTIFACTS, opts->artifact_dir,
- * $STATE_DIRECTORY/tailbox, else RUN_FOLDER/artifacts.
+ * TAILBOX_DIR, TAILBOX_ARTIFACTS, TAILBOX_CONFIG, RUNTIME_DIRECTORY,
+ * STATE_DIRECTORY. Of a setting that is said more than once, the environment
+ * goes before the file, the file before opts. A file that is wrong is left
+ * out as a whole and named in status with line and reason.
+ * Run folder: TAILBOX_DIR, the file's, opts->run_dir,
+ * $RUNTIME_DIRECTORY/tailbox, else /dev/shm/tailbox-UID. Artifacts:
+ * TAILBOX_ARTIFACTS, the file's, opts->artifact_dir, $STATE_DIRECTORY/tailbox,
+ * else RUN_FOLDER/artifacts.
  * Never fails the host: returns 0 when it records, else a negative code that
  * says why it does not; the service goes on unrecorded and may ignore it.
  * -EALREADY when started already (the first start stays in force),
- * -ECANCELED when TAILBOX=off.
+ * -ECANCELED when TAILBOX=off or the file says so.
  * Threads: one thread; blocks for some milliseconds. Since 0.1. */
 TAILBOX_API int tailbox_start(const char *service,
                               const struct tailbox_options *opts);

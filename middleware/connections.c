@@ -153,7 +153,7 @@ bool tailbox__conn_take_slot(struct tailbox__thread *t,
 	if (slot == NULL)
 		return false;
 	s->epoch = t->epoch;
-	s->last_len = s->misses = 0; /* names are of this epoch */
+	s->last_generation = s->misses = 0; /* names are of this epoch */
 	s->slot_index = (uint32_t)(slot - tailbox__recorder.tape.slots);
 	TAILBOX__SET(slot->connection,
 	             1 + atomic_fetch_add_explicit(&last_number, 1,

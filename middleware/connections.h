@@ -62,9 +62,10 @@ struct tailbox__conn {
 	/* The target before, without its query, and its route: clients that
 	 * keep a connection tend to ask for the same again. */
 	_Alignas(64) uint16_t last_route;
-	uint8_t last_len; /* 0 = none is kept */
+	uint8_t last_len;
 	uint8_t misses;
-	char last_target[60];
+	uint32_t last_generation; /* of the patterns; 0 = none is kept */
+	char last_target[56];
 };
 
 /* Make the table; descriptors up to the hard limit of this process, at most

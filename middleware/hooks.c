@@ -24,6 +24,7 @@
 
 #include <string.h>
 
+#include "core/patterns.h"
 #include "core/run.h"
 #include "middleware/hint.h"
 #include "middleware/ingress.h"
@@ -76,14 +77,21 @@ static inline uint16_t last_route(const struct tailbox__conn *s,
 	for (size_t i = 0; i < n; i++)
 		if (uri[i] != s->last_target[i]) /* its end, too */
 			return TAILBOX__NAME_NONE;
-	return n != 0 && (uri[n] == '\0' || uri[n] == '?')
+	/* Relaxed: a worker that learns of new patterns a moment later is as
+	 * one whose request came a moment earlier. */
+	return s->last_generation ==
+	                       atomic_load_explicit(
+	                               &tailbox__patterns.generation,
+	                               memory_order_relaxed) &&
+	                       (uri[n] == '\0' || uri[n] == '?')
 	               ? s->last_route
 	               : TAILBOX__NAME_NONE;
 }
 
 /* Keep it for the next request. A client that never repeats itself pays for
  * four copies in sixteen only. */
-static void keep_target(struct tailbox__conn *s, const char *uri, uint16_t name)
+static void keep_target(struct tailbox__conn *s, const char *uri,
+                        uint16_t name, uint32_t generation)
 {
 	size_t n = 0;
 
@@ -94,18 +102,21 @@ static void keep_target(struct tailbox__conn *s, const char *uri, uint16_t name)
 		n++;
 	}
 	s->last_route = name;
-	s->last_len = uri[n] == '\0' || uri[n] == '?' ? (uint8_t)n : 0;
+	s->last_len = (uint8_t)n;
+	s->last_generation = uri[n] == '\0' || uri[n] == '?' ? generation : 0;
 }
 
 static NOINLINE uint16_t find_route(struct tailbox__conn *s, const char *uri,
                                     struct tailbox__route *r)
 {
+	const uint32_t generation = tailbox__patterns_generation();
 	uint16_t name;
 
-	tailbox__route_make(r, uri);
+	if (!tailbox__route_match(r, uri))
+		tailbox__route_make(r, uri);
 	name = tailbox__name_find(r->hash, r->label, r->len);
 	if (name != TAILBOX__NAME_NONE)
-		keep_target(s, uri, name);
+		keep_target(s, uri, name, generation);
 	return name;
 }
 

@@ -16,10 +16,10 @@
  */
 #include "middleware/route.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
+#include "core/patterns.h"
 #include "core/recorder.h"
 #include "middleware/hint.h"
 
@@ -233,4 +233,51 @@ slash:
 	}
 	r->len = (size_t)(to - r->label);
 	r->hash = tailbox__hash_end(hash);
+}
+
+/* --- patterns ----------------------------------------------------------- */
+
+static bool is_end(char c)
+{
+	return c == '\0' || c == '?';
+}
+
+/* Braces stand around whole segments only: the configuration saw to it. */
+static bool matches(const char *p, const char *path)
+{
+	for (; *p != '\0'; p++) {
+		if (*p == '*' && p[1] == '\0')
+			return true;
+		if (*p != '{') {
+			if (*p != *path)
+				return false;
+			path++;
+			continue;
+		}
+		if (*path == '/' || is_end(*path))
+			return false;
+		path += strcspn(path, "/?");
+		p += strcspn(p, "}");
+	}
+	return is_end(*path);
+}
+
+bool tailbox__route_match(struct tailbox__route *r, const char *target)
+{
+	const struct tailbox__pattern_set *set = tailbox__patterns_get();
+	const char *path;
+
+	if (LIKELY(set == NULL))
+		return false;
+	path = path_of(target);
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct tailbox__pattern *p = &set->items[i];
+		if (!matches(p->text, path))
+			continue;
+		r->len = p->len;
+		memcpy(r->label, p->text, p->len);
+		r->hash = tailbox__name_hash(r->label, r->len);
+		return true;
+	}
+	return false;
 }

@@ -5,6 +5,7 @@
 #ifndef TAILBOX_MIDDLEWARE_ROUTE_H
 #define TAILBOX_MIDDLEWARE_ROUTE_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,11 @@ struct tailbox__route {
  * look like ids replaced by "{id}", percent escapes, control characters and
  * invalid UTF-8 by "?". Cut at a character. Never fails. Any thread. */
 void tailbox__route_make(struct tailbox__route *r, const char *target);
+
+/* The label of the first pattern in force that the path of a target matches,
+ * and true; false: there is none, r is not touched. {name} stands for one
+ * segment that is not empty, a last segment * for the rest, which may be.
+ * Any thread. */
+bool tailbox__route_match(struct tailbox__route *r, const char *target);
 
 #endif

@@ -4,7 +4,7 @@
 tailbox=$top_builddir/tailbox
 test -x "$tailbox" || skip "the command was not built"
 scratch
-unset RUNTIME_DIRECTORY TAILBOX_ARTIFACTS STATE_DIRECTORY
+unset RUNTIME_DIRECTORY TAILBOX_ARTIFACTS STATE_DIRECTORY TAILBOX_CONFIG
 TAILBOX_DIR=$d/run
 export TAILBOX_DIR
 mkdir -m 700 "$d/run"

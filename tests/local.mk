@@ -57,6 +57,7 @@ unit_tests += \
 	tests/test_format \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
+	tests/test_patterns \
 	tests/test_reader_writer \
 	tests/test_record \
 	tests/test_run \
@@ -75,6 +76,7 @@ command_tests += \
 # End to end, over real sockets.
 e2e_tests += \
 	tests/e2e_admin \
+	tests/e2e_config \
 	tests/e2e_doctor \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
@@ -82,6 +84,7 @@ e2e_tests += \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
+	tests/e2e_reload \
 	tests/e2e_sampler \
 	tests/e2e_switch \
 	tests/e2e_window
@@ -91,6 +94,7 @@ long_tests += \
 	tests/e2e_long_kill9 \
 	tests/e2e_long_main_job \
 	tests/e2e_long_parity \
+	tests/e2e_long_reload \
 	tests/e2e_long_window
 tests_e2e_long_ingress_SOURCES = tests/e2e_mhd_ingress.c
 tests_e2e_long_ingress_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
@@ -100,6 +104,8 @@ tests_e2e_long_main_job_SOURCES = tests/e2e_main_job.c
 tests_e2e_long_main_job_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+tests_e2e_long_reload_SOURCES = tests/e2e_reload.c
+tests_e2e_long_reload_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_window_SOURCES = tests/e2e_window.c
 tests_e2e_long_window_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 

@@ -302,19 +302,22 @@ END_TEST
 START_TEST(listen_addresses)
 {
 	static const char *const good[] = {
-		"", "127.0.0.1:9180", "0.0.0.0:0", "[::1]:65535", "[::]:1"
+		"", "127.0.0.1:9180", "0.0.0.0:0", "[::1]:65535", "[::]:1",
+		"localhost:9180", ":9180", "9180"
 	};
 	static const char *const bad[] = {
-		"127.0.0.1", "127.0.0.1:", ":9180", "127.0.0.1:65536",
-		"127.0.0.1:http", "localhost:9180", "::1:9180", "[::1]",
+		"127.0.0.1", "127.0.0.1:", ":", "127.0.0.1:65536", "65536",
+		"127.0.0.1:http", "example.org:9180", "::1:9180", "[::1]",
 		"[::1:9180", "[127.0.0.1]:1", "127.0.0.1:-1", "1.2.3:80",
 		"127.0.0.1:000080", "[]:1"
 	};
 	char text[128];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		snprintf(text, sizeof(text), "'%s'", good[i]);
-		right(TAILBOX__KEY_ADMIN_LISTEN, text);
+		snprintf(text, sizeof(text),
+		         "[admin]\nlisten = '%s'\n"
+		         "token = 'sixteen-bytes-xx'\n", good[i]);
+		takes(text);
 		ck_assert_str_eq(config.admin.listen, good[i]);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -433,6 +436,9 @@ END_TEST
 
 START_TEST(one_token_only)
 {
+	refuses("[admin]\nallow_hosts = []\nlisten = '127.0.0.1:0'\n",
+	        "f:3:1: admin.listen needs admin.token or admin.token_file: "
+	        "without one everybody could ask\n");
 	refuses("[admin]\ntoken = 'sixteen-bytes-xx'\ntoken_file = '/x'\n",
 	        "f:3:1: admin.token_file and admin.token (line 2) are both "
 	        "there: only one can be\n");

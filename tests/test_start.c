@@ -34,7 +34,7 @@ static char mounted[96];
 
 static const char *const variables[] = {
 	"TAILBOX", "TAILBOX_DIR", "TAILBOX_ARTIFACTS", "RUNTIME_DIRECTORY",
-	"STATE_DIRECTORY"
+	"STATE_DIRECTORY", "TAILBOX_CONFIG"
 };
 
 static void clear_environment(void)
