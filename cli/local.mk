@@ -6,6 +6,7 @@ tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
 tailbox_SOURCES += \
 	cli/cmd_arm.c \
 	cli/cmd_capture.c \
+	cli/cmd_config.c \
 	cli/cmd_doctor.c \
 	cli/cmd_doctor_folder.c \
 	cli/cmd_doctor_kernel.c \

@@ -115,6 +115,17 @@ const struct cli__command cli__commands[] = {
 	  "  -w, --width N          columns, 64 to 400 (default 80)\n"
 	  "      --json             as JSON\n",
 	  cli__timeline },
+	{ "config", "check FILE | show [FILE|TARGET] | reload [TARGET]",
+	  "Check a configuration, show the settings in force, reload them",
+	  "check: FILE (or - for standard input) as a service would read it.\n"
+	  "Each mistake is a line FILE:LINE:COLUMN: REASON on standard error.\n"
+	  "show: each value and where it came from, of FILE on top of the\n"
+	  "defaults, or of a service as it is in force. A token is not shown.\n"
+	  "reload: the service reads its file again, for windows to come; a\n"
+	  "file with mistakes changes nothing.\n" TARGET_HELP
+	  "The file is described in tailbox.conf(5).\n\n"
+	  "      --json     as JSON\n",
+	  cli__config },
 	{ "doctor", "[TARGET] [--json]",
 	  "Say what works, what is degraded and what mends it",
 	  "Without TARGET: this machine, then every recorded service of this\n"

@@ -1,4 +1,5 @@
 include_HEADERS += core/tailbox.h
+dist_man5_MANS = doc/tailbox.conf.5
 area_HEADERS += \
 	core/tailbox/base.h \
 	core/tailbox/request.h \

@@ -38,6 +38,7 @@ The black box of libmicrohttpd services: why are they slow?
   validate   Check an artifact strictly
   export     Write an artifact or a whole tape as Run JSON
   timeline   Show latencies per route and the slowest requests
+  config     Check a configuration, show the settings in force, reload them
   doctor     Say what works, what is degraded and what mends it
 
 Alone it lists what is recorded. tailbox COMMAND --help tells

@@ -2,6 +2,7 @@
 check_scripts = \
 	tests/check-arrows \
 	tests/check-banned \
+	tests/check-conf-manual \
 	tests/check-conformance-load \
 	tests/check-exports \
 	tests/check-headers \
@@ -111,6 +112,7 @@ tests_e2e_long_window_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 
 # The command, word by word. They skip where it was not built.
 cli_tests = \
+	tests/cli_config.sh \
 	tests/cli_doctor.sh \
 	tests/cli_doctor_sandbox.sh \
 	tests/cli_errors.sh \
