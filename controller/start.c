@@ -27,12 +27,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <microhttpd.h>
 #include <tailbox.h>
 
 #include "controller/abilities.h"
 #include "controller/admin.h"
 #include "controller/controller.h"
 #include "controller/settings.h"
+#include "core/daemons.h"
 #include "core/patterns.h"
 #include "core/recorder.h"
 #include "core/run.h"
@@ -517,6 +519,8 @@ static int start_recorder(int dirfd)
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	int rc;
 
+	/* The tape tells it, whichever daemons there will be. */
+	tailbox__daemon_set_library(MHD_get_version());
 	rc = tailbox__recorder_open(
 	        dirfd, facts.run_dir, facts.service,
 	        facts.service_version[0] ? facts.service_version : NULL,

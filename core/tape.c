@@ -22,6 +22,7 @@
 #include <tailbox.h>
 
 #include "core/clock.h"
+#include "core/daemons.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1u
@@ -281,6 +282,8 @@ static void identify(struct tailbox__tape_header *h, const char *service,
 	snprintf(h->service, sizeof(h->service), "%s", service);
 	snprintf(h->service_version, sizeof(h->service_version), "%s",
 	         version ? version : "");
+	snprintf(h->mhd_version, sizeof(h->mhd_version), "%s",
+	         tailbox__daemon_library());
 	snprintf(h->tailbox_version, sizeof(h->tailbox_version), "%s",
 	         TAILBOX_VERSION);
 	tailbox__anchor_take(&a);

@@ -90,6 +90,8 @@ then
 	show="status by nobody"
 	test $rc = 1 && test ! -s "$d/out" || fail "$show: not refused"
 	has err "tailbox: $pid: we may not look into this process"
+else
+	echo "$me: left out: another user's look (needs root and setpriv)"
 fi
 end "$pid" KILL
 run 1 status "$pid"

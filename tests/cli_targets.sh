@@ -160,6 +160,8 @@ if test "$(id -u)" != 0; then
 	cp "$good" "$d/closed"
 	chmod 000 "$d/closed"
 	row "1 1 1 1 1 1 1 1 1" "$d/closed" "$d/closed: " 'Permission denied'
+else
+	echo "$me: left out: a file that may not be read (root reads all)"
 fi
 # A pipe is an artifact; in the shell <(...).
 mkfifo "$d/pipe"

@@ -144,10 +144,15 @@ static int ascending(const void *a, const void *b)
 /* No finding of any kind, and no id twice. */
 static void check_run(const struct tailbox__run *run)
 {
+	const struct tailbox__run_pair *mhd =
+	        tailbox__run_extra(run, "mhd_version");
 	struct tailbox__inspection in;
 	size_t twice = 0; /* each assertion writes a line for libcheck */
 	char *seen = calloc(tailbox__run_str_count(run) + 1, 1);
 
+	ck_assert_ptr_nonnull(mhd);
+	ck_assert_str_eq(tailbox__run_text(run, mhd->text, NULL),
+	                 MHD_get_version());
 	ck_assert_int_eq(tailbox__inspect(run, &in), 0);
 	ck_assert_uint_eq(in.issues.count, 0);
 	tailbox__inspection_fini(&in);
