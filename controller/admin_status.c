@@ -35,6 +35,7 @@ static void gather(struct tailbox__status *s)
 	s->uptime_ms = mono_ms() - s->facts->started_mono_ms;
 	s->is_on = s->facts->is_recorded && tailbox__recorder_is_on();
 	tailbox__switch_status(&s->flip);
+	tailbox__cost_status(&s->cost);
 	if (s->facts->has_controller)
 		tailbox__folder_status(&s->folder);
 	s->has_numbers = s->has_window = s->facts->has_controller;

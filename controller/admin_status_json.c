@@ -189,9 +189,27 @@ static void put_daemon(struct tailbox__json *j, const struct tailbox__daemon *d)
 	tailbox__json_end_object(j);
 }
 
+/* Millionths as a percentage. */
+static void put_percent(struct tailbox__json *j, const char *key, uint64_t ppm)
+{
+	tailbox__admin_put_milli(j, key,
+	                         ppm == TAILBOX__NONE ? ppm : ppm / 10);
+}
+
 static void put_cost(struct tailbox__json *j, const struct tailbox__status *s)
 {
 	bool has = s->facts->has_sampler;
+
+	put_object(j, "own_cost");
+	tailbox__admin_put_milli(j, "ns_per_request", s->cost.request_milli_ns);
+	tailbox__admin_put_u64(j, "threads_cpu_ns", s->cost.threads_ns);
+	put_percent(j, "threads_percent_of_a_cpu_10s", s->cost.threads_ppm);
+	put_percent(j, "percent_of_process_cpu_10s", s->cost.process_ppm);
+	tailbox__admin_put_u64(j, "tape_bytes",
+	                       s->facts->is_recorded
+	                               ? tailbox__recorder.tape.file_bytes
+	                               : TAILBOX__NONE);
+	tailbox__json_end_object(j);
 
 	put_object(j, "sampler");
 	tailbox__admin_put_u64(j, "interval_ms",

@@ -180,12 +180,52 @@ static void add_daemons(struct tailbox__text *t,
 	}
 }
 
+static void add_percent(struct tailbox__text *t, uint64_t ppm, const char *of)
+{
+	if (ppm == TAILBOX__NONE)
+		tailbox__text_add(t, " - of %s", of);
+	else
+		tailbox__text_add(t, " %" PRIu64 ".%03u%% of %s", ppm / 10000,
+		                  (unsigned)(ppm % 10000 / 10), of);
+}
+
+/* One line: what a person wants to know before it is left on. */
+static void add_own_cost(struct tailbox__text *t,
+                         const struct tailbox__status *s)
+{
+	const struct tailbox__cost_status *c = &s->cost;
+	char buf[TAILBOX__UNIT_TEXT];
+
+	tailbox__text_add(t, "own cost\t");
+	if (c->request_milli_ns == TAILBOX__NONE)
+		tailbox__text_add(t, "- ns a request");
+	else
+		tailbox__text_add(t, "%" PRIu64 " ns a request",
+		                  (c->request_milli_ns + 500) / 1000);
+	tailbox__text_add(t, "; threads %s of CPU",
+	                  tailbox__text_us(buf,
+	                                   c->threads_ns == TAILBOX__NONE
+	                                           ? TAILBOX__NONE
+	                                           : c->threads_ns / 1000));
+	tailbox__text_add(t, "; last 10 s:");
+	add_percent(t, c->process_ppm, "the process's CPU");
+	tailbox__text_add(t, ",");
+	add_percent(t, c->threads_ppm, "one CPU by threads");
+	if (s->facts->is_recorded)
+		tailbox__text_add(t, "; tape %s",
+		                  tailbox__text_bytes(
+		                          buf,
+		                          tailbox__recorder.tape.file_bytes));
+	tailbox__text_add(t, "\n");
+}
+
 static void add_cost(struct tailbox__text *t, const struct tailbox__status *s)
 {
 	uint64_t ns = tailbox__status_follower_ns_milli(s), up = s->uptime_ms;
 	uint64_t ppm = up ? s->sampler.cpu_ns / up : 0; /* of one processor */
 
-	tailbox__text_add(t, "own cost\t");
+	add_own_cost(t, s);
+	tailbox__text_add(t, "of that\t");
 	if (s->facts->has_sampler)
 		tailbox__text_add(
 			t, "sampler %u.%04u%% of a CPU (%" PRIu64 " samples)",

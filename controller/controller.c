@@ -171,6 +171,8 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	c->lost_blocks = c->follower_cpu_ns = c->follower_records = 0;
 	c->follow_error = 0;
 	memset(&c->folder, 0, sizeof(c->folder));
+	memset(&c->costs, 0, sizeof(c->costs));
+	c->costs.request_milli_ns = tailbox__cost_measure();
 	tailbox__rates_init(
 	        &c->rates, tailbox__mono_ns(),
 	        TAILBOX__GET(tailbox__recorder.tape.header->next_ticket));

@@ -119,6 +119,18 @@ struct tailbox__recorder_status {
 };
 void tailbox__recorder_status(struct tailbox__recorder_status *out);
 
+/* --- cost.c: what the recorder itself costs ------------------------------ */
+
+struct tailbox__cost_status { /* NONE: not known */
+	uint64_t request_milli_ns; /* recording a request, 1/1000 ns, measured
+	                              in a loop at the start */
+	uint64_t threads_ns;  /* CPU time of our threads so far */
+	uint64_t threads_ppm; /* the same in the last 10 s, of one CPU */
+	uint64_t process_ppm; /* all of the recorder in the last 10 s, of the
+	                         process's CPU time: an estimate */
+};
+void tailbox__cost_status(struct tailbox__cost_status *out);
+
 /* --- switch.c: the kill switch ------------------------------------------ */
 
 struct tailbox__switch_status {

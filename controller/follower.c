@@ -118,6 +118,7 @@ static void *follow_thread(void *arg)
 		const uint64_t now = tailbox__mono_ns();
 		if (now - anchor_ns >= ANCHOR_NS) {
 			tailbox__recorder_anchor();
+			tailbox__cost_note();
 			anchor_ns = now;
 		}
 		const int ret = tailbox__follow();

@@ -216,6 +216,29 @@ int tailbox__window_finish(const struct tailbox__window *w, char text[240],
 int tailbox__window_try(const struct tailbox__window *w);
 void tailbox__losses_now(struct tailbox__loss_counts *out);
 
+/* --- cost.c ------------------------------------------------------------ */
+
+enum { TAILBOX__COST_NOTES = 12 };
+
+struct tailbox__cost_note {
+	uint64_t at_ns, threads_ns, process_ns, finished;
+};
+struct tailbox__costs {
+	uint64_t request_milli_ns;
+	uint64_t count; /* of notes in all */
+	struct tailbox__cost_note notes[TAILBOX__COST_NOTES];
+};
+/* 1/1000 ns per request; takes a millisecond, touches no tape. NONE without
+ * memory. */
+uint64_t tailbox__cost_measure(void);
+/* How things stand, about once a second. */
+void tailbox__cost_note(void);
+/* What lies between two notes; a share that is not known is left as it is. */
+void tailbox__cost_shares(const struct tailbox__cost_note *from,
+                          const struct tailbox__cost_note *to,
+                          uint64_t request_milli_ns,
+                          struct tailbox__cost_status *out);
+
 /* --- all of it --------------------------------------------------------- */
 
 struct tailbox__controller {
@@ -236,6 +259,7 @@ struct tailbox__controller {
 	struct tailbox__rates rates;
 	uint64_t lost_blocks, follower_cpu_ns, follower_records;
 	int follow_error; /* of the last pass */
+	struct tailbox__costs costs;
 	struct tailbox__folder_status folder; /* without the caps */
 	struct tailbox__switch_status flip; /* is_on: not kept here */
 };

@@ -26,6 +26,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_workers.c \
 	controller/artifacts.c \
 	controller/controller.c \
+	controller/cost.c \
 	controller/finish.c \
 	controller/finisher.c \
 	controller/folder.c \

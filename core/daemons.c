@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OWN_MAX 16
@@ -21,6 +22,7 @@ static struct tailbox__daemon table[TAILBOX__DAEMONS_MAX];
 static uint32_t last_number;
 static char library[16];
 static uint32_t own[OWN_MAX];
+static uint64_t ended_ns; /* CPU time of those that have ended */
 
 int tailbox__daemon_add(struct tailbox__daemon *d)
 {
@@ -80,6 +82,31 @@ const char *tailbox__daemon_library(void)
 	return text;
 }
 
+/* The clock of any thread of this process; what pthread_getcpuclockid() makes
+ * of the tid, which is all we have of threads that others create. */
+static uint64_t cpu_ns(uint32_t tid)
+{
+	const clockid_t clock = (clockid_t)(~tid << 3 | 6);
+	struct timespec t;
+
+	if (clock_gettime(clock, &t) != 0)
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t tailbox__own_threads_cpu_ns(void)
+{
+	uint64_t sum;
+
+	pthread_mutex_lock(&lock);
+	sum = ended_ns;
+	for (int i = 0; i < OWN_MAX; i++)
+		if (own[i] != 0)
+			sum += cpu_ns(own[i]);
+	pthread_mutex_unlock(&lock);
+	return sum;
+}
+
 void tailbox__own_thread(bool is_started)
 {
 	uint32_t me = (uint32_t)syscall(SYS_gettid);
@@ -89,6 +116,8 @@ void tailbox__own_thread(bool is_started)
 	for (int i = 0; i < OWN_MAX; i++) {
 		if (own[i] == from) {
 			own[i] = to;
+			if (!is_started)
+				ended_ns += cpu_ns(me);
 			break;
 		}
 	}
@@ -111,4 +140,5 @@ void tailbox__daemons_in_child(void)
 	pthread_mutex_init(&lock, NULL);
 	memset(table, 0, sizeof(table));
 	memset(own, 0, sizeof(own));
+	ended_ns = 0;
 }

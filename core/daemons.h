@@ -60,6 +60,8 @@ const char *tailbox__daemon_library(void);
  * for the application's. Any thread. */
 void tailbox__own_thread(bool is_started);
 bool tailbox__is_own_thread(uint32_t tid);
+/* CPU time that they used, those that have ended too. */
+uint64_t tailbox__own_threads_cpu_ns(void);
 /* In a forked child: no daemon and no thread of ours is left. */
 void tailbox__daemons_in_child(void);
 

@@ -55,6 +55,7 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_cost \
 	tests/test_format \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
