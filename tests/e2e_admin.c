@@ -994,7 +994,9 @@ END_TEST
 START_TEST(damaged_artifact_is_an_error)
 {
 	char name[300], path[600];
+	unsigned char bytes[8];
 	struct answer a;
+	off_t at;
 	int fd;
 
 	capture(10, "/artifacts/1");
@@ -1005,9 +1007,13 @@ START_TEST(damaged_artifact_is_an_error)
 	snprintf(path, sizeof(path), "%s/artifacts/%s", folder, name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
-	/* In the middle: the header, and with it the list, stay good. */
-	ck_assert_int_eq(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8,
-	                        lseek(fd, 0, SEEK_END) / 2), 8);
+	/* In the middle: the header, and with it the list, stay good. Each
+	 * bit is turned, whatever it was. */
+	at = lseek(fd, 0, SEEK_END) / 2;
+	ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), at), sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] ^= 0xff;
+	ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), at), sizeof(bytes));
 	close(fd);
 	expect("GET", "/artifacts/1", 500, "artifact_unreadable");
 	expect("GET", "/healthz", 200, "ok");
