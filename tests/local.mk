@@ -11,6 +11,8 @@ check_scripts = \
 	tests/check-readme \
 	tests/check-sources
 TESTS += $(check_scripts)
+LONG_TESTS += tests/check-instructions
+EXTRA_DIST += tests/check-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
 	tests/config tests/conformance tests/data tests/e2e \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
