@@ -95,7 +95,7 @@ static const char *const method_names[METHODS] = { "GET, HEAD", "POST",
 static const struct route {
 	const char *path; /* "/x/" takes what follows as an id */
 	enum method method;
-	enum MHD_Result (*answer)(struct tailbox__admin_request *q);
+	tailbox__admin_call *answer;
 	const char *const *params;
 } routes[] = {
 	{ "/", GET, tailbox__admin_index, takes_format },
@@ -194,45 +194,78 @@ static enum MHD_Result too_large(struct tailbox__admin_request *q)
 /* Guards the one reader of the tape. */
 static pthread_mutex_t look_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static bool takes_look(const struct route *r)
+static bool takes_look(tailbox__admin_call *call)
 {
-	return r->answer == tailbox__admin_requests ||
-	       r->answer == tailbox__admin_workers;
+	return call == tailbox__admin_requests ||
+	       call == tailbox__admin_workers;
 }
 
-static enum MHD_Result route(struct tailbox__admin_request *q,
-                             const char *method, const char *path)
+/* What only looks at memory; whoever adds a call need not think of it. */
+static bool waits_for_nothing(tailbox__admin_call *call)
+{
+	return takes_look(call) || call == tailbox__admin_index ||
+	       call == tailbox__admin_health || call == tailbox__admin_status ||
+	       call == tailbox__admin_session_begin ||
+	       call == tailbox__admin_session_end ||
+	       call == tailbox__admin_recorder;
+}
+
+tailbox__admin_call *tailbox__admin_find(struct tailbox__admin_request *q,
+                                         const char *path, const char *method,
+                                         bool *waits, enum MHD_Result *sent)
 {
 	static const char *const none[] = { NULL };
 	const char *wrong, *name;
 	const struct route *r;
-	enum MHD_Result sent;
 	unsigned allowed;
 
 	q->is_head = strcmp(method, "HEAD") == 0;
 	r = find_route(q, method, path, &allowed);
 	wrong = tailbox__admin_params(q, r ? r->params : none, &name);
 	if (r == NULL)
-		return no_route(q, method, allowed);
-	if (q->body_bytes > BODY_MAX)
-		return too_large(q);
+		*sent = no_route(q, method, allowed);
+	else if (q->body_bytes > BODY_MAX)
+		*sent = too_large(q);
 	/* Taking no notice of `-d duration=30s` would arm for ever. */
-	if (q->body_bytes > 0 && r->answer != tailbox__admin_session_begin)
-		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
-		                            "unexpected_body",
-		                            "parameters come in the query, not "
-		                            "in a body");
-	if (wrong != NULL)
-		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
-		                            "bad_parameter",
-		                            "parameter %.64s %s", name, wrong);
-	if (!takes_look(r))
-		return r->answer(q);
+	else if (q->body_bytes > 0 && r->answer != tailbox__admin_session_begin)
+		*sent = tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
+		                             "unexpected_body",
+		                             "parameters come in the query, "
+		                             "not in a body");
+	else if (wrong != NULL)
+		*sent = tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
+		                             "bad_parameter",
+		                             "parameter %.64s %s", name, wrong);
+	else {
+		*waits = !waits_for_nothing(r->answer);
+		return r->answer;
+	}
+	return NULL;
+}
+
+enum MHD_Result tailbox__admin_answer(struct tailbox__admin_request *q,
+                                      tailbox__admin_call *call)
+{
+	enum MHD_Result sent;
+
+	if (!takes_look(call))
+		return call(q);
 	/* Held while the answer is put together, not while it is sent. */
 	pthread_mutex_lock(&look_lock);
-	sent = r->answer(q);
+	sent = call(q);
 	pthread_mutex_unlock(&look_lock);
 	return sent;
+}
+
+static enum MHD_Result route(struct tailbox__admin_request *q,
+                             const char *method, const char *path)
+{
+	enum MHD_Result sent = MHD_NO;
+	tailbox__admin_call *call;
+	bool waits;
+
+	call = tailbox__admin_find(q, path, method, &waits, &sent);
+	return call != NULL ? tailbox__admin_answer(q, call) : sent;
 }
 
 /* --- callbacks of the server library ----------------------------------- */
@@ -245,6 +278,16 @@ static bool says_too_large(struct MHD_Connection *c)
 
 	return text != NULL &&
 	       !tailbox__admin_count(text, 0, BODY_MAX, &n);
+}
+
+bool tailbox__admin_has_body(const struct tailbox__admin_request *q)
+{
+	const char *length = tailbox__admin_header(
+	        q, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return tailbox__admin_header(q, MHD_HTTP_HEADER_TRANSFER_ENCODING) !=
+	               NULL ||
+	       (length != NULL && strcmp(length, "0") != 0);
 }
 
 /* The head of a request is there. */
@@ -425,9 +468,11 @@ int tailbox__admin_start_tcp(const struct tailbox__config_admin *c,
 		                     "the admin server does not run, or has "
 		                     "TCP already");
 	rc = tailbox__token_read(c, &r->token, err);
+	r->allow_hosts = c->allow_hosts;
+	/* Without a token too: the application may check by its own means. */
+	tailbox__mount_open();
 	if (rc != 0)
 		return rc;
-	r->allow_hosts = c->allow_hosts;
 	if (c->listen[0] == '\0')
 		return 0;
 	if (r->token.len == 0)
@@ -467,6 +512,7 @@ void tailbox__admin_stop(void)
 {
 	if (server.daemon == NULL)
 		return;
+	tailbox__mount_close();
 	tailbox__admin_load_close();
 	tailbox__guard_stop();
 	/* These join the threads and close the listening sockets. */
@@ -518,6 +564,8 @@ void tailbox__admin_in_child(void)
 	forget_remote();
 	pthread_mutex_init(&look_lock, NULL);
 	tailbox__guard_in_child();
+	tailbox__mount_in_child();
+	tailbox__admin_file_in_child();
 	tailbox__sessions_in_child();
 	tailbox__admin_reader_in_child();
 	tailbox__admin_load_in_child();

@@ -21,13 +21,6 @@
 #define SUFFIX ".tailbox"
 #define PIN "/pin"
 
-static const char *request_header(const struct tailbox__admin_request *q,
-                                  const char *name)
-{
-	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND,
-	                                   name);
-}
-
 /* --- the list ---------------------------------------------------------- */
 
 static void put_entry(struct tailbox__json *j,
@@ -259,7 +252,7 @@ static enum MHD_Result send_json(struct tailbox__admin_request *q,
                                  const struct tailbox__artifact_entry *e)
 {
 	bool is_gzip = tailbox__admin_wants_gzip(
-	        request_header(q, "Accept-Encoding"));
+	        tailbox__admin_header(q, "Accept-Encoding"));
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	struct tailbox__loaded *loaded = NULL;
 	struct MHD_Response *r;
@@ -268,7 +261,7 @@ static enum MHD_Result send_json(struct tailbox__admin_request *q,
 
 	snprintf(tag, sizeof(tag), "\"%08" PRIx32 "-json%s\"", e->checksum,
 	         is_gzip ? "-gzip" : "");
-	if (tailbox__admin_has_tag(request_header(q, "If-None-Match"), tag))
+	if (tailbox__admin_has_tag(tailbox__admin_header(q, "If-None-Match"), tag))
 		return not_modified(q, tag);
 	rc = q->is_head ? 1 : tailbox__load(q, e, &loaded, &err);
 	if (rc == 0)
@@ -290,14 +283,33 @@ static enum MHD_Result send_json(struct tailbox__admin_request *q,
 static int wanted_part(const struct tailbox__admin_request *q, const char *tag,
                        uint64_t size, uint64_t *first, uint64_t *count)
 {
-	const char *only_if = request_header(q, "If-Range");
+	const char *only_if = tailbox__admin_header(q, "If-Range");
 
 	*first = 0;
 	*count = size;
 	if (q->is_head || (only_if != NULL && strcmp(only_if, tag) != 0))
 		return 0;
-	return tailbox__admin_range(request_header(q, "Range"), size, first,
+	return tailbox__admin_range(tailbox__admin_header(q, "Range"), size, first,
 	                            count);
+}
+
+/* fd is taken. NULL: *rc says why. */
+static struct MHD_Response *of_file(const struct tailbox__admin_request *q,
+                                    int fd, uint64_t first, uint64_t count,
+                                    int *rc)
+{
+	struct MHD_Response *r;
+
+	if (q->is_job && !q->is_head) {
+		*rc = tailbox__admin_file(fd, first, count, &r);
+		return r;
+	}
+	r = MHD_create_response_from_fd_at_offset64(count, fd, first);
+	if (r == NULL) {
+		close(fd);
+		*rc = -ENOMEM;
+	}
+	return r;
 }
 
 static enum MHD_Result send_file(struct tailbox__admin_request *q,
@@ -308,6 +320,7 @@ static enum MHD_Result send_file(struct tailbox__admin_request *q,
 	int part = wanted_part(q, tag, size, &first, &count);
 	struct MHD_Response *r;
 	char text[80];
+	int rc = 0;
 
 	if (part < 0) {
 		close(fd);
@@ -316,11 +329,10 @@ static enum MHD_Result send_file(struct tailbox__admin_request *q,
 		        q, MHD_HTTP_RANGE_NOT_SATISFIABLE, "no_such_range",
 		        "Content-Range", text, "the file ends before that");
 	}
-	r = MHD_create_response_from_fd_at_offset64(count, fd, first);
-	if (r == NULL) {
-		close(fd);
-		return MHD_NO;
-	}
+	r = of_file(q, fd, first, count, &rc);
+	if (r == NULL)
+		return no_transfer(q, rc, &(struct tailbox__error)
+		                                  TAILBOX__ERROR_INIT);
 	name_it(r, tag, "application/octet-stream", e->name, SUFFIX);
 	MHD_add_response_header(r, "Accept-Ranges", "bytes");
 	if (part > 0) {
@@ -342,7 +354,7 @@ static enum MHD_Result send_native(struct tailbox__admin_request *q,
 	int fd;
 
 	snprintf(tag, sizeof(tag), "\"%08" PRIx32 "\"", e->checksum);
-	if (tailbox__admin_has_tag(request_header(q, "If-None-Match"), tag))
+	if (tailbox__admin_has_tag(tailbox__admin_header(q, "If-None-Match"), tag))
 		return not_modified(q, tag);
 	if (!tailbox__admin_transfer(q))
 		return no_transfer(q, -EBUSY, &err);

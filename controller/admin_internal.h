@@ -34,6 +34,10 @@
 
 struct tailbox__loaded;
 
+#define TAILBOX__PEER_TEXT 96
+/* Headers that artifacts are asked for with. */
+#define TAILBOX__COPIED_MAX 4u
+
 /* Where a request came in. */
 enum tailbox__via { TAILBOX__VIA_UNIX, TAILBOX__VIA_TCP, TAILBOX__VIA_MOUNT };
 
@@ -48,6 +52,15 @@ struct tailbox__admin_request {
 	bool is_refused;    /* its answer is tailbox__admin_refuse() */
 	bool takes_body;    /* it is kept in `body` */
 	char *body;
+	/* On another thread than the connection's (admin_mount.c): it has no
+	 * connection, but copies, and leaves its response here. */
+	bool is_job;
+	struct {
+		const char *name, *value;
+	} headers[TAILBOX__COPIED_MAX];
+	char peer[TAILBOX__PEER_TEXT];
+	struct MHD_Response *response;
+	unsigned status;
 	const char *id; /* what stands behind "/artifacts/" */
 	bool is_head;
 	bool as_text;
@@ -78,6 +91,34 @@ const char *tailbox__admin_socket_name(void);
  * listens on is replaced. Descriptor or -errno. */
 int tailbox__admin_listen(int dirfd, const char *dir, const char *name,
                           struct tailbox__error *err);
+
+/* --- admin.c: for admin_mount.c ---------------------------------------- */
+
+typedef enum MHD_Result tailbox__admin_call(struct tailbox__admin_request *q);
+/* The call that is meant, its parameters read; NULL: there is none, *sent is
+ * what the callback returns. *waits: it may wait for a disk. */
+tailbox__admin_call *tailbox__admin_find(struct tailbox__admin_request *q,
+                                         const char *path, const char *method,
+                                         bool *waits, enum MHD_Result *sent);
+/* Make it, under the lock that it needs. */
+enum MHD_Result tailbox__admin_answer(struct tailbox__admin_request *q,
+                                      tailbox__admin_call *call);
+bool tailbox__admin_has_body(const struct tailbox__admin_request *q);
+
+/* --- admin_mount.c ----------------------------------------------------- */
+
+void tailbox__mount_open(void);
+/* Nobody comes in any more, and the last is out. */
+void tailbox__mount_close(void);
+void tailbox__mount_in_child(void);
+
+/* --- admin_file.c ------------------------------------------------------ */
+
+/* A part of a file as response of a job, read once already. fd: taken, also on
+ * failure. 0, -EBUSY, -ENOMEM, -EIO. */
+int tailbox__admin_file(int fd, uint64_t first, uint64_t count,
+                        struct MHD_Response **out);
+void tailbox__admin_file_in_child(void);
 
 /* --- admin_tcp.c ------------------------------------------------------- */
 
@@ -149,6 +190,10 @@ bool tailbox__admin_has_tag(const char *header, const char *tag);
  * is there. */
 int tailbox__admin_range(const char *header, uint64_t size, uint64_t *first,
                          uint64_t *count);
+
+/* The value of a header, NULL = none. */
+const char *tailbox__admin_header(const struct tailbox__admin_request *q,
+                                  const char *name);
 
 /* --- admin_reply.c ----------------------------------------------------- */
 
@@ -249,7 +294,6 @@ enum MHD_Result tailbox__admin_recorder(struct tailbox__admin_request *q);
 
 /* --- admin_peer.c, admin_switch.c --------------------------------------- */
 
-#define TAILBOX__PEER_TEXT 96
 /* Who sent it: "unix uid 0 pid 7", "tcp 127.0.0.1:40000". */
 void tailbox__admin_peer(const struct tailbox__admin_request *q,
                          char out[TAILBOX__PEER_TEXT]);

@@ -50,6 +50,7 @@ struct tailbox__loaded {
 static struct tailbox__loaded places[TAILBOX__ADMIN_TRANSFERS_MAX];
 static unsigned transfers;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t loaded = PTHREAD_COND_INITIALIZER; /* for jobs */
 static bool is_closed; /* the server is about to stop */
 
 /* --- transfers --------------------------------------------------------- */
@@ -100,6 +101,7 @@ static void *load_thread(void *arg)
 	for (unsigned i = 0; i < l->waiter_count; i++)
 		MHD_resume_connection(l->waiters[i]);
 	l->waiter_count = 0;
+	pthread_cond_broadcast(&loaded);
 	pthread_mutex_unlock(&lock);
 	tailbox__own_thread(false);
 	return NULL;
@@ -206,6 +208,9 @@ static int come_in(struct tailbox__admin_request *q,
 		l->users++;
 		q->loaded = l;
 	}
+	/* A job has no connection, and a thread that may wait. */
+	while (q->is_job && l->state == LOADING)
+		pthread_cond_wait(&loaded, &lock);
 	if (l->state != LOADING)
 		return 1;
 	MHD_suspend_connection(q->connection);
@@ -262,6 +267,7 @@ void tailbox__admin_load_close(void)
 void tailbox__admin_load_in_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&loaded, NULL);
 	memset(places, 0, sizeof(places));
 	transfers = 0;
 }

@@ -142,6 +142,19 @@ bool tailbox__admin_duration(const char *text, uint64_t min_ms, uint64_t max_ms,
 
 /* --- headers ----------------------------------------------------------- */
 
+const char *tailbox__admin_header(const struct tailbox__admin_request *q,
+                                  const char *name)
+{
+	if (!q->is_job)
+		return MHD_lookup_connection_value(q->connection,
+		                                   MHD_HEADER_KIND, name);
+	for (size_t i = 0; i < TAILBOX__COPIED_MAX; i++)
+		if (q->headers[i].name != NULL &&
+		    strcasecmp(q->headers[i].name, name) == 0)
+			return q->headers[i].value;
+	return NULL;
+}
+
 static const char *skip_space(const char *p)
 {
 	return p + strspn(p, " \t");

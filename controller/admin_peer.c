@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "controller/admin_internal.h"
@@ -57,7 +58,13 @@ void tailbox__admin_peer(const struct tailbox__admin_request *q,
 {
 	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(sa);
-	int fd = fd_of(q->connection);
+	int fd;
+
+	if (q->is_job) {
+		memcpy(out, q->peer, TAILBOX__PEER_TEXT);
+		return;
+	}
+	fd = fd_of(q->connection);
 
 	if (fd < 0 || getpeername(fd, (struct sockaddr *)&sa, &len) != 0)
 		sa.ss_family = AF_UNSPEC;

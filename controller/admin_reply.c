@@ -40,6 +40,11 @@ enum MHD_Result tailbox__admin_send(struct tailbox__admin_request *q,
 		MHD_add_response_header(r, "Cache-Control", "no-cache");
 	else
 		add_for_browsers(r);
+	if (q->is_job) {
+		q->response = r;
+		q->status = status;
+		return MHD_YES;
+	}
 	rc = MHD_queue_response(q->connection, status, r);
 	MHD_destroy_response(r);
 	return rc;

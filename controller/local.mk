@@ -1,13 +1,17 @@
+area_HEADERS += \
+	controller/tailbox/admin.h
 libtailbox_all_la_SOURCES += \
 	controller/abilities.c \
 	controller/admin.c \
 	controller/admin_access.c \
 	controller/admin_artifacts.c \
 	controller/admin_config.c \
+	controller/admin_file.c \
 	controller/admin_guard.c \
 	controller/admin_index.c \
 	controller/admin_load.c \
 	controller/admin_look.c \
+	controller/admin_mount.c \
 	controller/admin_params.c \
 	controller/admin_peer.c \
 	controller/admin_reply.c \

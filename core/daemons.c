@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -105,6 +106,22 @@ uint64_t tailbox__own_threads_cpu_ns(void)
 			sum += cpu_ns(own[i]);
 	pthread_mutex_unlock(&lock);
 	return sum;
+}
+
+static tailbox_request (*_Atomic find_request)(void *connection);
+
+void tailbox__set_request_of(tailbox_request (*find)(void *connection))
+{
+	/* Always the same one, and it depends on nothing: relaxed will do. */
+	atomic_store_explicit(&find_request, find, memory_order_relaxed);
+}
+
+tailbox_request tailbox__request_of(void *connection)
+{
+	tailbox_request (*find)(void *c) =
+	        atomic_load_explicit(&find_request, memory_order_relaxed);
+
+	return find != NULL ? find(connection) : NULL;
 }
 
 void tailbox__own_thread(bool is_started)

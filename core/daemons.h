@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <tailbox/request.h>
+
 #define TAILBOX__DAEMONS_MAX 64u
 
 enum tailbox__daemon_mode {
@@ -55,6 +57,13 @@ uint32_t tailbox__daemons(struct tailbox__daemon *out);
 /* The version of the server library that was loaded, "" until known. */
 void tailbox__daemon_set_library(const char *version);
 const char *tailbox__daemon_library(void);
+
+/* The request that is served on a connection of the server library, for those
+ * who may not ask the middleware; NULL = none, or no daemon was ever recorded.
+ * On the thread that serves the connection. */
+tailbox_request tailbox__request_of(void *connection);
+/* The middleware says how, before it adds its first daemon. */
+void tailbox__set_request_of(tailbox_request (*find)(void *connection));
 
 /* Threads of ours (sampler, follower, admin...), so that they are not taken
  * for the application's. Any thread. */

@@ -143,6 +143,11 @@ static void fill_socket(struct tailbox__daemon *to, struct MHD_Daemon *d)
 		to->port = i->port;
 }
 
+static tailbox_request request_of(void *connection)
+{
+	return tailbox_request_of(connection);
+}
+
 /* before: NULL for a daemon that is not recorded. */
 static void register_daemon(struct tailbox__mhd *m, struct MHD_Daemon *d,
                             unsigned flags, const struct tailbox__options *o,
@@ -169,6 +174,7 @@ static void register_daemon(struct tailbox__mhd *m, struct MHD_Daemon *d,
 		        before, threads_of(to.mode, o->pool_size), to.tids,
 		        sizeof(to.tids) / sizeof(to.tids[0]));
 	tailbox__daemon_set_library(MHD_get_version());
+	tailbox__set_request_of(request_of);
 	link_daemon(m, d);
 	if (tailbox__daemon_add(&to) == 0)
 		TAILBOX__SET(m->number, to.number);

@@ -48,4 +48,4 @@ sources() {
 }
 
 # include_path: -I for those who read the headers from the tree.
-include_path="-I$top_srcdir/core -I$top_srcdir/middleware -I$top_srcdir/sampler"
+include_path="-I$top_srcdir/core -I$top_srcdir/middleware -I$top_srcdir/sampler -I$top_srcdir/controller"

@@ -191,7 +191,8 @@ static inline struct bytes ask_port(uint16_t port, const char *method,
 	append(&text, method, strlen(method));
 	append(&text, " ", 1);
 	append(&text, target, strlen(target));
-	snprintf(head, sizeof(head), " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n",
+	snprintf(head, sizeof(head),
+	         " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n",
 	         (unsigned)port);
 	append(&text, head, strlen(head));
 	append(&text, headers, strlen(headers));

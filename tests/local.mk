@@ -82,6 +82,7 @@ e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_config \
 	tests/e2e_doctor \
+	tests/e2e_admin_mount \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
