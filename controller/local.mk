@@ -40,6 +40,8 @@ libtailbox_all_la_SOURCES += \
 	controller/settings.c \
 	controller/spool.c \
 	controller/start.c \
+	controller/start_given.c \
+	controller/start_internal.h \
 	controller/switch.c \
 	controller/window.c \
 	controller/abilities.h \
