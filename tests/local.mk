@@ -80,6 +80,7 @@ command_tests += \
 # End to end, over real sockets.
 e2e_tests += \
 	tests/e2e_admin \
+	tests/e2e_attack \
 	tests/e2e_config \
 	tests/e2e_doctor \
 	tests/e2e_admin_mount \
@@ -95,12 +96,17 @@ e2e_tests += \
 	tests/e2e_window
 # The same sources again with more of all of it, in `make check-long`.
 long_tests += \
+	tests/e2e_long_attack \
 	tests/e2e_long_ingress \
 	tests/e2e_long_kill9 \
 	tests/e2e_long_main_job \
 	tests/e2e_long_parity \
 	tests/e2e_long_reload \
 	tests/e2e_long_window
+tests_e2e_attack_LDADD = $(LDADD) -lm
+tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
+tests_e2e_long_attack_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+tests_e2e_long_attack_LDADD = $(LDADD) -lm
 tests_e2e_long_ingress_SOURCES = tests/e2e_mhd_ingress.c
 tests_e2e_long_ingress_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_kill9_SOURCES = tests/e2e_kill9.c
