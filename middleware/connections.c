@@ -150,6 +150,7 @@ bool tailbox__conn_take_slot(struct tailbox__thread *t,
 	struct tailbox__slot *slot = tailbox__slot_take(t);
 
 	s->slot = slot;
+	s->epoch = 0;
 	if (slot == NULL)
 		return false;
 	s->epoch = t->epoch;
@@ -198,6 +199,7 @@ static struct tailbox__conn *reset(struct tailbox__mhd *m,
 	 * connection a moment ago. */
 	(void)atomic_load_explicit(&s->connection, memory_order_acquire);
 	s->slot = NULL;
+	s->epoch = 0;
 	s->mhd = m;
 	s->step = TAILBOX__STEP_NONE;
 	s->is_first = s->has_body = s->was_called = false;
@@ -310,6 +312,7 @@ static void closed(struct tailbox__conn *s)
 	if (!is_ours)
 		tailbox__suspend_forget(s);
 	s->slot = NULL;
+	s->epoch = 0;
 	s->step = TAILBOX__STEP_NONE;
 	atomic_store_explicit(&s->connection, NULL, memory_order_release);
 }

@@ -34,7 +34,8 @@ struct tailbox__conn {
 	                        hold, queued */
 	uint64_t previous_end; /* tick; of the request before */
 	struct tailbox__mhd *mhd;
-	uint32_t epoch;      /* of the recorder that the slot belongs to */
+	uint32_t epoch;      /* of the recorder that the slot belongs to; 0
+	                        without a slot */
 	uint32_t slot_index;
 	uint8_t step;
 	bool is_first;       /* the next call is (again) the first one */

@@ -138,7 +138,7 @@ static inline void open_line(struct tailbox__conn *s, uint16_t name)
 /* The connection has a slot that is ours to write, and no request. */
 static inline bool is_ready(const struct tailbox__conn *s)
 {
-	return tailbox__thread_is_of(s->epoch) && s->slot != NULL &&
+	return tailbox__thread_is_of(s->epoch) &&
 	       s->step == TAILBOX__STEP_NONE;
 }
 

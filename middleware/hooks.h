@@ -73,8 +73,23 @@ void tailbox__suspend_forget(struct tailbox__conn *s);
 
 /* --- trace.c ----------------------------------------------------------- */
 
-/* A W3C traceparent among the request's headers, into the slot. */
-void tailbox__trace_look(struct MHD_Connection *c, struct tailbox__slot *slot);
+/* A value of that header, into the slot if it is valid. */
+void tailbox__trace_keep(struct tailbox__slot *slot, const char *text,
+                         size_t len);
+/* Look for a W3C traceparent among the request's headers. */
+static inline void tailbox__trace_look(struct MHD_Connection *c,
+                                       struct tailbox__slot *slot)
+{
+	static const char name[] = "traceparent";
+	const char *text;
+	size_t len;
+
+	if (__builtin_expect(MHD_lookup_connection_value_n(
+	                             c, MHD_HEADER_KIND, name, sizeof(name) - 1,
+	                             &text, &len) == MHD_YES, 0) &&
+	    text != NULL)
+		tailbox__trace_keep(slot, text, len);
+}
 struct tailbox__traceparent {
 	uint64_t hi, lo, parent;
 	uint8_t flags;

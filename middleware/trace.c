@@ -13,7 +13,6 @@
 
 #include "middleware/hooks.h"
 
-#define NAME "traceparent"
 #define LEN 55u /* of version 00 */
 
 /* n lower-case hex digits, false when one is not. */
@@ -57,7 +56,8 @@ bool tailbox__trace_parse(const char *text, size_t len,
 	return true;
 }
 
-static void keep(struct tailbox__slot *slot, const char *text, size_t len)
+void tailbox__trace_keep(struct tailbox__slot *slot, const char *text,
+                         size_t len)
 {
 	struct tailbox__traceparent p;
 
@@ -69,16 +69,4 @@ static void keep(struct tailbox__slot *slot, const char *text, size_t len)
 	TAILBOX__SET(slot->trace_flags, p.flags);
 	atomic_fetch_or_explicit(&slot->flags, TAILBOX__REQ_HAS_TRACE,
 	                         memory_order_relaxed);
-}
-
-void tailbox__trace_look(struct MHD_Connection *c, struct tailbox__slot *slot)
-{
-	const char *text = NULL;
-	size_t len = 0;
-
-	if (MHD_lookup_connection_value_n(c, MHD_HEADER_KIND, NAME,
-	                                  sizeof(NAME) - 1, &text,
-	                                  &len) == MHD_YES &&
-	    text != NULL)
-		keep(slot, text, len);
 }
