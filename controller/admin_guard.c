@@ -51,6 +51,7 @@ static bool is_open;
 
 static struct guest guests[TAILBOX__TCP_CONNECTIONS_MAX];
 static uint64_t next_number;
+static struct tailbox__guard_counts counts;
 
 static struct {
 	struct MHD_Connection *connection;
@@ -118,13 +119,13 @@ static void make_room(const struct guest *g)
 	unsigned count;
 
 	goes = longest(g->address, &count);
-	if (count > TAILBOX__TCP_PER_ADDRESS_MAX) {
-		cut(goes);
-		return;
+	if (count <= TAILBOX__TCP_PER_ADDRESS_MAX) {
+		goes = longest(NULL, &count);
+		if (count <= TAILBOX__TCP_CONNECTIONS_MAX - SPARE)
+			return;
 	}
-	goes = longest(NULL, &count);
-	if (count > TAILBOX__TCP_CONNECTIONS_MAX - SPARE)
-		cut(goes);
+	cut(goes);
+	counts.gave_way++;
 }
 
 static void arrived(struct MHD_Connection *c, void **context)
@@ -188,6 +189,7 @@ bool tailbox__guard_wrong(uint64_t now_ns)
 	uint64_t before;
 
 	pthread_mutex_lock(&lock);
+	counts.wrong_tokens++;
 	before = wrong_ns[wrong_next];
 	wrong_ns[wrong_next] = now_ns;
 	wrong_next = (wrong_next + 1) % TAILBOX__WRONG_MAX;
@@ -242,10 +244,13 @@ static uint64_t turn(uint64_t now_ns)
 	for (size_t i = 0; i < TAILBOX__TCP_CONNECTIONS_MAX; i++) {
 		if (!is_timed(&guests[i]))
 			continue;
-		if (deadline(&guests[i]) <= now_ns)
-			cut(&guests[i]);
-		else if (deadline(&guests[i]) < next)
-			next = deadline(&guests[i]);
+		if (deadline(&guests[i]) > now_ns) {
+			if (deadline(&guests[i]) < next)
+				next = deadline(&guests[i]);
+			continue;
+		}
+		cut(&guests[i]);
+		counts.too_slow++;
 	}
 	return next;
 }
@@ -274,12 +279,20 @@ static void *run(void *arg)
 	return NULL;
 }
 
+void tailbox__guard_counts(struct tailbox__guard_counts *out)
+{
+	pthread_mutex_lock(&lock);
+	*out = counts;
+	pthread_mutex_unlock(&lock);
+}
+
 /* --- start and stop ---------------------------------------------------- */
 
 static void clear(void)
 {
 	memset(guests, 0, sizeof(guests));
 	memset(wrong_ns, 0, sizeof(wrong_ns));
+	memset(&counts, 0, sizeof(counts));
 	held_count = 0;
 }
 

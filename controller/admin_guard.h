@@ -39,6 +39,13 @@ bool tailbox__guard_wrong(uint64_t now_ns);
  * answered again from where it was. False: too many are held already. */
 bool tailbox__guard_hold(struct MHD_Connection *c, uint64_t now_ns);
 
+/* Since the start: wrong tokens; strangers that gave way to others, and that
+ * were too slow. Any thread. */
+struct tailbox__guard_counts {
+	uint64_t wrong_tokens, gave_way, too_slow;
+};
+void tailbox__guard_counts(struct tailbox__guard_counts *out);
+
 /* The thread that looks at the time: before the daemon starts, and before it
  * stops. After the stop nothing is held, and nothing will be. 0 or -errno. */
 int tailbox__guard_start(void);

@@ -10,6 +10,7 @@
 #include <tailbox.h>
 
 #include "controller/abilities.h"
+#include "controller/admin_guard.h"
 #include "controller/admin_status.h"
 #include "core/recorder.h"
 
@@ -25,6 +26,20 @@ static void put_object(struct tailbox__json *j, const char *key)
 {
 	tailbox__json_key(j, key);
 	tailbox__json_begin_object(j);
+}
+
+static void put_admin(struct tailbox__json *j)
+{
+	struct tailbox__guard_counts n;
+
+	tailbox__guard_counts(&n);
+	put_object(j, "admin");
+	tailbox__admin_put_text(j, "socket", tailbox__admin_path());
+	tailbox__admin_put_text(j, "tcp", tailbox__admin_tcp());
+	tailbox__admin_put_u64(j, "wrong_tokens", n.wrong_tokens);
+	tailbox__admin_put_u64(j, "strangers_gave_way", n.gave_way);
+	tailbox__admin_put_u64(j, "strangers_too_slow", n.too_slow);
+	tailbox__json_end_object(j);
 }
 
 static void put_service(struct tailbox__json *j,
@@ -44,10 +59,7 @@ static void put_service(struct tailbox__json *j,
 	tailbox__admin_put_text(j, "why_not", tailbox__status_why_not(s));
 	tailbox__admin_put_switch(j, &s->flip);
 	tailbox__json_end_object(j);
-	put_object(j, "admin");
-	tailbox__admin_put_text(j, "socket", tailbox__admin_path());
-	tailbox__admin_put_text(j, "tcp", tailbox__admin_tcp());
-	tailbox__json_end_object(j);
+	put_admin(j);
 }
 
 static void put_tape(struct tailbox__json *j, const struct tailbox__status *s)

@@ -754,7 +754,14 @@ START_TEST(crowd_of_idle_connections_gives_way)
 		}
 	}
 	ck_assert_int_gt(n, 150);
-	/* The first of them were cut off, and nobody else was. */
+	/* They gave way to those who came after them, and did not just run
+	 * out of time; status tells. */
+	b = ask_port(0, "GET", "/status", "", NULL);
+	ck_assert_ptr_nonnull(strstr(b.p, "\"strangers_gave_way\": "));
+	ck_assert_ptr_null(strstr(b.p, "\"strangers_gave_way\": 0"));
+	ck_assert_ptr_nonnull(strstr(b.p, "\"wrong_tokens\": 0"));
+	free(b.p);
+	/* The first of them was cut off. */
 	ck_assert_int_eq(poll(&(struct pollfd){ fds[0], POLLIN, 0 }, 1, 30000),
 	                 1);
 	for (int i = 0; i < 10; i++)

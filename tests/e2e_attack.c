@@ -513,6 +513,26 @@ START_TEST(service_goes_on_under_attack)
 }
 END_TEST
 
+/* Alone, so that it gives way to nobody; a byte now and then is of no help. */
+START_TEST(stranger_has_ten_seconds)
+{
+	static const char text[] = "GET /status HTTP/1.1\r\nX-Slow: aaaaaaaa";
+	uint64_t begin = now_us(), took;
+	struct pollfd p = { dial_port(tcp_port), POLLIN, 0 };
+
+	ck_assert_int_ge(p.fd, 0);
+	for (size_t i = 0; poll(&p, 1, 500) == 0; i++) {
+		ck_assert_uint_lt(i, 400);
+		(void)!send(p.fd, i < sizeof(text) - 1 ? text + i : "a", 1,
+		            MSG_NOSIGNAL);
+	}
+	took = now_us() - begin;
+	close(p.fd);
+	printf("cut off after %.1f s\n", (double)took / 1e6);
+	ck_assert_uint_ge(took, TAILBOX__TCP_STRANGER_MS * 1000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("attack");
@@ -529,6 +549,11 @@ int main(void)
 	tcase_add_test(t, answers_take_the_same_time);
 	tcase_add_test(t, paths_lead_nowhere);
 	tcase_add_test(t, service_goes_on_under_attack);
+#ifdef E2E_LONG
+	tcase_add_test(t, stranger_has_ten_seconds);
+#else
+	(void)stranger_has_ten_seconds;
+#endif
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
