@@ -11,6 +11,8 @@
  *	                   "N connected" when as many are as will be at once
  *	stall WHERE PATH   ask for PATH, read 1 KiB and no more, until SIGTERM;
  *	                   prints "stalled" then
+ *	links FILE N       N further names of FILE, victim-20010101T000000Z-1
+ *	                   and so on, in its folder, which is the present one
  *
  * An answer counts when it is a 200; one that does not come within PATIENCE
  * seconds (environment; 5) has failed.
@@ -188,6 +190,21 @@ static int stall(const char *where, const char *path)
 	return 0;
 }
 
+static int links(const char *file, long n)
+{
+	char name[64];
+
+	for (long i = 1; i <= n; i++) {
+		snprintf(name, sizeof(name),
+		         "victim-20010101T000000Z-%ld.tailbox", i);
+		if (link(file, name) != 0) {
+			perror(name);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction a = { .sa_handler = end };
@@ -204,6 +221,9 @@ int main(int argc, char **argv)
 		            "GET /status HTTP/1.1\r\nHost: loc");
 	if (argc == 4 && strcmp(argv[1], "stall") == 0)
 		return stall(argv[2], argv[3]);
-	fprintf(stderr, "usage: clients steady|burst|idle|loris|stall ...\n");
+	if (argc == 4 && strcmp(argv[1], "links") == 0)
+		return links(argv[2], strtol(argv[3], NULL, 10));
+	fprintf(stderr,
+	        "usage: clients steady|burst|idle|loris|stall|links ...\n");
 	return 2;
 }

@@ -25,7 +25,7 @@ set_up() {
 	for program in "$tailbox" "$service" "$clients"; do
 		test -x "$program" || skip "$program was not built"
 	done
-	need curl sha256sum
+	need curl sha256sum timeout
 	d=$(mktemp -d)
 	trap 'row=$d/row; end_row; row=$d/first; end_row; rm -rf "$d"' EXIT
 	trap 'exit 1' HUP INT TERM
@@ -265,7 +265,8 @@ tb() {
 	want=$1
 	shift
 	rc=0
-	"$tailbox" "$@" >"$row/body" 2>"$row/said" </dev/null || rc=$?
+	timeout "$PATIENCE" "$tailbox" "$@" >"$row/body" 2>"$row/said" \
+		</dev/null || rc=$?
 	answer="exit $rc $(head -n 2 "$row/said" | tr '\n' ' ')"
 	test -s "$row/said" ||
 		answer="exit $rc $(head -n 1 "$row/body" | head -c 200)"

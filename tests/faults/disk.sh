@@ -152,13 +152,13 @@ fault_many_artifacts() {
 	did "10,000 artifacts in the folder: GET /artifacts, /status, a window"
 	folders
 	one=$(ls "$row/artifacts" | head -n 1)
-	(cd "$row/artifacts" && seq 10000 |
-		sed 's/.*/victim-20010101T000000Z-&.tailbox/' |
-		xargs -n 1 ln "$one")
+	(cd "$row/artifacts" && "$clients" links "$one" 10000)
 	serve
 	ask 200 GET /artifacts
 	tell "HTTP 200, $(grep -c '"name"' "$row/body") listed"
 	ask 200 GET /artifacts/victim-20010101T000000Z-10000.tailbox
+	tb 0 fetch victim#victim-20010101T000000Z-1 -o "$row/oldest"
+	tell "the oldest is fetched by its name"
 	window 1 20
 	test "$(ls "$row/artifacts" | wc -l)" = 10003 ||
 		fail "$(ls "$row/artifacts" | wc -l) files"

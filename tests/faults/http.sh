@@ -133,13 +133,19 @@ fault_stop_download() {
 	window 1 20000
 	asked_all_along # while it is stopped it answers nobody
 	file=$(ls "$row"/artifacts/victim-2*-1.tailbox | tail -n 1)
-	: >"$row/half"
-	in_background curl -sS -o "$row/half" --limit-rate 200k --max-time 3 \
-		--unix-socket "$sock" http://localhost/artifacts/1.tailbox \
-		2>"$row/curl"
+	mkfifo "$row/pipe"
+	# Opened by the child: this shell would wait for the reader.
+	in_background sh -c 'exec curl -sS --max-time 3 \
+		--unix-socket "$0" http://localhost/artifacts/1.tailbox \
+		>"$1"' "$sock" "$row/pipe" 2>"$row/curl"
 	curl=$!
-	until_ok test -s "$row/half"
-	kill -STOP "$pid"
+	# curl waits for its reader when it has filled the pipe, and the
+	# service for curl: the file is larger than all buffers in between.
+	{
+		head -c 65536
+		kill -STOP "$pid"
+		cat
+	} <"$row/pipe" >"$row/half"
 	rc=0
 	wait $curl || rc=$?
 	test $rc = 28 || fail "curl: exit $rc, $(cat "$row/curl")"
