@@ -29,7 +29,6 @@
 #include "core/alloc.h"
 #include "core/daemons.h"
 
-#define CONNECTIONS_MAX 8u
 #define TIMEOUT_S 10u
 #define MEMORY_LIMIT ((size_t)32 * 1024)
 #define BODY_MAX 4096u
@@ -354,6 +353,8 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
 		*data_size = 0;
 		return take_body(q, data, n);
 	}
+	if (q->via == TAILBOX__VIA_UNIX)
+		tailbox__guard_admit(c);
 	return route(q, method, path);
 }
 
@@ -377,7 +378,11 @@ static const struct MHD_OptionItem for_tcp[] = {
 	{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)tailbox__guard_notify, NULL },
 	{ MHD_OPTION_END, 0, NULL }
 };
-static const struct MHD_OptionItem for_unix[] = { { MHD_OPTION_END, 0, NULL } };
+static const struct MHD_OptionItem for_unix[] = {
+	{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)tailbox__guard_notify,
+	  &server },
+	{ MHD_OPTION_END, 0, NULL }
+};
 
 /* which: &server.daemon or &server.tcp. */
 static struct MHD_Daemon *start_daemon(int fd, struct MHD_Daemon **which)
@@ -393,8 +398,7 @@ static struct MHD_Daemon *start_daemon(int fd, struct MHD_Daemon **which)
 	        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
 	                MHD_ALLOW_SUSPEND_RESUME,
 	        0, NULL, NULL, answer, which, MHD_OPTION_LISTEN_SOCKET, fd,
-	        MHD_OPTION_CONNECTION_LIMIT,
-	        is_tcp ? TAILBOX__TCP_CONNECTIONS_MAX : CONNECTIONS_MAX,
+	        MHD_OPTION_CONNECTION_LIMIT, TAILBOX__GUESTS_MAX,
 	        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_LIMIT,
 	        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_ARRAY,

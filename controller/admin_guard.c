@@ -1,4 +1,4 @@
-/* controller/admin_guard.c - keep a crowd on TCP from the server.
+/* controller/admin_guard.c - keep a crowd from the server.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -8,6 +8,10 @@
  * are of no more use than none, since a client that knows the token needs its
  * place for a moment only. To cut a connection is to shut its socket down: the
  * server library then sees the end of the input, and closes it itself.
+ *
+ * On the Unix socket, which only its user may open, a stranger is a connection
+ * whose request is not complete: a monitor that leaks its connections must not
+ * shut the socket for everybody else. The library's own timeout ends those.
  *
  * Answers to wrong tokens are held back after the first few, by suspending
  * the connection; the thread goes on. That slows one client down and no
@@ -49,7 +53,11 @@ static pthread_cond_t changed; /* on CLOCK_MONOTONIC */
 static pthread_t thread;
 static bool is_open;
 
-static struct guest guests[TAILBOX__TCP_CONNECTIONS_MAX];
+static struct crowd {
+	unsigned per_address;
+	struct guest guests[TAILBOX__GUESTS_MAX];
+} on_tcp = { .per_address = TAILBOX__TCP_PER_ADDRESS_MAX },
+  on_unix = { .per_address = TAILBOX__GUESTS_MAX };
 static uint64_t next_number;
 static struct tailbox__guard_counts counts;
 
@@ -94,13 +102,14 @@ static void cut(struct guest *g)
 }
 
 /* The stranger that has been here longest, of one address or (NULL) of any. */
-static struct guest *longest(const unsigned char *address, unsigned *count)
+static struct guest *longest(struct crowd *crowd, const unsigned char *address,
+                             unsigned *count)
 {
 	struct guest *found = NULL;
 
 	*count = 0;
-	for (size_t i = 0; i < TAILBOX__TCP_CONNECTIONS_MAX; i++) {
-		struct guest *g = &guests[i];
+	for (size_t i = 0; i < TAILBOX__GUESTS_MAX; i++) {
+		struct guest *g = &crowd->guests[i];
 		if (g->connection == NULL || g->is_cut ||
 		    (address != NULL && memcmp(g->address, address, 16) != 0))
 			continue;
@@ -113,34 +122,35 @@ static struct guest *longest(const unsigned char *address, unsigned *count)
 }
 
 /* The newcomer is one of those counted, so there always is one to go. */
-static void make_room(const struct guest *g)
+static void make_room(struct crowd *crowd, const struct guest *g)
 {
 	struct guest *goes;
 	unsigned count;
 
-	goes = longest(g->address, &count);
-	if (count <= TAILBOX__TCP_PER_ADDRESS_MAX) {
-		goes = longest(NULL, &count);
-		if (count <= TAILBOX__TCP_CONNECTIONS_MAX - SPARE)
+	goes = longest(crowd, g->address, &count);
+	if (count <= crowd->per_address) {
+		goes = longest(crowd, NULL, &count);
+		if (count <= TAILBOX__GUESTS_MAX - SPARE)
 			return;
 	}
 	cut(goes);
 	counts.gave_way++;
 }
 
-static void arrived(struct MHD_Connection *c, void **context)
+static void arrived(struct crowd *crowd, struct MHD_Connection *c,
+                    void **context)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 	        c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct guest *g = guests;
+	struct guest *g = crowd->guests;
 
 	*context = NULL;
 	if (info == NULL)
 		return;
-	while (g < guests + TAILBOX__TCP_CONNECTIONS_MAX &&
+	while (g < crowd->guests + TAILBOX__GUESTS_MAX &&
 	       g->connection != NULL)
 		g++;
-	if (g == guests + TAILBOX__TCP_CONNECTIONS_MAX) {
+	if (g == crowd->guests + TAILBOX__GUESTS_MAX) {
 		/* As many places as connections, so this cannot be. */
 		shutdown(info->connect_fd, SHUT_RDWR);
 		return;
@@ -152,8 +162,9 @@ static void arrived(struct MHD_Connection *c, void **context)
 	g->number = ++next_number;
 	read_address(c, g->address);
 	*context = g;
-	make_room(g);
-	pthread_cond_signal(&changed);
+	make_room(crowd, g);
+	if (crowd == &on_tcp)
+		pthread_cond_signal(&changed);
 }
 
 void tailbox__guard_notify(void *cls, struct MHD_Connection *c, void **context,
@@ -161,10 +172,9 @@ void tailbox__guard_notify(void *cls, struct MHD_Connection *c, void **context,
 {
 	struct guest *g = *context;
 
-	(void)cls;
 	pthread_mutex_lock(&lock);
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		arrived(c, context);
+		arrived(cls == NULL ? &on_tcp : &on_unix, c, context);
 	else if (g != NULL)
 		g->connection = NULL;
 	pthread_mutex_unlock(&lock);
@@ -241,15 +251,16 @@ static uint64_t turn(uint64_t now_ns)
 		MHD_resume_connection(held[i].connection);
 		held[i] = held[--held_count];
 	}
-	for (size_t i = 0; i < TAILBOX__TCP_CONNECTIONS_MAX; i++) {
-		if (!is_timed(&guests[i]))
+	for (size_t i = 0; i < TAILBOX__GUESTS_MAX; i++) {
+		struct guest *g = &on_tcp.guests[i];
+		if (!is_timed(g))
 			continue;
-		if (deadline(&guests[i]) > now_ns) {
-			if (deadline(&guests[i]) < next)
-				next = deadline(&guests[i]);
+		if (deadline(g) > now_ns) {
+			if (deadline(g) < next)
+				next = deadline(g);
 			continue;
 		}
-		cut(&guests[i]);
+		cut(g);
 		counts.too_slow++;
 	}
 	return next;
@@ -290,7 +301,7 @@ void tailbox__guard_counts(struct tailbox__guard_counts *out)
 
 static void clear(void)
 {
-	memset(guests, 0, sizeof(guests));
+	memset(on_tcp.guests, 0, sizeof(on_tcp.guests));
 	memset(wrong_ns, 0, sizeof(wrong_ns));
 	memset(&counts, 0, sizeof(counts));
 	held_count = 0;
@@ -342,6 +353,7 @@ void tailbox__guard_in_child(void)
 	pthread_mutex_init(&lock, NULL);
 	is_open = false;
 	clear();
+	memset(on_unix.guests, 0, sizeof(on_unix.guests));
 }
 
 /* --- tests ------------------------------------------------------------- */

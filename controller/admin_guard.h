@@ -1,10 +1,10 @@
-/* controller/admin_guard.h - connections on TCP: how many, how long, and
+/* controller/admin_guard.h - connections: how many, on TCP how long, and
  * answers that are held back.
  *
  * SPDX-License-Identifier: MIT
  *
  * Threads: start, stop and clear are for the one that starts the server; what
- * takes a connection is for the thread of TCP's daemon.
+ * takes a connection is for the thread of its daemon.
  */
 #ifndef TAILBOX_CONTROLLER_ADMIN_GUARD_H
 #define TAILBOX_CONTROLLER_ADMIN_GUARD_H 1
@@ -14,7 +14,8 @@
 
 #include <microhttpd.h>
 
-#define TAILBOX__TCP_CONNECTIONS_MAX 64u
+/* Connections, on each of the two sockets. */
+#define TAILBOX__GUESTS_MAX 64u
 #define TAILBOX__TCP_PER_ADDRESS_MAX 32u
 /* A client that has not shown a token is cut off after that. */
 #define TAILBOX__TCP_STRANGER_MS 10000u
@@ -25,7 +26,8 @@
 /* Connections that wait for such an answer. */
 #define TAILBOX__HELD_MAX 8u
 
-/* For MHD_OPTION_NOTIFY_CONNECTION. */
+/* For MHD_OPTION_NOTIFY_CONNECTION. cls: NULL is TCP, all else the Unix
+ * socket, which needs no start and stop. */
 void tailbox__guard_notify(void *cls, struct MHD_Connection *c, void **context,
                            enum MHD_ConnectionNotificationCode what);
 /* The client has shown that it may be here: no deadline of ours any more, and

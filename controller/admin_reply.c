@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * Every answer closes its connection. There are eight of them, and eight
+ * Every answer closes its connection. Their number is bounded, and as many
  * clients that keep theirs idle would shut out the one who needs /status; a
  * new connection on a Unix socket costs some microseconds.
  */

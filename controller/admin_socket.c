@@ -23,7 +23,8 @@
 
 #include "controller/admin_internal.h"
 
-#define BACKLOG 64
+/* A client that finds it full is turned away at once, unlike on TCP. */
+#define BACKLOG 1024
 
 static int make_address(struct sockaddr_un *a, int dirfd, const char *dir,
                         const char *name)
