@@ -22,8 +22,6 @@
 
 #include "cli/output.h"
 
-#define ANSWER_MS 2000
-
 static const char *const health_names[CLI__HEALTH_COUNT] = {
 	"ok", "degraded", "fail"
 };
@@ -55,7 +53,10 @@ const struct cli__check cli__machine_checks[] = {
 
 const struct cli__check cli__service_checks[] = {
 	{ "process", cli__check_process, NULL },
-	{ "admin socket", cli__check_admin, NULL },
+	{ "admin socket", cli__check_socket, NULL },
+	{ "admin server", cli__check_url, NULL },
+	{ "admin TCP", cli__check_tcp, NULL },
+	{ "configuration", cli__check_config, NULL },
 	{ "recording", cli__check_recording, NULL },
 	{ "run folder", cli__check_run_folder,
 	  "set TAILBOX_DIR for the service to a folder of its own on tmpfs" },
@@ -85,6 +86,14 @@ const struct cli__check cli__service_checks[] = {
 	  "correct the setting, then start the service again" },
 	{ NULL, NULL, NULL }
 };
+
+/* Those that look at files and /proc, which of a URL cannot be done. */
+static bool is_by_machine(const struct cli__check *c)
+{
+	return c->look == cli__check_run_folder ||
+	       c->look == cli__check_fallocate || c->look == cli__check_proc ||
+	       c->look == cli__check_threads || c->look == cli__check_limits;
+}
 
 /* --- findings ------------------------------------------------------------- */
 
@@ -155,22 +164,6 @@ static pid_t pid_here(const struct cli__service *s)
 	return lock.l_pid;
 }
 
-static void ask(struct cli__patient *p)
-{
-	const struct cli__service *s = p->service;
-	uint64_t begun = cli__doctor_ns();
-
-	if (!s->sock[0] || s->writer != TAILBOX__WRITER_LIVE)
-		return;
-	p->http = (struct cli__http){ .sock = s->sock, .path = "/status",
-		                      .to_fd = -1, .total_ms = ANSWER_MS };
-	p->has_asked = true;
-	if (cli__http(&p->http) == 0 && p->http.status == 200)
-		p->status = tailbox__tree_parse(p->http.body.at,
-		                                p->http.body.len);
-	p->answer_us = (cli__doctor_ns() - begun) / 1000;
-}
-
 static void admit(struct cli__patient *p, const struct cli__service *s,
                   bool is_named)
 {
@@ -186,11 +179,12 @@ static void admit(struct cli__patient *p, const struct cli__service *s,
 	p->is_named = is_named;
 	p->pid = pid_here(s);
 	cli__target_word(&t, p->word, sizeof(p->word));
-	snprintf(p->run_dir, sizeof(p->run_dir), "%.*s",
-	         slash ? (int)(slash - file) : 1, slash ? file : ".");
+	if (!s->url[0])
+		snprintf(p->run_dir, sizeof(p->run_dir), "%.*s",
+		         slash ? (int)(slash - file) : 1, slash ? file : ".");
 	if (s->tape[0])
 		(void)tailbox__reader_open(s->tape, &p->reader, &p->tape_error);
-	ask(p);
+	cli__doctor_ask(p);
 	/* A socket that was carried here, by ssh or a shared folder. */
 	const char *tape = tailbox__tree_text(
 	        tailbox__tree_member(p->status, "tape"), "path");
@@ -202,6 +196,7 @@ static void discharge(struct cli__patient *p)
 {
 	tailbox__reader_close(p->reader);
 	tailbox__tree_free(p->status);
+	tailbox__tree_free(p->kept);
 	cli__http_fini(&p->http);
 }
 
@@ -255,6 +250,16 @@ static void put_finding(struct report *r, const struct cli__check *c,
 	fputc('\n', cli__out());
 }
 
+/* The line of a check that only the machine of a URL could answer. Where
+ * nobody answers at all, that says enough. */
+static bool is_far(const struct cli__patient *p, struct cli__finding *f)
+{
+	if (!p->status)
+		return false;
+	cli__mend(f, "run tailbox doctor where the service runs");
+	return cli__found(f, CLI__DEGRADED, "not seen from here");
+}
+
 static void look(struct report *r, struct cli__patient *p,
                  const struct cli__check *checks)
 {
@@ -264,7 +269,9 @@ static void look(struct report *r, struct cli__patient *p,
 	}
 	for (const struct cli__check *c = checks; c->name; c++) {
 		struct cli__finding f = { .health = CLI__HEALTHY };
-		if (c->look(p, &f))
+		bool is_of_url = p->service && p->service->url[0];
+		if (is_of_url && is_by_machine(c) ? is_far(p, &f)
+		                                  : c->look(p, &f))
 			put_finding(r, c, &f);
 	}
 	if (r->is_json)
@@ -302,7 +309,9 @@ static void look_at_service(struct report *r, const struct cli__service *s,
 	admit(&p, s, is_named);
 	if (r->is_json) {
 		tailbox__json_begin_object(&r->json);
-		put_text(r, "service", s->name);
+		put_text(r, "service",
+		         s->url[0] ? tailbox__tree_text(p.status, "service")
+		                   : s->name);
 		tailbox__json_key(&r->json, "pid");
 		if (s->pid)
 			tailbox__json_u64(&r->json, s->pid);
@@ -310,8 +319,9 @@ static void look_at_service(struct report *r, const struct cli__service *s,
 			tailbox__json_null(&r->json);
 		put_text(r, "tape", s->tape);
 		put_text(r, "socket", s->sock);
+		put_text(r, "url", s->url);
 	} else {
-		fprintf(cli__out(), "%s", s->name);
+		fputs(s->url[0] ? s->url : s->name, cli__out());
 		if (s->pid)
 			fprintf(cli__out(), ", pid %" PRIu32, s->pid);
 		fputc('\n', cli__out());
@@ -399,10 +409,6 @@ int cli__doctor(const struct cli__command *self, int argc, char **argv)
 	if (!cli__options(self, argc, argv, options, 0, 1, &first, &rc) ||
 	    (first < argc && !cli__target_service(self, argv[first], &t, &rc)))
 		return rc;
-	if (first < argc && t.service.url[0])
-		return cli__fail("%s: \"doctor\" looks at a process of this "
-		                 "machine; call it where the service runs",
-		                 t.service.url);
 	if (r.is_json) {
 		tailbox__json_init(&r.json, true);
 		tailbox__json_begin_object(&r.json);

@@ -37,9 +37,9 @@ struct cli__patient {
 	bool is_of_unit;             /* it goes when the service stops */
 	bool is_elsewhere;           /* its files are not where we see them */
 	struct cli__http http;       /* of /status */
-	bool has_asked;
 	uint64_t answer_us;
 	tailbox__tree *status;          /* NULL = no answer */
+	tailbox__tree *kept;            /* of /artifacts; NULL = no answer */
 	struct tailbox__reader *reader; /* of its tape; NULL = none */
 	struct tailbox__error tape_error;
 };
@@ -68,7 +68,24 @@ int cli__doctor_read(const char *path, char *buf, size_t size);
 
 bool cli__check_run_folder(struct cli__patient *p, struct cli__finding *f);
 bool cli__check_fallocate(struct cli__patient *p, struct cli__finding *f);
+/* Where files of `path` would lie: itself, or the nearest folder above that
+ * is there. */
+void cli__present_part(const char *path, char *at, size_t size);
+/* A file without a name in `folder`; -errno. */
+int cli__nameless(const char *folder);
+
+/* --- cmd_doctor_artifacts.c ----------------------------------------------- */
+
 bool cli__check_artifacts(struct cli__patient *p, struct cli__finding *f);
+
+/* --- cmd_doctor_admin.c --------------------------------------------------- */
+
+/* Ask its admin server, if it has one: fills http, status, kept. */
+void cli__doctor_ask(struct cli__patient *p);
+bool cli__check_socket(struct cli__patient *p, struct cli__finding *f);
+bool cli__check_url(struct cli__patient *p, struct cli__finding *f);
+bool cli__check_tcp(struct cli__patient *p, struct cli__finding *f);
+bool cli__check_config(struct cli__patient *p, struct cli__finding *f);
 
 /* --- cmd_doctor_memory.c -------------------------------------------------- */
 
@@ -87,7 +104,6 @@ bool cli__check_limits(struct cli__patient *p, struct cli__finding *f);
 /* --- cmd_doctor_service.c ------------------------------------------------- */
 
 bool cli__check_process(struct cli__patient *p, struct cli__finding *f);
-bool cli__check_admin(struct cli__patient *p, struct cli__finding *f);
 bool cli__check_recording(struct cli__patient *p, struct cli__finding *f);
 bool cli__check_mhd(struct cli__patient *p, struct cli__finding *f);
 bool cli__check_daemons(struct cli__patient *p, struct cli__finding *f);

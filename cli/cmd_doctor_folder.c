@@ -1,4 +1,4 @@
-/* cli/cmd_doctor_folder.c - checks of the run folder and the artifact folder.
+/* cli/cmd_doctor_folder.c - checks of the run folder.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -8,7 +8,6 @@
  */
 #include "cli/cmd_doctor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -24,8 +23,6 @@
 #include "analyzer/timeline_text.h"
 
 #define PROBE_BYTES ((off_t)1 << 20)
-/* An artifact of a busy minute is some ten megabytes. */
-#define ARTIFACT_ROOM ((uint64_t)64 << 20)
 
 static const char *fs_name(long type)
 {
@@ -62,9 +59,7 @@ static void parent_of(const char *path, char *parent, size_t size)
 	         slash ? path : ".");
 }
 
-/* Where files of `path` would lie: itself, or the nearest folder above that
- * is there. */
-static void present_part(const char *path, char *at, size_t size)
+void cli__present_part(const char *path, char *at, size_t size)
 {
 	struct stat st;
 
@@ -162,7 +157,7 @@ bool cli__check_run_folder(struct cli__patient *p, struct cli__finding *f)
 		                  "none can be used, services run unrecorded: "
 		                  "%s",
 		                  refused);
-	present_part(p->run_dir, at, sizeof(at));
+	cli__present_part(p->run_dir, at, sizeof(at));
 	if (stat(at, &st) != 0 || statfs(at, &fs) != 0 ||
 	    statvfs(at, &room) != 0)
 		return cli__found(f, CLI__FAILED, "%s: %s", p->run_dir,
@@ -210,8 +205,7 @@ bool cli__check_run_folder(struct cli__patient *p, struct cli__finding *f)
 
 /* --- fallocate ------------------------------------------------------------ */
 
-/* A file without a name in `folder`; -errno. */
-static int nameless(const char *folder)
+int cli__nameless(const char *folder)
 {
 	char path[CLI__PATH_MAX];
 	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -236,8 +230,8 @@ bool cli__check_fallocate(struct cli__patient *p, struct cli__finding *f)
 	if (!p->run_dir[0] || p->is_elsewhere ||
 	    (p->service && !cli__is_alive(p->service)))
 		return false;
-	present_part(p->run_dir, at, sizeof(at));
-	fd = nameless(at);
+	cli__present_part(p->run_dir, at, sizeof(at));
+	fd = cli__nameless(at);
 	if (fd < 0 && p->service)
 		return false; /* somebody else's: not ours to try */
 	if (fd < 0)
@@ -260,119 +254,5 @@ bool cli__check_fallocate(struct cli__patient *p, struct cli__finding *f)
 		           tailbox_strerror(error));
 	}
 	close(fd);
-	return true;
-}
-
-/* --- artifact folder ------------------------------------------------------ */
-
-static bool machine_artifacts(const struct cli__patient *p, char *path,
-                              size_t size)
-{
-	const char *dir = getenv("TAILBOX_ARTIFACTS");
-	const char *state = getenv("STATE_DIRECTORY");
-	int n = -1;
-
-	if (dir && *dir)
-		n = snprintf(path, size, "%s", dir);
-	else if (state && *state)
-		n = snprintf(path, size, "%.*s/tailbox",
-		             (int)strcspn(state, ":"), state);
-	else if (p->run_dir[0])
-		n = snprintf(path, size, "%s/artifacts", p->run_dir);
-	return n > 0 && (size_t)n < size;
-}
-
-/* The service names it as it sees it; with a root of its own that is another
- * place. */
-static bool service_artifacts(const struct cli__patient *p, char *path,
-                              size_t size)
-{
-	const char *told = tailbox__tree_text(p->status, "artifact_folder");
-	char root[64];
-
-	if (!told)
-		return false;
-	snprintf(root, sizeof(root), "/proc/%ld/root", (long)p->pid);
-	bool is_seen = p->pid > 0 && access(root, X_OK) == 0;
-	int n = snprintf(path, size, "%s%s", is_seen ? root : "", told);
-	return n > 0 && (size_t)n < size;
-}
-
-static size_t count_artifacts(const char *path, uint64_t *bytes)
-{
-	static const char end[] = ".tailbox";
-	DIR *dir = opendir(path);
-	size_t count = 0;
-
-	*bytes = 0;
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		size_t len = strlen(e->d_name);
-		struct stat st;
-		if (len < sizeof(end) ||
-		    strcmp(e->d_name + len - (sizeof(end) - 1), end) ||
-		    fstatat(dirfd(dir), e->d_name, &st, 0) != 0)
-			continue;
-		count++;
-		*bytes += (uint64_t)st.st_size;
-	}
-	if (dir)
-		closedir(dir);
-	return count;
-}
-
-bool cli__check_artifacts(struct cli__patient *p, struct cli__finding *f)
-{
-	char path[CLI__PATH_MAX], at[CLI__PATH_MAX];
-	char used[TAILBOX__SHOW_ROOM], left[TAILBOX__SHOW_ROOM];
-	tailbox__tree *window = tailbox__tree_member(p->status, "window");
-	const char *last = tailbox__tree_text(window, "last_error");
-	struct statvfs room;
-	const char *shown = path;
-	uint64_t bytes;
-
-	if (!(p->service ? service_artifacts(p, path, sizeof(path))
-	                 : machine_artifacts(p, path, sizeof(path))))
-		return false;
-	if (p->service)
-		shown = tailbox__tree_text(p->status, "artifact_folder");
-	if (p->is_elsewhere) {
-		cli__mend(f, "see %.200s where the service runs", shown);
-		return cli__found(f, last ? CLI__DEGRADED : CLI__HEALTHY,
-		                  "%.200s, not seen from here%s%.200s", shown,
-		                  last ? "; the last window: " : "",
-		                  last ? last : "");
-	}
-	present_part(path, at, sizeof(at));
-	size_t count = count_artifacts(path, &bytes);
-	if (statvfs(at, &room) != 0)
-		return cli__found(f, CLI__FAILED, "%s: %s", shown,
-		                  tailbox_strerror(errno));
-	uint64_t avail = (uint64_t)room.f_bavail * room.f_frsize;
-	cli__found(f, CLI__HEALTHY, "%s%s, %zu artifact%s of %s, %s free",
-	           shown, strcmp(at, path) ? ", will be made" : "", count,
-	           count == 1 ? "" : "s", tailbox__show_bytes(used, bytes),
-	           tailbox__show_bytes(left, avail));
-	size_t len = strlen(f->found);
-	/* Of a service only the service could tell. */
-	int fd = p->service ? 0 : nameless(at);
-	if (fd > 0)
-		close(fd);
-	if (fd < 0) {
-		f->health = CLI__FAILED;
-		snprintf(f->found + len, sizeof(f->found) - len,
-		         "; cannot be written into: %s", tailbox_strerror(fd));
-	} else if (room.f_flag & ST_RDONLY) {
-		f->health = CLI__FAILED;
-		snprintf(f->found + len, sizeof(f->found) - len,
-		         "; on a read-only file system");
-	} else if (last) {
-		f->health = CLI__DEGRADED;
-		snprintf(f->found + len, sizeof(f->found) - len,
-		         "; the last window: %.200s", last);
-	} else if (avail < ARTIFACT_ROOM) {
-		f->health = CLI__DEGRADED;
-		cli__mend(f, "make room, or set TAILBOX_ARTIFACTS to a folder "
-		             "with more");
-	}
 	return true;
 }

@@ -97,7 +97,16 @@ bool cli__check_clock(struct cli__patient *p, struct cli__finding *f)
 	}
 	if (!kind)
 		return false;
-	(void)cli__doctor_read(CLOCK_SOURCE, source, sizeof(source));
+	if (p->service->url[0] && !strcmp(kind, "monotonic")) {
+		cli__mend(f, "see that the service sees /sys, with tailbox "
+		             "doctor there");
+		return cli__found(f, CLI__DEGRADED,
+		                  "CLOCK_MONOTONIC used; the kernel's own "
+		                  "source is not seen from here");
+	}
+	source[0] = '\0'; /* ours says nothing of another machine's */
+	if (!p->service->url[0])
+		(void)cli__doctor_read(CLOCK_SOURCE, source, sizeof(source));
 	bool is_missed = !strcmp(kind, "monotonic") && !strcmp(source, "tsc");
 	cli__found(f, is_missed ? CLI__DEGRADED : CLI__HEALTHY, "%s%s",
 	           !strcmp(kind, "tsc")         ? "TSC used"

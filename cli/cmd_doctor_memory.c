@@ -180,7 +180,9 @@ bool cli__check_tape(struct cli__patient *p, struct cli__finding *f)
 	                   ? "no known length"
 	                   : tailbox__show_coarse(b, history * 1000000,
 	                                          1000000),
-	           p->pid ? limit_text(&l, limit, sizeof(limit)) : "not known");
+	           p->pid ? limit_text(&l, limit, sizeof(limit))
+	           : p->service->url[0] ? "not seen from here"
+	                                : "not known");
 	if (!cli__is_alive(p->service))
 		cli__found(f, CLI__HEALTHY, "%s, kept", a);
 	if (p->pid && bytes > l.bytes / SHARE_SHOWS) {

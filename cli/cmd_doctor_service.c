@@ -15,16 +15,35 @@
 #include "analyzer/timeline_text.h"
 #include "cli/from_tape.h"
 
-#define ANSWER_SLOW_US 350000u /* `tailbox status` waits no longer */
 #define ANCHOR_OLD_NS UINT64_C(10000000000)
 
-/* --- process, socket, recording ------------------------------------------- */
+/* --- process, recording ------------------------------------------- */
+
+/* Who answers lives. Who does not is the admin server's line. */
+static bool far_process(const struct cli__patient *p, struct cli__finding *f)
+{
+	const char *host = tailbox__tree_text(p->status, "host");
+	uint64_t pid = tailbox__tree_number(p->status, "pid", 0);
+	uint64_t at = tailbox__tree_number(p->status, "started_at_unix_ms", 0);
+	char since[TAILBOX__SHOW_ROOM] = "?";
+
+	if (!p->status)
+		return false;
+	if (at)
+		tailbox__show_utc(since, at);
+	return cli__found(f, CLI__HEALTHY,
+	                  "lives, recorded since %s UTC, says the service: "
+	                  "pid %" PRIu64 " on %.80s",
+	                  since, pid, host ? host : "an unknown host");
+}
 
 bool cli__check_process(struct cli__patient *p, struct cli__finding *f)
 {
 	const struct cli__service *s = p->service;
 	char since[TAILBOX__SHOW_ROOM] = "?";
 
+	if (s->url[0])
+		return far_process(p, f);
 	if (s->started_ms)
 		tailbox__show_utc(since, s->started_ms);
 	if (s->writer == TAILBOX__WRITER_LIVE)
@@ -48,45 +67,6 @@ bool cli__check_process(struct cli__patient *p, struct cli__finding *f)
 		cli__mend(f, "start it again; rm %s", s->sock);
 	return cli__found(f, p->is_named ? CLI__FAILED : CLI__DEGRADED,
 	                  "ended without closing its tape: a crash or a kill");
-}
-
-bool cli__check_admin(struct cli__patient *p, struct cli__finding *f)
-{
-	const struct cli__service *s = p->service;
-	char took[TAILBOX__SHOW_ROOM];
-
-	if (!cli__is_alive(s) || s->writer == TAILBOX__WRITER_STOPPED)
-		return false;
-	if (!s->sock[0]) {
-		cli__mend(f, "see the service's log for why there is none, "
-		             "start it again");
-		return cli__found(f, CLI__FAILED, "there is none: only the "
-		                                  "tape tells");
-	}
-	tailbox__show_us(took, p->answer_us);
-	if (p->http.status && p->http.status != 200) {
-		cli__mend(f, "look at what listens on that socket");
-		return cli__found(f, CLI__FAILED, "%s answers with status %ld",
-		                  s->sock, p->http.status);
-	}
-	if (!p->http.status) {
-		cli__mend(f, "if the process hangs: tailbox status %s, then "
-		             "gdb -p %ld -batch -ex 't a a bt'",
-		          p->word, (long)p->pid);
-		return cli__found(f, CLI__FAILED, "%s does not answer: %s "
-		                                  "(after %s)",
-		                  s->sock, p->http.why, took);
-	}
-	if (!p->status) {
-		cli__mend(f, "look at what listens on that socket");
-		return cli__found(f, CLI__FAILED, "%s answers, but not with "
-		                                  "JSON", s->sock);
-	}
-	cli__mend(f, "see whether the machine has CPU time left");
-	return cli__found(f,
-	                  p->answer_us > ANSWER_SLOW_US ? CLI__DEGRADED
-	                                                : CLI__HEALTHY,
-	                  "%s answers in %s", s->sock, took);
 }
 
 bool cli__check_recording(struct cli__patient *p, struct cli__finding *f)
@@ -283,18 +263,32 @@ bool cli__check_threads(struct cli__patient *p, struct cli__finding *f)
 
 /* --- losses, versions, notes ---------------------------------------------- */
 
+/* Of one kind, by the tape or else by what the service says; UINT64_MAX = not
+ * known. Its keys are those of the tape without "lost_". */
+static uint64_t lost(const struct cli__patient *p,
+                     const struct cli__tape_loss *l)
+{
+	struct cli__tape_view v = { .reader = p->reader };
+	const char *key = strncmp(l->key, "lost_", 5) ? l->key : l->key + 5;
+
+	if (p->reader)
+		return cli__tape_lost(&v, l);
+	return tailbox__tree_number(tailbox__tree_member(p->status, "losses"),
+	                            key, UINT64_MAX);
+}
+
 bool cli__check_losses(struct cli__patient *p, struct cli__finding *f)
 {
-	const struct cli__service *s = p->service;
-	struct cli__tape_view v = { .reader = p->reader };
 	char kinds[400] = "";
-	uint64_t sum = 0;
+	uint64_t sum = 0, begun = p->service->begun;
 
-	if (!p->reader)
+	if (!p->reader && !p->service->url[0])
 		return false;
 	for (const struct cli__tape_loss *l = cli__tape_losses; l->key; l++) {
-		uint64_t n = cli__tape_lost(&v, l);
+		uint64_t n = lost(p, l);
 		size_t len = strlen(kinds);
+		if (n == UINT64_MAX)
+			return false; /* unrecorded, or no answer */
 		sum += n;
 		if (n)
 			snprintf(kinds + len, sizeof(kinds) - len,
@@ -306,9 +300,13 @@ bool cli__check_losses(struct cli__patient *p, struct cli__finding *f)
 	if (blocks)
 		snprintf(kinds + len, sizeof(kinds) - len,
 		         ", %" PRIu64 " blocks recycled unread", blocks);
+	if (!p->reader)
+		begun = tailbox__tree_number(
+		        tailbox__tree_member(p->status, "counters"), "begun",
+		        0);
 	return cli__found(f, sum + blocks ? CLI__DEGRADED : CLI__HEALTHY,
 	                  "%s of %" PRIu64 " requests",
-	                  sum + blocks ? kinds + 2 : "none", s->begun);
+	                  sum + blocks ? kinds + 2 : "none", begun);
 }
 
 /* Why the tape beside the socket is of no use. Static storage. */

@@ -187,22 +187,21 @@ void cli__http_to(const struct cli__target *t, struct cli__http *h)
 	h->url = t->service.url;
 }
 
-/* What to do about an answer of a URL; "" = the server's words are enough. */
-static const char *hint(const struct cli__target *t, long status)
+const char *cli__http_hint(const struct cli__service *s, long status)
 {
-	if (!t->service.url[0])
+	if (!s->url[0])
 		return "";
 	if (status == 401)
-		return cli__token() ? ": the token of TAILBOX_TOKEN or "
+		return cli__token() ? "the token of TAILBOX_TOKEN or "
 		                      "--token-file was refused"
-		                    : ": give its token in TAILBOX_TOKEN or "
+		                    : "give its token in TAILBOX_TOKEN or "
 		                      "by --token-file FILE";
 	if (status == 403 || status == 421)
-		return ": it answers only to the host names of its "
+		return "it answers only to the host names of its "
 		       "configuration, its address and port: use one of these "
 		       "in the URL";
 	if (status >= 300 && status < 400)
-		return ": a redirect, which is not followed; give the URL of "
+		return "a redirect, which is not followed; give the URL of "
 		       "the service itself";
 	return "";
 }
@@ -214,14 +213,15 @@ int cli__http_told(const struct cli__target *t, const struct cli__http *h)
 	tailbox__tree *j = tailbox__tree_parse(body, h->body.len);
 	const char *error = tailbox__tree_text(j, "error");
 	const char *detail = tailbox__tree_text(j, "detail");
-	const char *name = cli__target_name(t), *more = hint(t, h->status);
+	const char *more = cli__http_hint(&t->service, h->status);
+	const char *name = cli__target_name(t), *colon = *more ? ": " : "";
 
 	if (error && detail && *detail && h->status != 401)
-		cli__say("%s: %s: %s%s", name, error, detail, more);
+		cli__say("%s: %s: %s%s%s", name, error, detail, colon, more);
 	else if (error)
-		cli__say("%s: %s%s", name, error, more);
+		cli__say("%s: %s%s%s", name, error, colon, more);
 	else if (*more)
-		cli__say("%s: HTTP status %ld%s", name, h->status, more);
+		cli__say("%s: HTTP status %ld: %s", name, h->status, more);
 	else if (h->status == 404 && t->service.url[0])
 		cli__say("%s: HTTP status 404: is it a tailbox admin server?",
 		         name);

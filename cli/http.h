@@ -38,6 +38,8 @@ void cli__http_fini(struct cli__http *h);
 bool cli__ask(const struct cli__target *t, struct cli__http *h);
 /* Tell why an answer that is not 200 is none; gives CLI__NO. */
 int cli__http_told(const struct cli__target *t, const struct cli__http *h);
+/* What to do about an answer of a URL; "" = the server's words are enough. */
+const char *cli__http_hint(const struct cli__service *s, long status);
 
 /* --- the token of URL targets (cli/token.c) ------------------------------- */
 

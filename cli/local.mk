@@ -8,6 +8,8 @@ tailbox_SOURCES += \
 	cli/cmd_capture.c \
 	cli/cmd_config.c \
 	cli/cmd_doctor.c \
+	cli/cmd_doctor_admin.c \
+	cli/cmd_doctor_artifacts.c \
 	cli/cmd_doctor_folder.c \
 	cli/cmd_doctor_kernel.c \
 	cli/cmd_doctor_memory.c \

@@ -37,7 +37,7 @@ void cli__help_target(FILE *out)
 	      "\n"
 	      "export and timeline read a service's tape; of a URL, which has\n"
 	      "none, the newest artifact. \"live\": the process must be there.\n"
-	      "doctor takes no URL.\n"
+	      "Of a URL doctor tells what the service itself knows.\n"
 	      "\n"
 	      "The token of a URL comes from TAILBOX_TOKEN, or from a file by\n"
 	      "--token-file FILE, which every command takes. Redirects are not\n"

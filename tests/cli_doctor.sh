@@ -191,6 +191,9 @@ for target in shop "$pid" "$tape" "${tape%.tape}.sock"; do
 	finds "(ok|degraded)" fallocate
 	finds ok tape "16.7 MB"
 	finds ok artifacts "$d/run/artifacts"
+	finds ok artifacts "0 artifacts (cap 100) of"
+	finds ok "admin TCP" off
+	finds ok configuration "no file"
 	finds "(ok|degraded)" clock
 	finds "(ok|degraded)" TCP_INFO "says the service"
 	finds "(ok|degraded)" membarrier "says the service"

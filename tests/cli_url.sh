@@ -106,8 +106,18 @@ run 1 status "https://127.0.0.1:$said"
 has err "tailbox: https://127.0.0.1:$said: "
 run 1 status --tape "$url"
 has err "leave out --tape"
-run 1 doctor "$url"
-has err "call it where the service runs"
+# A report is on standard output also where a check failed.
+for json in "" --json; do
+	show="tailbox doctor $json $url/nowhere"
+	checks=$((checks + 1))
+	rc=0
+	"$tailbox" doctor $json "$url/nowhere" >"$d/out" 2>"$d/err" || rc=$?
+	test $rc = 1 || fail "$show: exit status $rc"
+	has out "answers with status 404"
+	has out "give the URL of a tailbox admin server"
+	has err "1 of 1 checks failed"
+done
+has out "\"url\": \"$url/nowhere\""
 run 0 off "$url"
 has out "$url: recording is off"
 run 1 validate "$url"

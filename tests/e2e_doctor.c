@@ -24,6 +24,7 @@
 
 #include "controller/admin.h"
 #include "controller/controller.h"
+#include "controller/settings.h"
 #include "core/daemons.h"
 #include "core/recorder.h"
 
@@ -46,6 +47,8 @@ static void setup(void)
 	unsetenv("TAILBOX_ARTIFACTS");
 	unsetenv("STATE_DIRECTORY");
 	unsetenv("TAILBOX");
+	unsetenv("TAILBOX_CONFIG");
+	unsetenv("TAILBOX_TOKEN");
 	ck_assert_int_eq(tailbox_start("patient", NULL), 0);
 }
 
@@ -264,6 +267,175 @@ START_TEST(a_socket_alone_tells_what_it_can)
 }
 END_TEST
 
+/* --- settings, TCP, a URL ------------------------------------------------ */
+
+#define TOKEN "correct-horse-battery"
+
+static void put_config(const char *text)
+{
+	char path[80];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/shop.conf", dir);
+	f = fopen(path, "we");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_int_eq(setenv("TAILBOX_CONFIG", path, 1), 0);
+}
+
+static void start_again(void)
+{
+	tailbox_stop();
+	ck_assert_int_eq(tailbox_start("patient", NULL), 0);
+}
+
+START_TEST(a_configuration_is_told)
+{
+	static struct tailbox__config_report r;
+
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "configuration", "no file");
+	finds("ok", "admin TCP", "off");
+	put_config("[window]\nmode = 'light'\n");
+	start_again();
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "configuration", "/shop.conf");
+	put_config("[window]\nmode = 'investigation'\n[tape]\nsize = '2MiB'\n");
+	ck_assert_int_eq(tailbox__reload(&r), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "configuration", "tape.size");
+	finds("degraded", "configuration", "mend: start the service again");
+	put_config("[window]\nmode = 'lite'\n");
+	ck_assert_int_lt(tailbox__reload(&r), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "configuration", "what was read before is in force");
+	finds("degraded", "configuration", "/shop.conf:2:1: window.mode is ");
+	start_again();
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "configuration", "the service runs without it");
+	finds("degraded", "configuration", "/shop.conf:2:1: window.mode is ");
+	finds("degraded", "configuration", "mend: correct it");
+	ck_assert_int_eq(unlink(getenv("TAILBOX_CONFIG")), 0);
+	start_again();
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "configuration", "/shop.conf: No such file");
+}
+END_TEST
+
+START_TEST(tcp_that_did_not_start_is_told)
+{
+	put_config("[admin]\nlisten = '127.0.0.1:0'\n"
+	           "token_file = '/nowhere/token'\n");
+	start_again();
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "admin TCP", "did not start: ");
+	finds("degraded", "admin TCP", "/nowhere/token");
+	finds("degraded", "admin TCP", "mend: correct that, or [admin]");
+	/* It is no mistake of the file. */
+	finds("ok", "configuration", "/shop.conf");
+}
+END_TEST
+
+START_TEST(artifacts_are_told_with_caps_and_pins)
+{
+	struct tailbox__artifact_entry e;
+	struct tailbox__activation a;
+
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "artifacts", "0 artifacts (cap 100) of 0 B (cap 268.4 MB), "
+	                         "0 pinned");
+	tailbox__activation_init(&a, TAILBOX__MODE_LIGHT);
+	ck_assert_int_eq(tailbox__arm(&a, NULL, NULL), 0);
+	start_again(); /* the end of a service ends a window */
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "artifacts", "1 artifact (cap 100) of ");
+	ck_assert_int_eq(tailbox__artifacts(&e, 1), 1);
+	ck_assert_int_eq(tailbox__artifact_pin(&e, true), 0);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "artifacts", ", 1 pinned");
+	tailbox__folder_caps(1, 7);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "artifacts", "1 artifact (cap 7) of ");
+	finds("degraded", "artifacts", "(cap 1 B), 1 pinned");
+	finds("degraded", "artifacts", "over the caps");
+	finds("degraded", "artifacts", "mend: unpin or delete some");
+}
+END_TEST
+
+static void finds_no(const char *check)
+{
+	char part[64];
+
+	snprintf(part, sizeof(part), " %s ", check);
+	ck_assert_msg(!strstr(report, part), "\"%s\" in:\n%s", part, report);
+}
+
+START_TEST(a_url_needs_its_token)
+{
+	char url[64];
+
+	put_config("[admin]\nlisten = '127.0.0.1:0'\ntoken = '" TOKEN "'\n");
+	start_again();
+	snprintf(url, sizeof(url), "http://%s", tailbox__admin_tcp());
+	ck_assert_int_eq(doctor(url), 1);
+	finds("fail", "admin server", "answers with status 401");
+	finds("fail", "admin server", "mend: give its token in TAILBOX_TOKEN or "
+	                              "by --token-file FILE");
+	/* Nothing is said of a service that did not answer. */
+	ck_assert_ptr_nonnull(strstr(report, "\n0 ok, 0 degraded, 1 failed\n"));
+	ck_assert_int_eq(setenv("TAILBOX_TOKEN", "some-other-token-word", 1), 0);
+	ck_assert_int_eq(doctor(url), 1);
+	finds("fail", "admin server", "--token-file was refused");
+	ck_assert_int_eq(setenv("TAILBOX_TOKEN", TOKEN, 1), 0);
+	ck_assert_int_eq(doctor(url), 0);
+	finds("degraded", "admin TCP", tailbox__admin_tcp());
+	finds("degraded", "admin TCP", "1 wrong token since the start");
+	tailbox_stop();
+	ck_assert_int_eq(doctor(url), 1);
+	finds("fail", "admin server", "does not answer: ");
+	ck_assert_ptr_nonnull(strstr(report, "\n0 ok, 0 degraded, 1 failed\n"));
+}
+END_TEST
+
+START_TEST(a_url_tells_what_it_can)
+{
+	static const char *const by_machine[] = { "run folder", "fallocate",
+		                                  "/proc", "threads", "limits" };
+	char url[64];
+
+	put_config("[admin]\nlisten = '127.0.0.1:0'\ntoken = '" TOKEN "'\n");
+	start_again();
+	ck_assert_int_eq(setenv("TAILBOX_TOKEN", TOKEN, 1), 0);
+	snprintf(url, sizeof(url), "http://%s", tailbox__admin_tcp());
+	ck_assert_int_eq(doctor(url), 0);
+	ck_assert_int_eq(strncmp(report, url, strlen(url)), 0);
+	finds("ok", "process", "says the service: pid ");
+	finds("ok", "admin server", "answers in ");
+	finds("ok", "admin TCP", "listens on 127.0.0.1:");
+	finds("ok", "configuration", "/shop.conf");
+	finds("ok", "recording", "requests begun");
+	finds("ok", "tape", "of history");
+	finds("ok", "artifacts", "0 artifacts (cap 100) of ");
+	finds("ok", "losses", "none of 0 requests");
+	finds("ok", "versions", "library ");
+	finds("degraded", "daemons", "0 seen");
+	finds_no("admin socket");
+	for (size_t i = 0; i < sizeof(by_machine) / sizeof(*by_machine); i++) {
+		finds("degraded", by_machine[i], "not seen from here");
+		finds("degraded", by_machine[i], "mend: run tailbox doctor "
+		                                 "where the service runs");
+	}
+	TAILBOX__SET(tailbox__recorder.tape.header->losses[TAILBOX__LOSS_NAMES],
+	             7);
+	ck_assert_int_eq(tailbox__switch(false, "the night shift"), 1);
+	ck_assert_int_eq(doctor(url), 0);
+	finds("degraded", "losses", "7 names");
+	finds("degraded", "recording", "by the night shift, ");
+	finds("degraded", "recording", "mend: tailbox on http://127.0.0.1:");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("doctor");
@@ -281,6 +453,11 @@ int main(void)
 	tcase_add_test(t, another_version_is_told);
 	tcase_add_test(t, a_deaf_socket_fails);
 	tcase_add_test(t, a_socket_alone_tells_what_it_can);
+	tcase_add_test(t, a_configuration_is_told);
+	tcase_add_test(t, tcp_that_did_not_start_is_told);
+	tcase_add_test(t, artifacts_are_told_with_caps_and_pins);
+	tcase_add_test(t, a_url_needs_its_token);
+	tcase_add_test(t, a_url_tells_what_it_can);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
