@@ -43,7 +43,10 @@ static int print(const struct cli__target *t, const struct cli__artifact *a,
 static void num(struct tailbox__json *j, const char *key, uint64_t value)
 {
 	tailbox__json_key(j, key);
-	tailbox__json_u64(j, value);
+	if (value == UINT64_MAX)
+		tailbox__json_null(j); /* the list does not have it */
+	else
+		tailbox__json_u64(j, value);
 }
 
 static int put_json(const struct cli__artifact *a, const char *path)

@@ -163,6 +163,19 @@ static bool is_json(const struct cli__http *h)
 	return root != NULL;
 }
 
+/* The list has the newest, and whole ones. The service tells of any other, or
+ * what is the matter with it, when it is asked for the full name. */
+static bool take_name(const char *id, struct cli__artifact *out)
+{
+	uint64_t number;
+
+	if (!is_plain_name(id) || cli__count(id, &number))
+		return false;
+	out->id = out->bytes = out->requests = UINT64_MAX;
+	snprintf(out->name, sizeof(out->name), "%s", id);
+	return true;
+}
+
 bool cli__artifact_find(const struct cli__target *t, const char *id,
                         struct cli__artifact *out)
 {
@@ -175,7 +188,8 @@ bool cli__artifact_find(const struct cli__target *t, const char *id,
 		ok = false;
 		cli__say("%s: the answer is no JSON", cli__target_name(t));
 	}
-	if (ok && cli__artifact_pick(h.body.at, h.body.len, id, out) != 0) {
+	if (ok && cli__artifact_pick(h.body.at, h.body.len, id, out) != 0 &&
+	    !take_name(id, out)) {
 		ok = false;
 		cli__target_word(t, word, sizeof(word));
 		if (*id)

@@ -19,7 +19,7 @@ struct tailbox__run *cli__load(const struct cli__target *t);
 
 /* --- artifacts of a live service ------------------------------------------ */
 
-struct cli__artifact {
+struct cli__artifact { /* UINT64_MAX = not known */
 	uint64_t id;
 	char name[256];
 	uint64_t bytes, requests;

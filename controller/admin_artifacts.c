@@ -180,7 +180,9 @@ static bool find(struct tailbox__admin_request *q,
 		        "an artifact is named by its number or full name");
 	else if (rc != -ENOENT)
 		*sent = tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
-		                             "folder_unreadable", "%s",
+		                             "artifact_unreadable",
+		                             "%.200s in %.400s: %s", id,
+		                             tailbox__admin_facts->artifact_dir,
 		                             tailbox_strerror(rc));
 	else if (is_early)
 		*sent = tailbox__admin_error_header(

@@ -52,12 +52,15 @@ int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
 	tailbox__folder_name(e->name, tailbox__c.service, f->second, f->id);
 	const int fd = open_file(dirfd, e->name);
 	if (fd < 0)
-		return -ENOENT;
-	const bool is_good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	                     tailbox__artifact_info(fd, &info, NULL) == 0;
+		return fd;
+	int ret = fstat(fd, &st) == 0 ? 0 : -errno;
+	if (ret == 0 && !S_ISREG(st.st_mode))
+		ret = -TAILBOX_EFOREIGN;
+	if (ret == 0)
+		ret = tailbox__artifact_info(fd, &info, NULL);
 	close(fd);
-	if (!is_good)
-		return -ENOENT;
+	if (ret < 0)
+		return ret;
 	e->id = f->id;
 	e->is_ours = is_ours(f);
 	e->bytes = (uint64_t)st.st_size;
@@ -203,7 +206,7 @@ int tailbox__artifact_find(const char *id, struct tailbox__artifact_entry *out)
 	const int dirfd =
 	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
 	if (dirfd < 0)
-		return -ENOENT;
+		return dirfd;
 	ret = tailbox__folder_look(dirfd, &f, out);
 	close(dirfd);
 	return ret;

@@ -166,7 +166,8 @@ struct tailbox__artifact_entry {
  * that are artifacts of this service by name and header. */
 long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max);
 /* Find by number (of this process) or full name; only [A-Za-z0-9._-].
- * 0, -ENOENT, -EINVAL. */
+ * 0, -EINVAL (no such name can be), -ENOENT, another -errno of file or folder,
+ * -TAILBOX_E... for a file of that name that is no artifact, or damaged. */
 int tailbox__artifact_find(const char *id,
                            struct tailbox__artifact_entry *out);
 /* Open its native file for reading: descriptor or -errno. */

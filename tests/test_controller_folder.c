@@ -180,8 +180,15 @@ START_TEST(only_artifacts_of_this_service_are_listed)
 	         artifact_dir);
 	ck_assert_int_eq(mkfifo(path, 0600), 0); /* must not block */
 	ck_assert_int_eq(tailbox__artifacts(e, 5), 0);
-	ck_assert_int_eq(
-	        tailbox__artifact_find("test-20251120T031115Z-5", e), -ENOENT);
+	/* They are there, and that they are no artifacts is no secret. */
+	ck_assert_int_eq(tailbox__artifact_find("test-20251120T031113Z-3", e),
+	                 -TAILBOX_ETRUNCATED);
+	ck_assert_int_eq(tailbox__artifact_find("test-20251120T031114Z-4", e),
+	                 -ELOOP);
+	ck_assert_int_eq(tailbox__artifact_find("test-20251120T031115Z-5", e),
+	                 -TAILBOX_EFOREIGN);
+	ck_assert_int_eq(tailbox__artifact_find("test-20251120T031116Z-6", e),
+	                 -ENOENT);
 	disarm();
 	ck_assert_int_eq(tailbox__artifacts(e, 5), 1);
 	ck_assert(!exists("test-20251120T031113Z-1.part"));

@@ -67,6 +67,8 @@ fault_folder_replaced() {
 	ask 500 GET /artifacts
 	names folder_unreadable "$row/artifacts" "Not a directory"
 	tell
+	ask 500 GET "/artifacts/$(basename "$(ls "$kept"/*.tailbox | head -n 1)")"
+	names artifact_unreadable "$row/artifacts" "Not a directory"
 	ask 200 POST /disarm
 	until_ok status_has "Not a directory"
 	ask 500 POST /disarm
@@ -160,8 +162,8 @@ fault_many_artifacts() {
 	ask 200 GET /artifacts
 	tell "HTTP 200, $(grep -c '"name"' "$row/body") listed"
 	ask 200 GET /artifacts/victim-20010101T000000Z-10000.tailbox
-	tb 0 fetch victim#victim-20010101T000000Z-10000 -o "$row/oldest"
-	tell "one of them is fetched by its name"
+	tb 0 fetch victim#victim-20010101T000000Z-1 -o "$row/oldest"
+	tell "the oldest is fetched by its name"
 	window 1 20
 	test "$(ls "$row/artifacts" | wc -l)" = 10003 ||
 		fail "$(ls "$row/artifacts" | wc -l) files"

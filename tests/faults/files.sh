@@ -24,15 +24,17 @@ in_folder() {
 	cp "$1" "$row/artifacts/$bad.tailbox"
 	serve
 	ask 200 GET /artifacts
-	code=$(curl -sS -o "$row/body" -w '%{http_code}' --max-time "$PATIENCE" \
-		--unix-socket "$sock" "http://localhost/artifacts/$bad")
-	: >"$row/said"
-	answer="HTTP $code $(tr -d '\n' <"$row/body")"
-	names "$bad"
-	case $code in
-	404 | 500) tell ;;
-	*) fail "$answer" ;;
-	esac
+	! grep -qF "$bad" "$row/body" || fail "it is listed"
+	for call in "GET /artifacts/$bad" "GET /artifacts/$bad.tailbox" \
+		"DELETE /artifacts/$bad"; do
+		# shellcheck disable=SC2086 # words on purpose
+		ask 500 $call
+		names artifact_unreadable "$bad in $row/artifacts: "
+	done
+	tell
+	tb 1 fetch "victim#$bad" -o "$row/none"
+	names victim artifact_unreadable "$bad"
+	test ! -e "$row/none" || fail "a file was made"
 	cmp "$1" "$row/artifacts/$bad.tailbox" || fail "it was changed"
 	window 1 10
 }

@@ -92,6 +92,8 @@ fault_no_artifact() {
 	tb 1 fetch 'victim#99' -o "$row/none"
 	names victim "no artifact 99"
 	tell
+	tb 1 fetch 'victim#victim-20010101T000000Z-1' -o "$row/none"
+	names victim "no artifact victim-20010101T000000Z-1"
 	test ! -e "$row/none" || fail "a file was made"
 }
 
