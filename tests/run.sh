@@ -219,6 +219,7 @@ full_run() {
 	say "ASan + UBSan: build and every test"
 	if step "asan build" build asan --enable-sanitizer=address --enable-werror; then
 		suite asan
+		faults asan
 	fi
 
 	say "TSan: build and every test"
@@ -229,6 +230,7 @@ full_run() {
 		TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS-}"
 		export TSAN_OPTIONS
 		suite tsan
+		faults tsan
 		wrap=
 		unset TSAN_OPTIONS
 	fi
