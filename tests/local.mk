@@ -172,4 +172,13 @@ check_PROGRAMS += tests/faults/clients tests/faults/service
 tests_faults_clients_LDADD =
 tests_faults_service_LDADD = libtailbox.la $(MHD_LIBS)
 tests_faults_service_LDFLAGS = -no-install
-EXTRA_DIST += tests/faults
+# File by file: of a folder the tarball would have what was built there, too.
+EXTRA_DIST += tests/faults/run \
+	tests/faults/common.sh \
+	tests/faults/config.sh \
+	tests/faults/disk.sh \
+	tests/faults/files.sh \
+	tests/faults/http.sh \
+	tests/faults/start.sh \
+	tests/faults/token.sh \
+	tests/faults/window.sh
