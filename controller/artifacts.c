@@ -39,7 +39,10 @@ static int open_file(int dirfd, const char *name)
 	/* Not to wait on a FIFO that somebody put there. */
 	const int fd = openat(dirfd, file,
 	                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	return fd >= 0 ? fd : -errno;
+	if (fd >= 0)
+		return fd;
+	/* A link is none of ours, wherever it leads. */
+	return errno == ELOOP ? -ENOENT : -errno;
 }
 
 int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,

@@ -98,7 +98,9 @@ names_the_sandbox() {
 
 # serve: start the shop in there; its address is in $url.
 serve() {
-	# In place of the shell, so that $! is the service.
+	# In place of the shell, so that $! is the service. What an earlier one
+	# said goes first: else its address may still be read.
+	: >"$d/shop.out"
 	(exec "$deny" --root "$root" /bin/shop --port 0 --workers 2) \
 		>"$d/shop.out" 2>"$d/shop.err" &
 	pid=$!
