@@ -107,7 +107,8 @@ bool cli__check_clock(struct cli__patient *p, struct cli__finding *f)
 	source[0] = '\0'; /* ours says nothing of another machine's */
 	if (!p->service->url[0])
 		(void)cli__doctor_read(CLOCK_SOURCE, source, sizeof(source));
-	bool is_missed = !strcmp(kind, "monotonic") && !strcmp(source, "tsc");
+	bool is_missed = !strcmp(kind, "monotonic") &&
+	                 tailbox__clock_is_by_tsc(source);
 	cli__found(f, is_missed ? CLI__DEGRADED : CLI__HEALTHY, "%s%s",
 	           !strcmp(kind, "tsc")         ? "TSC used"
 	           : !strcmp(kind, "monotonic") ? "CLOCK_MONOTONIC used"

@@ -133,6 +133,8 @@ const struct cli__tape_loss cli__tape_losses[] = {
 	  TAILBOX__LOSS_SLOTS },
 	{ "lost_connections", "connections beyond the table", true,
 	  TAILBOX__LOSS_CONNECTIONS },
+	{ "clock_steps", "jumps of the clock: times across one are wrong", true,
+	  TAILBOX__LOSS_CLOCK_STEPS },
 	{ NULL, NULL, false, 0 }
 };
 

@@ -69,6 +69,7 @@ const struct tailbox__status_number tailbox__status_losses[] = {
 	{ "threads", "requests on threads beyond the table", AT(lost_threads) },
 	{ "slots", "requests or connections without a slot", AT(lost_slots) },
 	{ "connections", "connections beyond the table", AT(lost_connections) },
+	{ "clock_steps", "jumps of the clock", AT(clock_steps) },
 	{ "blocks", "blocks recycled unread", AT(lost_blocks) },
 	{ NULL, NULL, 0 }
 };

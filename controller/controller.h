@@ -108,6 +108,7 @@ struct tailbox__recorder_status {
 	uint64_t begun, finished, discarded, spans, moves;
 	uint64_t lost_requests, lost_spans, late_spans, lost_tags;
 	uint64_t lost_names, lost_threads, lost_slots, lost_connections;
+	uint64_t clock_steps;   /* jumps of the clock that were seen */
 	uint64_t lost_blocks;   /* recycled before the follower read them */
 	uint64_t open_requests, connections, suspended;
 	uint64_t history_ms;    /* what the tape holds at the present rate;

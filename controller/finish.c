@@ -104,6 +104,7 @@ static int put_losses(struct tailbox__assembly *a,
 		{ "lost_threads", now.threads - before->threads },
 		{ "lost_slots", now.slots - before->slots },
 		{ "lost_connections", now.connections - before->connections },
+		{ "clock_steps", now.clock_steps - before->clock_steps },
 		{ "lost_blocks", now.blocks - before->blocks },
 	};
 	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)

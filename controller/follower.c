@@ -217,6 +217,8 @@ void tailbox__losses_now(struct tailbox__loss_counts *out)
 		.slots = TAILBOX__GET(h->losses[TAILBOX__LOSS_SLOTS]),
 		.connections =
 		        TAILBOX__GET(h->losses[TAILBOX__LOSS_CONNECTIONS]),
+		.clock_steps =
+		        TAILBOX__GET(h->losses[TAILBOX__LOSS_CLOCK_STEPS]),
 	};
 }
 
@@ -237,6 +239,7 @@ void tailbox__recorder_status(struct tailbox__recorder_status *out)
 	out->lost_slots = TAILBOX__GET(h->losses[TAILBOX__LOSS_SLOTS]);
 	out->lost_connections =
 	        TAILBOX__GET(h->losses[TAILBOX__LOSS_CONNECTIONS]);
+	out->clock_steps = TAILBOX__GET(h->losses[TAILBOX__LOSS_CLOCK_STEPS]);
 	tailbox__lock();
 	if (c->is_started) {
 		tailbox__rates_tell(&c->rates, tailbox__mono_ns(), tickets(),

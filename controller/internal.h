@@ -170,7 +170,7 @@ void tailbox__follower_stop(void);
 /* What the tape had lost when a window was armed. */
 struct tailbox__loss_counts {
 	uint64_t requests, spans, late_spans, tags;
-	uint64_t names, threads, slots, connections, blocks;
+	uint64_t names, threads, slots, connections, clock_steps, blocks;
 };
 
 struct tailbox__window {

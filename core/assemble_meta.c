@@ -264,6 +264,7 @@ static const char *const losses[TAILBOX__LOSS_COUNT] = {
 	[TAILBOX__LOSS_THREADS] = "lost_threads",
 	[TAILBOX__LOSS_SLOTS] = "lost_slots",
 	[TAILBOX__LOSS_CONNECTIONS] = "lost_connections",
+	[TAILBOX__LOSS_CLOCK_STEPS] = "clock_steps",
 };
 
 /* Of the whole tape, unless the caller told those of its window. */

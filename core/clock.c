@@ -4,7 +4,13 @@
  *
  * The TSC is taken only where the kernel keeps its own time by it: it has
  * then checked that all processors agree, which the CPUID bit alone does not
- * say. The rate is measured against CLOCK_MONOTONIC over two milliseconds;
+ * say. That is so by the name of its clock source, or, in virtual machines,
+ * where that source is the host's page of TSC and scale: libc may read it
+ * without entering the kernel only while the host vouches for the TSC on all
+ * processors, and whether it does shows in what a reading costs. There the
+ * TSC may step when the machine is moved or resumed, which the kernel's time
+ * does not: the follower compares the two once a second and counts it.
+ * The rate is measured against CLOCK_MONOTONIC over two milliseconds;
  * readers get a better one from the two anchors of the tape, which lie
  * further and further apart.
  */
@@ -12,6 +18,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -61,25 +68,76 @@ void tailbox__anchor_take(struct tailbox__anchor *a)
 	}
 }
 
-static int kernel_uses_tsc(void)
+#if defined(__x86_64__)
+/* The cheapest of many calls, in cycles. */
+static uint64_t cost_of(bool is_clock)
+{
+	uint64_t best = UINT64_MAX;
+	struct timespec ts;
+
+	for (int i = 0; i < 64; i++) {
+		uint64_t before = __rdtsc(), cost;
+
+		if (is_clock)
+			clock_gettime(CLOCK_MONOTONIC, &ts);
+		else
+			(void)syscall(SYS_getppid);
+		cost = __rdtsc() - before;
+		if (cost < best)
+			best = cost;
+	}
+	return best;
+}
+#endif
+
+bool tailbox__clock_is_by_tsc(const char *source)
 {
 #if defined(__x86_64__)
 	unsigned a, b, c, d;
-	char text[16] = "";
+
+	/* The TSC runs at one rate in all states of the processor. */
+	if (!__get_cpuid(0x80000007, &a, &b, &c, &d) || !(d & 1u << 8))
+		return false;
+	if (strcmp(source, "tsc") == 0)
+		return true;
+	if (strcmp(source, "kvm-clock") != 0 &&
+	    strcmp(source, "hyperv_clocksource_tsc_page") != 0)
+		return false;
+	return cost_of(true) < cost_of(false) / 2;
+#else
+	(void)source;
+	return false;
+#endif
+}
+
+static bool kernel_uses_tsc(void)
+{
+	char text[64] = "";
 	int fd = open("/sys/devices/system/clocksource/clocksource0/"
 	              "current_clocksource", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
-		return 0;
+		return false;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (n < 3 || memcmp(text, "tsc", 3) != 0)
-		return 0;
-	return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8);
-#else
-	return 0;
-#endif
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return tailbox__clock_is_by_tsc(text);
+}
+
+bool tailbox__clock_has_stepped(const struct tailbox__anchor *before,
+                                const struct tailbox__anchor *now, uint64_t hz)
+{
+	const uint64_t real = now->mono_ns - before->mono_ns;
+	const uint64_t ticks = now->tick - before->tick;
+	uint64_t shown, off;
+
+	if ((int64_t)ticks < 0)
+		return true;
+	shown = tailbox__ticks_to_ns(tailbox__scale_of_hz(hz), ticks);
+	off = shown > real ? shown - real : real - shown;
+	return off > 10000000u + real / 100;
 }
 
 static uint64_t measure_hz(void)

@@ -9,6 +9,7 @@
 #ifndef TAILBOX_CORE_CLOCK_H
 #define TAILBOX_CORE_CLOCK_H 1
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -55,6 +56,14 @@ struct tailbox__anchor {
 	uint64_t tick, mono_ns, wall_ns;
 };
 void tailbox__anchor_take(struct tailbox__anchor *a);
+/* Between two anchors the ticks went on by another time than the kernel's
+ * clock: by more than 1% and 10 ms. hz: ticks per second. */
+bool tailbox__clock_has_stepped(const struct tailbox__anchor *before,
+                                const struct tailbox__anchor *now,
+                                uint64_t hz);
+/* Whether a kernel whose clock source has this name keeps time by the TSC of
+ * this machine. About 20 us for those of virtual machines. */
+bool tailbox__clock_is_by_tsc(const char *source);
 
 static inline uint64_t tailbox__us_to_ticks(uint64_t us)
 {

@@ -63,6 +63,7 @@ enum tailbox__loss {
 	TAILBOX__LOSS_THREADS,     /* requests on threads without an entry */
 	TAILBOX__LOSS_SLOTS,       /* requests or connections without a slot */
 	TAILBOX__LOSS_CONNECTIONS, /* descriptors beyond the table */
+	TAILBOX__LOSS_CLOCK_STEPS, /* seconds in which the TSC jumped */
 	TAILBOX__LOSS_COUNT
 };
 

@@ -421,6 +421,22 @@ int tailbox_is_recording(void)
 	return tailbox__recorder_is_on();
 }
 
+/* Since the anchor before; the first one is of the start. */
+static void check_clock(const struct tailbox__tape_header *h,
+                        const struct tailbox__anchor *now)
+{
+	struct tailbox__anchor before = { TAILBOX__GET(h->now_tick),
+		                          TAILBOX__GET(h->now_mono_ns), 0 };
+
+	if (before.mono_ns == 0) {
+		before.tick = h->anchor_tick;
+		before.mono_ns = h->anchor_mono_ns;
+	}
+	if (h->clock_kind == TAILBOX__CLOCK_TSC &&
+	    tailbox__clock_has_stepped(&before, now, h->clock_hz))
+		tailbox__loss(TAILBOX__LOSS_CLOCK_STEPS);
+}
+
 void tailbox__recorder_anchor(void)
 {
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
@@ -435,6 +451,7 @@ void tailbox__recorder_anchor(void)
 		goto out;
 	tailbox__slots_settle();
 	tailbox__anchor_take(&a);
+	check_clock(h, &a);
 	/* One writer. Odd while it changes; every store is a release, so none
 	 * is seen before the odd number, and the even one is seen last. */
 	seq = TAILBOX__GET(h->now_seq);

@@ -599,6 +599,62 @@ START_TEST(an_injected_clock_gives_exact_records)
 }
 END_TEST
 
+START_TEST(a_tsc_is_taken_where_the_kernel_lives_by_it)
+{
+	const char *const others[] = { "", "hpet", "acpi_pm", "jiffies",
+		                       "tsc-early", "kvm-cloc", "tsc2" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		ck_assert(!tailbox__clock_is_by_tsc(others[i]));
+	/* What holds for a real source depends on the machine; that of a
+	 * virtual one asks for no less than "tsc" does. */
+	ck_assert(tailbox__clock_is_by_tsc("tsc") ||
+	          !tailbox__clock_is_by_tsc("kvm-clock"));
+}
+END_TEST
+
+START_TEST(a_step_of_the_clock_is_told_from_drift)
+{
+	const struct tailbox__anchor a = { 1000, 5000, 0 };
+	struct tailbox__anchor b = { 1000 + 2000000000, 5000 + 1000000000, 0 };
+	const uint64_t edge = 2 * (10000000 + 1000000000 / 100);
+
+	ck_assert(!tailbox__clock_has_stepped(&a, &b, 2000000000));
+	b.tick += edge;
+	ck_assert(!tailbox__clock_has_stepped(&a, &b, 2000000000));
+	b.tick += 4; /* 2 ns, and what the conversion cuts off */
+	ck_assert(tailbox__clock_has_stepped(&a, &b, 2000000000));
+	b.tick = 1000 + 2000000000 - edge;
+	ck_assert(!tailbox__clock_has_stepped(&a, &b, 2000000000));
+	b.tick -= 4;
+	ck_assert(tailbox__clock_has_stepped(&a, &b, 2000000000));
+	b.tick = 999;
+	ck_assert(tailbox__clock_has_stepped(&a, &b, 2000000000));
+}
+END_TEST
+
+START_TEST(steps_of_the_clock_are_counted)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const uint32_t kind = h->clock_kind;
+	tailbox__a64 *steps = &h->losses[TAILBOX__LOSS_CLOCK_STEPS];
+
+	tailbox__recorder_anchor();
+	tailbox__recorder_anchor();
+	ck_assert_uint_eq(TAILBOX__GET(*steps), 0);
+	h->clock_kind = TAILBOX__CLOCK_TSC; /* as if, on any machine */
+	TAILBOX__SET(h->now_tick, TAILBOX__GET(h->now_tick) - h->clock_hz);
+	tailbox__recorder_anchor();
+	ck_assert_uint_eq(TAILBOX__GET(*steps), 1);
+	TAILBOX__SET(h->now_tick, TAILBOX__GET(h->now_tick) + h->clock_hz);
+	tailbox__recorder_anchor();
+	ck_assert_uint_eq(TAILBOX__GET(*steps), 2);
+	tailbox__recorder_anchor();
+	ck_assert_uint_eq(TAILBOX__GET(*steps), 2);
+	h->clock_kind = kind;
+}
+END_TEST
+
 START_TEST(a_traceparent_can_be_sent_on)
 {
 	tailbox_request r = tailbox_request_begin("/a", NULL);
@@ -643,6 +699,9 @@ int main(void)
 	tcase_add_test(t, a_recorder_that_is_off_can_be_closed);
 	tcase_add_test(t, open_requests_are_counted_for_a_disarm);
 	tcase_add_test(t, an_injected_clock_gives_exact_records);
+	tcase_add_test(t, a_tsc_is_taken_where_the_kernel_lives_by_it);
+	tcase_add_test(t, a_step_of_the_clock_is_told_from_drift);
+	tcase_add_test(t, steps_of_the_clock_are_counted);
 	tcase_add_test(t, a_traceparent_can_be_sent_on);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
