@@ -70,7 +70,9 @@ static void find_new(struct bench *b, const unsigned *before, int n)
 
 static int start_daemon(struct bench *b, unsigned workers)
 {
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
+	unsigned flags = MHD_USE_ERROR_LOG |
+	                 (workers > 0 ? MHD_USE_EPOLL_INTERNAL_THREAD
+	                              : MHD_USE_EPOLL);
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 	struct MHD_OptionItem o[] = {
 		{ MHD_OPTION_SOCK_ADDR, 0, &sa },
@@ -107,6 +109,19 @@ static int connect_one(uint16_t port)
 	return fd;
 }
 
+/* Some of a response; the server has its turn when it has no thread. */
+static ssize_t receive(const struct bench *b, int fd, char *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		if (!b->has_thread && MHD_run(b->daemon) != MHD_YES)
+			return -1;
+		n = recv(fd, buf, len, b->has_thread ? 0 : MSG_DONTWAIT);
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	return n;
+}
+
 /* The length of a response: read until the body's end is there. */
 static int measure_reply(struct bench *b)
 {
@@ -117,8 +132,8 @@ static int measure_reply(struct bench *b)
 	    0)
 		return -1;
 	for (;;) {
-		ssize_t n = recv(b->sockets[0], buf + have,
-		                 sizeof(buf) - 1 - have, 0);
+		ssize_t n = receive(b, b->sockets[0], buf + have,
+		                    sizeof(buf) - 1 - have);
 		if (n <= 0)
 			return -1;
 		have += (size_t)n;
@@ -140,6 +155,7 @@ int bench_start(struct bench *b, unsigned workers, int wrapped,
 	memset(b, 0, sizeof(*b));
 	b->at_once = BENCH_CONNECTIONS;
 	b->is_wrapped = wrapped;
+	b->has_thread = workers > 0;
 	if (request == NULL)
 		return -1;
 	snprintf(request, 256, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -169,9 +185,7 @@ static int read_reply(const struct bench *b, int fd)
 	unsigned have = 0;
 
 	while (have < b->reply_bytes) {
-		ssize_t n = recv(fd, buf, b->reply_bytes - have, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
+		ssize_t n = receive(b, fd, buf, b->reply_bytes - have);
 		if (n <= 0)
 			return -1;
 		have += (unsigned)n;

@@ -12,7 +12,7 @@
 
 struct bench {
 	struct MHD_Daemon *daemon;
-	int is_wrapped;
+	int is_wrapped, has_thread;
 	uint16_t port;
 	int sockets[BENCH_CONNECTIONS];
 	int at_once; /* BENCH_CONNECTIONS, or less: a divisor of it */
@@ -22,7 +22,8 @@ struct bench {
 	unsigned reply_bytes; /* of one response, measured */
 };
 
-/* Start the daemon (workers 1 = single thread; wrapped or plain) and open the
+/* Start the daemon (workers 1 = single thread, 0 = none: it
+ * runs in bench_requests(); wrapped or plain) and open the
  * connections. path: of the GET. 0 or -1 with a line on stderr. */
 int bench_start(struct bench *b, unsigned workers, int wrapped,
                 const char *path);

@@ -40,6 +40,7 @@
 
 typedef _Atomic uint64_t tailbox__a64;
 typedef _Atomic uint32_t tailbox__a32;
+typedef _Atomic uint8_t tailbox__a8;
 typedef _Atomic uint16_t tailbox__a16;
 
 /* Relaxed is enough wherever these are used: either one thread owns the word

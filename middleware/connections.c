@@ -46,11 +46,8 @@ static tailbox__a64 last_number; /* of a connection */
 
 /* What a thread's cache points to at first: no connection's state. */
 static struct tailbox__conn no_conn;
-__thread struct tailbox__conn *tailbox__last_conn
-        __attribute__((tls_model("initial-exec"))) = &no_conn;
-
-__thread struct tailbox__conn *tailbox__recent[1 << TAILBOX__RECENT_BITS]
-        __attribute__((tls_model("initial-exec")));
+__thread struct tailbox__looked tailbox__looked
+        __attribute__((tls_model("initial-exec"))) = { .last = &no_conn };
 
 int tailbox__connections_init(void)
 {
@@ -139,7 +136,9 @@ struct tailbox__conn *tailbox__conn_find(struct MHD_Connection *c)
 	if (s == NULL || atomic_load_explicit(&s->connection,
 	                                      memory_order_relaxed) != c)
 		return NULL;
-	tailbox__last_conn = *tailbox__recent_of(c) = s;
+	struct tailbox__conn **place = tailbox__recent_of(c);
+	*tailbox__recent_beside(place) = *place;
+	tailbox__looked.last = *place = s;
 	mark_worker(tailbox__thread_get(), s->mhd);
 	return s;
 }
@@ -201,7 +200,7 @@ static struct tailbox__conn *reset(struct tailbox__mhd *m,
 	s->slot = NULL;
 	s->epoch = 0;
 	s->mhd = m;
-	s->step = TAILBOX__STEP_NONE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 	s->is_first = s->has_body = s->was_called = false;
 	s->has_baseline = s->is_tcp = s->is_upgraded = false;
 	s->was_accepted_late = false;
@@ -241,7 +240,7 @@ static void started(struct tailbox__mhd *m, struct MHD_Connection *c)
 	TAILBOX__ADD(t->entry->connections, 1);
 	TAILBOX__SET(t->entry->last_seen, s->opened);
 	if (!m->is_per_connection) {
-		tailbox__last_conn = s;
+		tailbox__looked.last = s;
 		mark_worker(t, m);
 	}
 }
@@ -313,7 +312,7 @@ static void closed(struct tailbox__conn *s)
 		tailbox__suspend_forget(s);
 	s->slot = NULL;
 	s->epoch = 0;
-	s->step = TAILBOX__STEP_NONE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 	atomic_store_explicit(&s->connection, NULL, memory_order_release);
 }
 

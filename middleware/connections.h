@@ -26,8 +26,8 @@ enum tailbox__step {
 };
 
 struct tailbox__conn {
-	/* Line 0, every hook. `connection`, NULL when free, is the one word
-	 * that threads which do not own the connection may look at. */
+	/* Line 0, every hook. At `connection`, NULL when free, threads which
+	 * do not own the connection may look, and at `step`. */
 	_Alignas(64) _Atomic(struct MHD_Connection *) connection;
 	struct tailbox__slot *slot; /* NULL = none could be had */
 	uint64_t mark;       /* tick of the last edge: line, start or end of a
@@ -37,7 +37,7 @@ struct tailbox__conn {
 	uint32_t epoch;      /* of the recorder that the slot belongs to; 0
 	                        without a slot */
 	uint32_t slot_index;
-	uint8_t step;
+	tailbox__a8 step; /* looked at by other threads, for nothing */
 	bool is_first;       /* the next call is (again) the first one */
 	bool has_body;       /* upload data was seen */
 	bool was_called;     /* the handler, for this request */
@@ -76,18 +76,28 @@ int tailbox__connections_init(void);
 /* Tests: pretend that the table ends here; 0 = as it was made. */
 void tailbox__connections_limit(uint32_t fds);
 
-/* The last connection this thread looked at; never NULL. */
-extern __thread struct tailbox__conn *tailbox__last_conn
-        __attribute__((tls_model("initial-exec"), visibility("hidden")));
-/* Some that it looked at before, by address of what MHD calls them; NULL. */
+/* The connections that this thread looked at: the last one, never NULL, and
+ * some before, by address of what MHD calls them, or NULL. */
 #define TAILBOX__RECENT_BITS 6
-extern __thread struct tailbox__conn *tailbox__recent[1 << TAILBOX__RECENT_BITS]
+struct tailbox__looked {
+	struct tailbox__conn *last;
+	struct tailbox__conn *recent[1 << TAILBOX__RECENT_BITS];
+};
+extern __thread struct tailbox__looked tailbox__looked
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
 static inline struct tailbox__conn **
 tailbox__recent_of(const struct MHD_Connection *c)
 {
-	return &tailbox__recent[(uintptr_t)c * 0x9e3779b97f4a7c15ull >>
-	                        (64 - TAILBOX__RECENT_BITS)];
+	return &tailbox__looked.recent[(uintptr_t)c * 0x9e3779b97f4a7c15ull >>
+	                               (64 - TAILBOX__RECENT_BITS)];
+}
+/* Where the one goes that had the place before. */
+static inline struct tailbox__conn **
+tailbox__recent_beside(struct tailbox__conn **place)
+{
+	const size_t i = (size_t)(place - tailbox__looked.recent);
+
+	return &tailbox__looked.recent[i ^ 1];
 }
 /* Look it up; makes it the last one, or NULL. */
 struct tailbox__conn *tailbox__conn_find(struct MHD_Connection *c);
@@ -100,12 +110,12 @@ static inline bool tailbox__conn_is(const struct tailbox__conn *s,
 	return atomic_load_explicit(&s->connection, memory_order_relaxed) == c;
 }
 
-/* The state of a connection, NULL when it has none; tailbox__last_conn is the
+/* The state of a connection, NULL when it has none; tailbox__looked.last is the
  * same then, unless it is NULL. On the thread that owns the connection. */
 static inline struct tailbox__conn *
 tailbox__conn_of(struct MHD_Connection *c)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 
 	if (__builtin_expect(tailbox__conn_is(s, c), 1))
 		return s;

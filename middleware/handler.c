@@ -73,7 +73,7 @@ queued(struct tailbox__thread *t, struct tailbox__conn *s, unsigned status)
 		tailbox__phase_name(t, s, status);
 	tailbox__hold_end(t, s, s->mark, now);
 	s->mark = now;
-	s->step = TAILBOX__STEP_QUEUED;
+	TAILBOX__SET(s->step, TAILBOX__STEP_QUEUED);
 	if (UNLIKELY(status == MHD_HTTP_SWITCHING_PROTOCOLS))
 		tailbox__phase_upgraded(t, s, now);
 }
@@ -134,7 +134,7 @@ static inline bool is_lost(struct tailbox__conn *s)
 static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	enum MHD_Result result;
 
 	if (is_lost(s))
@@ -145,7 +145,7 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
 	           has_no_body(method)) &&
 	    !(m->can_suspend && tailbox__suspended(s, c))) {
 		s->is_first = false;
-		s->step = TAILBOX__STEP_HOLD;
+		TAILBOX__SET(s->step, TAILBOX__STEP_HOLD);
 		return result;
 	}
 	first_left(s, c, method, result);
@@ -156,7 +156,7 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
 static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	struct tailbox__call call = { s->is_first, MHD_NO, *size, 0 };
 	struct tailbox__thread *t;
 	unsigned status;
@@ -187,7 +187,7 @@ static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
 static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	enum MHD_Result result;
 	unsigned status;
 
@@ -209,7 +209,7 @@ static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
 static NOINLINE enum MHD_Result plain_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
-	tailbox__last_conn->was_called = true;
+	tailbox__looked.last->was_called = true;
 	return m->handler(m->handler_cls, ARGUMENTS);
 }
 
@@ -221,21 +221,31 @@ static NOINLINE enum MHD_Result uncached_handler(struct tailbox__mhd *m,
 	return m->handler(m->handler_cls, ARGUMENTS);
 }
 
-/* One jump for all states, or the compiler copies the arguments for each. */
+/* By step and, beyond them, for a connection that has to be looked up. One
+ * jump and no branch before it: else the compiler takes the arguments off the
+ * stack and puts them back. */
+#define UNCACHED 8u
+_Static_assert(TAILBOX__STEP_QUEUED < UNCACHED, "steps fit below");
+
 enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
 {
-	static enum MHD_Result (*const by_step[])(struct tailbox__mhd *,
-	                                          PARAMETERS) = {
+	static enum MHD_Result (*const by_step[2 * UNCACHED])(
+	        struct tailbox__mhd *, PARAMETERS) = {
 		[TAILBOX__STEP_NONE] = plain_handler,
 		[TAILBOX__STEP_LINE] = first_handler,
 		[TAILBOX__STEP_HOLD] = final_handler,
 		[TAILBOX__STEP_BODY] = other_handler,
 		[TAILBOX__STEP_AGAIN] = other_handler,
-		[TAILBOX__STEP_QUEUED] = other_handler
+		[TAILBOX__STEP_QUEUED] = other_handler,
+		[UNCACHED + TAILBOX__STEP_NONE] = uncached_handler,
+		[UNCACHED + TAILBOX__STEP_LINE] = uncached_handler,
+		[UNCACHED + TAILBOX__STEP_HOLD] = uncached_handler,
+		[UNCACHED + TAILBOX__STEP_BODY] = uncached_handler,
+		[UNCACHED + TAILBOX__STEP_AGAIN] = uncached_handler,
+		[UNCACHED + TAILBOX__STEP_QUEUED] = uncached_handler
 	};
-	const struct tailbox__conn *s = tailbox__last_conn;
+	const struct tailbox__conn *s = tailbox__looked.last;
 
-	return (LIKELY(tailbox__conn_is(s, c)) ? by_step[s->step]
-	                                       : uncached_handler)(cls,
-	                                                           ARGUMENTS);
+	return by_step[TAILBOX__GET(s->step) + UNCACHED * !tailbox__conn_is(s, c)](cls,
+	                                                     ARGUMENTS);
 }

@@ -125,7 +125,7 @@ static inline void open_line(struct tailbox__conn *s, uint16_t name)
 	s->mark = tailbox__request_open(tailbox__self, s->slot, name,
 	                                TAILBOX__NAME_HTTP, 0,
 	                                TAILBOX__PHASE_HEADERS);
-	s->step = TAILBOX__STEP_LINE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_LINE);
 	s->is_first = true;
 	s->has_body = false;
 	s->was_called = false;
@@ -139,7 +139,7 @@ static inline void open_line(struct tailbox__conn *s, uint16_t name)
 static inline bool is_ready(const struct tailbox__conn *s)
 {
 	return tailbox__thread_is_of(s->epoch) &&
-	       s->step == TAILBOX__STEP_NONE;
+	       TAILBOX__GET(s->step) == TAILBOX__STEP_NONE;
 }
 
 static NOINLINE bool make_ready(struct tailbox__conn *s)
@@ -150,7 +150,7 @@ static NOINLINE bool make_ready(struct tailbox__conn *s)
 		return false;
 	if (s->slot == NULL || s->epoch != t->epoch)
 		return tailbox__conn_take_slot(t, s);
-	if (s->step != TAILBOX__STEP_NONE)
+	if (TAILBOX__GET(s->step) != TAILBOX__STEP_NONE)
 		tailbox__request_cut(t, s);
 	return true;
 }
@@ -174,7 +174,7 @@ static NOINLINE void *user_uri_log_timed(struct tailbox__thread *t,
 static NOINLINE void *line_rest(struct tailbox__mhd *m, const char *uri,
                                 struct MHD_Connection *c)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	struct tailbox__thread *t = tailbox__self;
 
 	if (s->requests == 1)
@@ -187,7 +187,7 @@ static NOINLINE void *line_rest(struct tailbox__mhd *m, const char *uri,
 static NOINLINE void *new_target(struct tailbox__mhd *m, const char *uri,
                                  struct MHD_Connection *c)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	struct tailbox__route r;
 	uint16_t name = find_route(s, uri, &r);
 
@@ -201,11 +201,11 @@ static NOINLINE void *new_target(struct tailbox__mhd *m, const char *uri,
 static NOINLINE void *unready_uri_log(struct tailbox__mhd *m, const char *uri,
                                       struct MHD_Connection *c)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 
 	if (make_ready(s))
 		return new_target(m, uri, c);
-	s->step = TAILBOX__STEP_NONE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 	s->has_baseline = s->was_called = false;
 	return user_uri_log(m, uri, c);
 }
@@ -214,7 +214,7 @@ static NOINLINE void *unready_uri_log(struct tailbox__mhd *m, const char *uri,
 static NOINLINE void *recorded_uri_log(struct tailbox__mhd *m, const char *uri,
                                        struct MHD_Connection *c)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	uint16_t name;
 
 	if (UNLIKELY(!is_ready(s)))
@@ -230,31 +230,39 @@ static NOINLINE void *recorded_uri_log(struct tailbox__mhd *m, const char *uri,
 	return NULL;
 }
 
+static inline void *found_uri_log(struct tailbox__mhd *m, const char *uri,
+                                  struct MHD_Connection *c,
+                                  struct tailbox__conn *s)
+{
+	tailbox__looked.last = s;
+	if (LIKELY(tailbox__recorder_is_on()))
+		return recorded_uri_log(m, uri, c);
+	/* Unrecorded, and its bytes are nobody's. */
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
+	s->has_baseline = s->was_called = false;
+	return user_uri_log(m, uri, c);
+}
+
 static NOINLINE void *uncached_uri_log(struct tailbox__mhd *m, const char *uri,
                                        struct MHD_Connection *c)
 {
-	if (tailbox__conn_find(c) != NULL)
-		return tailbox__hook_uri_log(m, uri, c);
-	return user_uri_log(m, uri, c);
+	struct tailbox__conn *s =
+	        *tailbox__recent_beside(tailbox__recent_of(c));
+
+	if (s == NULL || !tailbox__conn_is(s, c))
+		s = tailbox__conn_find(c);
+	return s != NULL ? found_uri_log(m, uri, c, s)
+	                 : user_uri_log(m, uri, c);
 }
 
 void *tailbox__hook_uri_log(void *cls, const char *uri,
                             struct MHD_Connection *c)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = *tailbox__recent_of(c);
 
-	if (!tailbox__conn_is(s, c)) {
-		s = *tailbox__recent_of(c);
-		if (UNLIKELY(s == NULL || !tailbox__conn_is(s, c)))
-			return uncached_uri_log(cls, uri, c);
-		tailbox__last_conn = s;
-	}
-	if (LIKELY(tailbox__recorder_is_on()))
-		return recorded_uri_log(cls, uri, c);
-	/* Unrecorded, and its bytes are nobody's. */
-	s->step = TAILBOX__STEP_NONE;
-	s->has_baseline = s->was_called = false;
-	return user_uri_log(cls, uri, c);
+	if (UNLIKELY(s == NULL) || UNLIKELY(!tailbox__conn_is(s, c)))
+		return uncached_uri_log(cls, uri, c);
+	return found_uri_log(cls, uri, c, s);
 }
 
 /* --- completion -------------------------------------------------------- */
@@ -309,7 +317,7 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
                                      struct MHD_Connection *c, void **req_cls,
                                      enum MHD_RequestTerminationCode toe)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	struct tailbox__thread *t = tailbox__thread_get();
 	struct tailbox__slot *slot = s->slot;
 	uint64_t now, send;
@@ -321,7 +329,7 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 	}
 	now = tailbox__now();
 	send = now - s->mark;
-	if (s->step != TAILBOX__STEP_QUEUED || s->is_aside)
+	if (TAILBOX__GET(s->step) != TAILBOX__STEP_QUEUED || s->is_aside)
 		send = tailbox__phase_finish(t, s, c, now);
 	else
 		TAILBOX__KNOW(slot, TAILBOX__KNOWN_SEND);
@@ -335,7 +343,7 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 	if (m->completed != NULL && is_reported(m, s, req_cls, toe))
 		user_completed(t, s, c, req_cls, toe, now);
 	s->previous_end = now;
-	s->step = TAILBOX__STEP_NONE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 	tailbox__request_close(t, slot, now, termination_of(toe), send);
 }
 
@@ -346,13 +354,13 @@ static NOINLINE void recorded_completed(struct tailbox__mhd *m,
                                         void **req_cls,
                                         enum MHD_RequestTerminationCode toe)
 {
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 	struct tailbox__slot *slot = s->slot;
 	struct tailbox__thread *t = tailbox__self;
 	uint32_t known;
 	uint64_t now;
 
-	if (UNLIKELY(s->step != TAILBOX__STEP_QUEUED) || UNLIKELY(s->is_aside) ||
+	if (UNLIKELY(TAILBOX__GET(s->step) != TAILBOX__STEP_QUEUED) || UNLIKELY(s->is_aside) ||
 	    UNLIKELY(s->requests == 1) || m->completed != NULL ||
 	    UNLIKELY(!tailbox__thread_is_of(s->epoch))) {
 		other_completed(m, c, req_cls, toe);
@@ -368,7 +376,7 @@ static NOINLINE void recorded_completed(struct tailbox__mhd *m,
 	TAILBOX__SET(t->entry->last_seen, now);
 	s->has_baseline = false;
 	s->previous_end = now;
-	s->step = TAILBOX__STEP_NONE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 	tailbox__request_close_usual(t, slot, now, termination_of(toe),
 	                             now - s->mark, known);
 }
@@ -389,11 +397,11 @@ void tailbox__hook_completed(void *cls, struct MHD_Connection *c,
                              enum MHD_RequestTerminationCode toe)
 {
 	struct tailbox__mhd *m = cls;
-	struct tailbox__conn *s = tailbox__last_conn;
+	struct tailbox__conn *s = tailbox__looked.last;
 
 	if (UNLIKELY(!tailbox__conn_is(s, c)))
 		uncached_completed(m, c, req_cls, toe);
-	else if (LIKELY(s->step != TAILBOX__STEP_NONE))
+	else if (LIKELY(TAILBOX__GET(s->step) != TAILBOX__STEP_NONE))
 		recorded_completed(m, c, req_cls, toe);
 	else if (m->completed != NULL)
 		plain_completed(m, c, req_cls, toe);

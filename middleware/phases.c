@@ -101,9 +101,9 @@ void tailbox__phase_enter(struct tailbox__thread *t, struct tailbox__conn *s,
 	now = tailbox__now();
 	if (s->suspended_at != 0)
 		resumed(t, s, now);
-	else if (s->step == TAILBOX__STEP_BODY)
+	else if (TAILBOX__GET(s->step) == TAILBOX__STEP_BODY)
 		s->body += now - s->mark;
-	else if (s->step == TAILBOX__STEP_HOLD) /* a GET with a body */
+	else if (TAILBOX__GET(s->step) == TAILBOX__STEP_HOLD) /* a GET with a body */
 		s->body = now - s->mark;
 	if (upload != 0)
 		s->has_body = true;
@@ -144,7 +144,7 @@ void tailbox__phase_leave(struct tailbox__thread *t, struct tailbox__conn *s,
 	add_handler(s, now);
 	tailbox__hold_end(t, s, s->mark, now);
 	s->mark = now;
-	s->step = TAILBOX__STEP_AGAIN;
+	TAILBOX__SET(s->step, TAILBOX__STEP_AGAIN);
 	if (call->was_first)
 		s->body = 0;
 	if (is_suspended) {
@@ -156,7 +156,7 @@ void tailbox__phase_leave(struct tailbox__thread *t, struct tailbox__conn *s,
 	if (call->result != MHD_YES)
 		return; /* the server cuts the connection */
 	if (call->was_first || call->upload != 0) {
-		s->step = TAILBOX__STEP_BODY;
+		TAILBOX__SET(s->step, TAILBOX__STEP_BODY);
 		set_phase(slot, TAILBOX__PHASE_BODY, now);
 	}
 }
@@ -228,7 +228,7 @@ void tailbox__request_over(struct tailbox__conn *s, uint64_t now)
 		tailbox__suspend_forget(s);
 	tailbox__conn_set_aside(s, 0);
 	s->previous_end = now;
-	s->step = TAILBOX__STEP_NONE;
+	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 }
 
 /* What the end cuts short. */
@@ -237,7 +237,7 @@ static void book_rest(struct tailbox__thread *t, struct tailbox__conn *s,
 {
 	struct tailbox__slot *slot = s->slot;
 
-	switch ((enum tailbox__step)s->step) {
+	switch ((enum tailbox__step)TAILBOX__GET(s->step)) {
 	case TAILBOX__STEP_LINE:
 		if (status != 0)
 			break; /* answered by the server, headers or not */
@@ -276,7 +276,7 @@ uint64_t tailbox__phase_finish(struct tailbox__thread *t,
 	if (s->suspended_at != 0) {
 		/* Answered while it was suspended: when is known only where
 		 * the handler did it, and sending began at the resume. */
-		is_known = s->step == TAILBOX__STEP_QUEUED && resumed_at != 0;
+		is_known = TAILBOX__GET(s->step) == TAILBOX__STEP_QUEUED && resumed_at != 0;
 		if (resumed_at > since)
 			since = resumed_at;
 		resumed(t, s, 0);
@@ -299,7 +299,7 @@ void tailbox__request_cut(struct tailbox__thread *t, struct tailbox__conn *s)
 {
 	uint64_t now;
 
-	if (s->step == TAILBOX__STEP_NONE)
+	if (TAILBOX__GET(s->step) == TAILBOX__STEP_NONE)
 		return;
 	now = tailbox__now();
 	book_rest(t, s, now, TAILBOX__GET(s->slot->status));

@@ -11,13 +11,20 @@
  * the very same thing stand beside it. A comparison that leaves at the first
  * wrong byte must be found out, or the test would show nothing.
  *
+ * What the service notices is told apart from what any program beside it
+ * would cost: in turns the same attackers go for a bare server of the same
+ * process. On two processors or more the service and who asks it have one,
+ * and everything else another.
+ *
  * As e2e_long_attack with more of all of it.
  */
 #include "tests/e2e_admin_tcp_client.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <tailbox/mhd.h>
@@ -28,7 +35,7 @@
 #define CALLS 20000  /* samples of comparing */
 #define GUESSES 3000 /* samples over HTTP */
 #define SLOW 1000    /* connections */
-#define PHASES 10
+#define PHASES 24
 #define PER_PHASE 400
 #else
 #define CALLS 4000
@@ -303,9 +310,66 @@ static enum MHD_Result serve(void *cls, struct MHD_Connection *c,
 	return rc;
 }
 
+/* Whom the attackers go for: a bare server, or our admin server. */
+enum { DECOY, ADMIN, TARGETS };
+static uint16_t target_ports[TARGETS];
 /* The attackers' state: counted in the threads, looked at after the join. */
-static int is_over, is_on;
-static long given, refused, cut_off, dialled;
+static int is_over, target;
+static long given[TARGETS], refused[TARGETS], cut_off[TARGETS];
+static long dialled[TARGETS];
+
+/* What a bare server does that refuses everybody. */
+static enum MHD_Result refuse(void *cls, struct MHD_Connection *c,
+                              const char *url, const char *method,
+                              const char *version, const char *data,
+                              size_t *size, void **req_cls)
+{
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+
+	(void)cls, (void)url, (void)method, (void)version, (void)data;
+	(void)size, (void)req_cls;
+	r = MHD_create_response_from_buffer(4, (char[]){ "no.\n" },
+	                                    MHD_RESPMEM_MUST_COPY);
+	rc = MHD_queue_response(c, MHD_HTTP_UNAUTHORIZED, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+/* Put a thread, 0 = this one, on the n-th processor that there is; false: it
+ * cannot be, or there are not so many. */
+static bool put_on(pid_t tid, int n)
+{
+	static cpu_set_t all;
+	cpu_set_t one;
+
+	if (CPU_COUNT(&all) == 0 &&
+	    sched_getaffinity(0, sizeof(all), &all) != 0)
+		return false;
+	CPU_ZERO(&one);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all) || n-- != 0)
+			continue;
+		CPU_SET(cpu, &one);
+		return sched_setaffinity(tid, sizeof(one), &one) == 0;
+	}
+	return false;
+}
+
+/* Everything that runs by now on the second, this thread on the first. */
+static bool take_processors_apart(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	bool is_done = d != NULL;
+
+	while (is_done && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			is_done = put_on((pid_t)strtol(e->d_name, NULL, 10), 1);
+	if (d != NULL)
+		closedir(d);
+	return put_on(0, 0) && is_done;
+}
 
 static void pause_ms(int ms)
 {
@@ -314,22 +378,22 @@ static void pause_ms(int ms)
 	nanosleep(&ts, NULL);
 }
 
-static void strike(const char *method, const char *target, const char *host,
-                   const char *headers)
+static void strike(int of, const char *method, const char *path,
+                   const char *host, const char *headers)
 {
 	char text[512];
 	struct bytes b;
 	long s;
 
 	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
-	         method, target, host, headers);
-	b = talk(dial_port(tcp_port), text, strlen(text));
+	         method, path, host, headers);
+	b = talk(dial_port(target_ports[of]), text, strlen(text));
 	s = status_of(&b);
 	free(b.p);
 	if (s >= 200 && s < 400)
-		__atomic_fetch_add(&given, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&given[of], 1, __ATOMIC_RELAXED);
 	else
-		__atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&refused[of], 1, __ATOMIC_RELAXED);
 }
 
 static void *strike_thread(void *arg)
@@ -337,28 +401,30 @@ static void *strike_thread(void *arg)
 	char host[64], wrong[96];
 
 	(void)arg;
-	snprintf(host, sizeof(host), "127.0.0.1:%u", (unsigned)tcp_port);
+	put_on(0, 1);
 	for (unsigned i = 0; !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE);
 	     i++) {
+		const int of = __atomic_load_n(&target, __ATOMIC_ACQUIRE);
+
 		pause_ms(2);
-		if (!__atomic_load_n(&is_on, __ATOMIC_ACQUIRE))
-			continue;
+		snprintf(host, sizeof(host), "127.0.0.1:%u",
+		         (unsigned)target_ports[of]);
 		snprintf(wrong, sizeof(wrong),
 		         "Authorization: Bearer correct-horse-battery-%06u\r\n",
 		         i);
 		switch (i % 4) {
 		case 0:
-			strike("GET", "/status", host, wrong);
+			strike(of, "GET", "/status", host, wrong);
 			break;
 		case 1: /* a page whose name was bound to 127.0.0.1 */
-			strike("GET", "/status", "evil.example:80", BEARER);
+			strike(of, "GET", "/status", "evil.example:80", BEARER);
 			break;
 		case 2: /* a page of others, in a browser that knows us */
-			strike("POST", "/arm", host,
+			strike(of, "POST", "/arm", host,
 			       BEARER "Origin: http://evil.example\r\n");
 			break;
 		default:
-			strike("GET", "/artifacts/..%2f..%2fetc%2fpasswd",
+			strike(of, "GET", "/artifacts/..%2f..%2fetc%2fpasswd",
 			       host, "");
 		}
 	}
@@ -366,24 +432,25 @@ static void *strike_thread(void *arg)
 }
 
 static int slow_count = SLOW;
-static int slow_fds[SLOW];
+static int slow_fds[TARGETS][SLOW];
 
 /* Each sends a byte now and then; who is cut off comes again. */
-static void trickle(int i)
+static void trickle(int of, int i)
 {
 	static const char head[] = "GET /status HTTP/1.1\r\nX-Slow: aaaaaaaa";
-	struct pollfd p = { slow_fds[i], POLLIN, 0 };
+	int *fd = &slow_fds[of][i];
+	struct pollfd p = { *fd, POLLIN, 0 };
 
-	if (slow_fds[i] >= 0 && poll(&p, 1, 0) > 0) {
-		close(slow_fds[i]), slow_fds[i] = -1;
-		cut_off++;
+	if (*fd >= 0 && poll(&p, 1, 0) > 0) {
+		close(*fd), *fd = -1;
+		cut_off[of]++;
 	}
-	if (slow_fds[i] < 0) {
-		slow_fds[i] = dial_port(tcp_port);
-		if (slow_fds[i] >= 0)
-			__atomic_fetch_add(&dialled, 1, __ATOMIC_RELAXED);
+	if (*fd < 0) {
+		*fd = dial_port(target_ports[of]);
+		if (*fd >= 0)
+			__atomic_fetch_add(&dialled[of], 1, __ATOMIC_RELAXED);
 	} else {
-		(void)!send(slow_fds[i], head + draw(sizeof(head) - 1), 1,
+		(void)!send(*fd, head + draw(sizeof(head) - 1), 1,
 		            MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 }
@@ -391,30 +458,34 @@ static void trickle(int i)
 static void *slow_thread(void *arg)
 {
 	(void)arg;
-	for (int i = 0; i < slow_count; i++)
-		slow_fds[i] = -1;
+	put_on(0, 1);
+	memset(slow_fds, -1, sizeof(slow_fds));
 	for (int i = 0; !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE);
 	     i = (i + 1) % slow_count) {
 		if (i % 16 == 0)
 			pause_ms(5);
-		if (__atomic_load_n(&is_on, __ATOMIC_ACQUIRE))
-			trickle(i);
+		trickle(__atomic_load_n(&target, __ATOMIC_ACQUIRE), i);
 	}
-	for (int i = 0; i < slow_count; i++)
-		if (slow_fds[i] >= 0)
-			close(slow_fds[i]);
+	for (int of = 0; of < TARGETS; of++)
+		for (int i = 0; i < slow_count; i++)
+			if (slow_fds[of][i] >= 0)
+				close(slow_fds[of][i]);
 	return NULL;
 }
 
 static double latency[2][PHASES * PER_PHASE];
 static size_t latency_count[2];
+static double p99[2][PHASES]; /* of each phase */
 static double admin_latency[2][PHASES * PER_PHASE];
 static size_t admin_count[2];
 
 /* The service, the Unix socket, and who knows the token, in turns. */
-static void phase(int attacked)
+static void phase(int number, int attacked)
 {
-	__atomic_store_n(&is_on, attacked, __ATOMIC_RELEASE);
+	double *begin_of = &latency[attacked][latency_count[attacked]];
+	double sorted[PER_PHASE];
+
+	__atomic_store_n(&target, attacked, __ATOMIC_RELEASE);
 	pause_ms(50);
 	for (int i = 0; i < PER_PHASE; i++) {
 		uint64_t begin = now_ns();
@@ -435,6 +506,34 @@ static void phase(int attacked)
 		free(b.p);
 		ck_assert_int_eq(status("GET", "/status", BEARER), 200);
 	}
+	memcpy(sorted, begin_of, sizeof(sorted));
+	qsort(sorted, PER_PHASE, sizeof(double), by_size);
+	p99[attacked][number] = sorted[PER_PHASE * 99 / 100];
+}
+
+/* The p99 of the service in pairs of neighbours: how often the attacked one is
+ * the larger. Chance makes it 22 of 24 or more once in 50,000 runs. */
+static void compare_p99(bool is_apart)
+{
+	double ratio[PHASES];
+	int larger = 0;
+
+	for (int i = 0; i < PHASES; i++) {
+		ratio[i] = p99[ADMIN][i] / p99[DECOY][i];
+		larger += ratio[i] > 1;
+	}
+	qsort(ratio, PHASES, sizeof(double), by_size);
+	printf("service p99 over that beside an attack on a bare server: "
+	       "median %.2f (%.2f to %.2f), larger in %d of %d pairs\n",
+	       ratio[PHASES / 2], ratio[0], ratio[PHASES - 1], larger, PHASES);
+#ifdef E2E_LONG
+	if (is_apart)
+		ck_assert_int_lt(larger, 22);
+	else
+		printf("one processor: p99 under attack is not judged\n");
+#else
+	(void)is_apart;
+#endif
 }
 
 static void tell(const char *what, double of[2][PHASES * PER_PHASE],
@@ -442,7 +541,8 @@ static void tell(const char *what, double of[2][PHASES * PER_PHASE],
 {
 	for (int k = 0; k < 2; k++)
 		qsort(of[k], n[k], sizeof(double), by_size);
-	printf("%s: median %.0f us, attacked %.0f us; p99 %.0f us, attacked "
+	printf("%s beside an attack on a bare server: median %.0f us, "
+	       "attacked itself %.0f us; p99 %.0f us, attacked "
 	       "%.0f us (n %zu, %zu)\n",
 	       what, of[0][n[0] / 2], of[1][n[1] / 2], of[0][n[0] * 99 / 100],
 	       of[1][n[1] * 99 / 100], n[0], n[1]);
@@ -456,36 +556,52 @@ static void room_for_descriptors(void)
 	l.rlim_cur = l.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &l);
 	getrlimit(RLIMIT_NOFILE, &l);
-	if (l.rlim_cur < SLOW + 200) {
-		slow_count = l.rlim_cur > 300 ? (int)l.rlim_cur - 200 : 100;
+	if (l.rlim_cur < 4 * SLOW + 300) {
+		slow_count = l.rlim_cur > 700 ? ((int)l.rlim_cur - 300) / 4
+		                              : 100;
 		printf("only %d slow connections: the limit of descriptors "
 		       "is %lu\n",
 		       slow_count, (unsigned long)l.rlim_cur);
 	}
 }
 
+static uint16_t port_of(struct MHD_Daemon *d)
+{
+	ck_assert_ptr_nonnull(d);
+	return MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
 START_TEST(service_goes_on_under_attack)
 {
-	const union MHD_DaemonInfo *info;
+	const unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD;
 	pthread_t strikers[2], slow;
+	struct MHD_Daemon *decoy;
+	bool is_apart;
 
 	room_for_descriptors();
-	shop = tailbox_mhd_start_daemon(
-	        MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-	        serve, NULL, MHD_OPTION_END);
-	ck_assert_ptr_nonnull(shop);
-	info = MHD_get_daemon_info(shop, MHD_DAEMON_INFO_BIND_PORT);
-	shop_port = info->port;
+	decoy = MHD_start_daemon(flags, 0, NULL, NULL, refuse, NULL,
+	                         MHD_OPTION_CONNECTION_LIMIT,
+	                         SLOW + 100u,
+	                         MHD_OPTION_CONNECTION_TIMEOUT, 10u,
+	                         MHD_OPTION_END);
+	target_ports[DECOY] = port_of(decoy);
+	target_ports[ADMIN] = tcp_port;
+	is_apart = take_processors_apart();
+	shop = tailbox_mhd_start_daemon(flags, 0, NULL, NULL, serve, NULL,
+	                                MHD_OPTION_END);
+	shop_port = port_of(shop);
 	ck_assert_int_eq(pthread_create(&slow, NULL, slow_thread, NULL), 0);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&strikers[i], NULL,
 		                                strike_thread, NULL), 0);
 	for (int i = 0; i < PHASES; i++) {
-		phase(0);
-		phase(1);
+		phase(i, i % 2 ? ADMIN : DECOY);
+		phase(i, i % 2 ? DECOY : ADMIN);
 	}
+	__atomic_store_n(&target, ADMIN, __ATOMIC_RELEASE);
 	/* All of the slow ones have been here. */
-	for (int i = 0; __atomic_load_n(&dialled, __ATOMIC_RELAXED) < slow_count;
+	for (int i = 0; __atomic_load_n(&dialled[ADMIN], __ATOMIC_RELAXED) <
+	                slow_count;
 	     i++) {
 		ck_assert_int_lt(i, 20000);
 		ck_assert_int_eq(status("GET", "/status", BEARER), 200);
@@ -496,14 +612,18 @@ START_TEST(service_goes_on_under_attack)
 	for (int i = 0; i < 2; i++)
 		pthread_join(strikers[i], NULL);
 	tailbox_mhd_stop_daemon(shop);
+	MHD_stop_daemon(decoy);
 	printf("%ld strikes refused, %ld answered; %ld slow connections, %ld "
-	       "of them cut off\n",
-	       refused, given, dialled, cut_off);
+	       "of them cut off; on the bare server %ld and %ld\n",
+	       refused[ADMIN], given[ADMIN], dialled[ADMIN], cut_off[ADMIN],
+	       refused[DECOY], dialled[DECOY]);
+	compare_p99(is_apart);
 	tell("service", latency, latency_count);
 	tell("Unix socket", admin_latency, admin_count);
-	ck_assert_int_eq(given, 0);
-	ck_assert_int_gt(refused, 20);
-	ck_assert_int_gt(cut_off, 0);
+	ck_assert_int_eq(given[ADMIN], 0);
+	ck_assert_int_gt(refused[ADMIN], 20);
+	ck_assert_int_gt(refused[DECOY], 20);
+	ck_assert_int_gt(cut_off[ADMIN], 0);
 	/* Taken in turns, so that a busy machine is in both. Generous: the
 	 * attackers are of this process, and take a processor of few. */
 	ck_assert_double_lt(latency[1][latency_count[1] / 2],
