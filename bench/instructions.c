@@ -7,7 +7,8 @@
  * bench/run.sh runs it under callgrind at two N: the difference, divided, is
  * exact to the instruction and the same on every run; CI compares it.
  * `off` is the plain server. The client's share is in all states the same:
- * server and client are one thread, or it would depend on how they meet.
+ * server and client are one thread, or it would depend on how they meet, and
+ * responses have no date, which costs more or less with the time of day.
  * The clock is injected, a microsecond per look: under callgrind real time
  * runs fifty times too slow for the requests, and what is done once per
  * millisecond would be done every time.

@@ -44,7 +44,7 @@ struct scratch {
 	_Alignas(64) struct tailbox__thread thread;
 	_Alignas(64) struct tailbox__thread_entry entry;
 	_Alignas(64) struct tailbox__slot slot;
-	_Alignas(64) char block[TAILBOX__BLOCK_BYTES];
+	_Alignas(64) char block[TAILBOX__BLOCK_MOST];
 };
 
 static void batch(struct scratch *s)

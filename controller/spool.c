@@ -29,7 +29,7 @@
 
 enum {
 	BUFFER_BYTES = 65536,
-	BATCH_BYTES = TAILBOX__BLOCK_BYTES,
+	BATCH_BYTES = TAILBOX__BLOCK_MOST,
 	BOUND_MIN = 65536 /* so that small limits lose nothing to the bound */
 };
 

@@ -69,7 +69,9 @@ static int check_header(const struct tailbox__tape_header *h, uint64_t size,
 	if (h->name_bytes != sizeof(struct tailbox__name) ||
 	    h->thread_bytes != sizeof(struct tailbox__thread_entry) ||
 	    h->slot_bytes != sizeof(struct tailbox__slot) ||
-	    h->block_bytes != TAILBOX__BLOCK_BYTES || h->blocks_max == 0 ||
+	    h->block_bytes < TAILBOX__BLOCK_LEAST ||
+	    h->block_bytes > TAILBOX__BLOCK_MOST ||
+	    h->block_bytes % TAILBOX__BLOCK_LEAST != 0 || h->blocks_max == 0 ||
 	    h->names_max > 65536 ||
 	    !section_fits(h, h->names_off, h->names_max, h->name_bytes) ||
 	    !section_fits(h, h->threads_off, h->threads_max,

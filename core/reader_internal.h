@@ -33,7 +33,7 @@ struct tailbox__reader {
 		size_t count, room;
 	} follow;
 	uint64_t lost_blocks;
-	char buf[TAILBOX__BLOCK_BYTES];
+	char buf[TAILBOX__BLOCK_MOST];
 };
 
 /* Exactly `bytes` at offset. 0, -errno, -TAILBOX_ETRUNCATED. */

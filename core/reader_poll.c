@@ -105,7 +105,7 @@ struct block_head {
 static uint64_t block_offset(const struct tailbox__reader *r, uint64_t ticket)
 {
 	return r->header.blocks_off +
-	       ticket % r->header.blocks_max * TAILBOX__BLOCK_BYTES;
+	       ticket % r->header.blocks_max * r->header.block_bytes;
 }
 
 enum { KEEP, DROP };
@@ -181,7 +181,7 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	units = b.pub >> 16 == (f->ticket & 0xffffffffffffull)
 	                ? (uint32_t)(b.pub & 0xffff)
 	                : 0;
-	if (units > (TAILBOX__BLOCK_BYTES - sizeof(struct tailbox__block)) /
+	if (units > (r->header.block_bytes - sizeof(struct tailbox__block)) /
 	                    TAILBOX__UNIT)
 		return DROP; /* damaged */
 	if (units > f->units) {

@@ -29,7 +29,11 @@
 #define TAILBOX__TAPE_MAGIC 0x3145504154584254ull
 #define TAILBOX__TAPE_VERSION 1u
 #define TAILBOX__BYTE_ORDER 0x01020304u
-#define TAILBOX__BLOCK_BYTES 4096u
+/* Bytes of a block, by the tape's header. Large where there is room, for to
+ * claim one takes lines that another processor wrote; small on a small tape,
+ * where many threads have to find one each. */
+#define TAILBOX__BLOCK_LEAST 4096u
+#define TAILBOX__BLOCK_MOST 16384u
 /* Two 32-bit or four 16-bit fields as one word. */
 #define TAILBOX__WORD(a, b) ((uint64_t)(a) | (uint64_t)(b) << 32)
 #define TAILBOX__WORD4(a, b, c, d)                                             \

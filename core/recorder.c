@@ -218,7 +218,7 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	                                                memory_order_relaxed);
 	struct tailbox__block *b =
 	        (void *)(tape->blocks +
-	                 ticket % h->blocks_max * TAILBOX__BLOCK_BYTES);
+	                 ticket % h->blocks_max * h->block_bytes);
 	uint64_t old = atomic_load_explicit(&b->head, memory_order_relaxed);
 
 	/* Active: its thread is still filling it. Newer: we were asleep
@@ -241,7 +241,7 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	TAILBOX__OUT(t, kind).block = b;
 	TAILBOX__OUT(t, kind).pub = TAILBOX__PUB(ticket, 0);
 	TAILBOX__OUT(t, kind).next = (char *)(b + 1);
-	TAILBOX__OUT(t, kind).end = (char *)b + TAILBOX__BLOCK_BYTES;
+	TAILBOX__OUT(t, kind).end = (char *)b + h->block_bytes;
 	TAILBOX__SET(t->entry->block_ticket[kind], ticket);
 	return true;
 }
@@ -251,7 +251,7 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 {
 	uint64_t now;
 
-	if (bytes > TAILBOX__BLOCK_BYTES - sizeof(struct tailbox__block))
+	if (bytes > TAILBOX__BLOCK_LEAST - sizeof(struct tailbox__block))
 		return NULL;
 	retire(t, kind);
 	now = tailbox__now();

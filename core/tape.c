@@ -253,7 +253,8 @@ static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
 	h->name_bytes = sizeof(struct tailbox__name);
 	h->thread_bytes = sizeof(struct tailbox__thread_entry);
 	h->slot_bytes = sizeof(struct tailbox__slot);
-	h->block_bytes = TAILBOX__BLOCK_BYTES;
+	h->block_bytes = bytes < (8u << 20) ? TAILBOX__BLOCK_LEAST
+	                                    : TAILBOX__BLOCK_MOST;
 	h->names_max = clamp(bytes / 8192, 256, 4096);
 	h->threads_max = clamp(bytes / 16384, 128, 1024);
 	h->slots_max = clamp(bytes / 8192, 128, 65536);

@@ -18,6 +18,7 @@
 
 enum tailbox__step {
 	TAILBOX__STEP_NONE,   /* no request, or one that is not recorded */
+	TAILBOX__STEP_SEEN,   /* not recorded, handler not called yet */
 	TAILBOX__STEP_LINE,   /* request line seen, handler not called yet */
 	TAILBOX__STEP_HOLD,   /* GET: first call returned, its hold goes on */
 	TAILBOX__STEP_BODY,   /* more of the body is expected */
@@ -40,7 +41,7 @@ struct tailbox__conn {
 	tailbox__a8 step; /* looked at by other threads, for nothing */
 	bool is_first;       /* the next call is (again) the first one */
 	bool has_body;       /* upload data was seen */
-	bool was_called;     /* the handler, for this request */
+	bool was_called;     /* the handler, for this recorded request */
 	bool has_baseline;   /* bytes_out_before is exact now */
 	bool is_tcp;
 	bool is_upgraded;
@@ -77,7 +78,7 @@ int tailbox__connections_init(void);
 void tailbox__connections_limit(uint32_t fds);
 
 /* The connections that this thread looked at: the last one, never NULL, and
- * some before, by address of what MHD calls them, or NULL. */
+ * some before, by address of what MHD calls them; neither is ever NULL. */
 #define TAILBOX__RECENT_BITS 6
 struct tailbox__looked {
 	struct tailbox__conn *last;
@@ -120,6 +121,12 @@ tailbox__conn_of(struct MHD_Connection *c)
 	if (__builtin_expect(tailbox__conn_is(s, c), 1))
 		return s;
 	return tailbox__conn_find(c);
+}
+
+/* Whether a request is open on it that is recorded. */
+static inline bool tailbox__conn_records(const struct tailbox__conn *s)
+{
+	return TAILBOX__GET(s->step) > TAILBOX__STEP_SEEN;
 }
 
 /* It was suspended at this tick; 0: it is not. */

@@ -118,7 +118,6 @@ static NOINLINE bool is_lost_indeed(struct tailbox__conn *s)
 
 	if (t != NULL && t->epoch == s->epoch)
 		return false;
-	s->was_called = true;
 	tailbox__request_over(s, s->previous_end);
 	return true;
 }
@@ -209,7 +208,14 @@ static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
 static NOINLINE enum MHD_Result plain_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
-	tailbox__looked.last->was_called = true;
+	return m->handler(m->handler_cls, ARGUMENTS);
+}
+
+/* The first call of one. */
+static NOINLINE enum MHD_Result plain_first_handler(struct tailbox__mhd *m,
+                                                    PARAMETERS)
+{
+	TAILBOX__SET(tailbox__looked.last->step, TAILBOX__STEP_NONE);
 	return m->handler(m->handler_cls, ARGUMENTS);
 }
 
@@ -232,12 +238,14 @@ enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
 	static enum MHD_Result (*const by_step[2 * UNCACHED])(
 	        struct tailbox__mhd *, PARAMETERS) = {
 		[TAILBOX__STEP_NONE] = plain_handler,
+		[TAILBOX__STEP_SEEN] = plain_first_handler,
 		[TAILBOX__STEP_LINE] = first_handler,
 		[TAILBOX__STEP_HOLD] = final_handler,
 		[TAILBOX__STEP_BODY] = other_handler,
 		[TAILBOX__STEP_AGAIN] = other_handler,
 		[TAILBOX__STEP_QUEUED] = other_handler,
 		[UNCACHED + TAILBOX__STEP_NONE] = uncached_handler,
+		[UNCACHED + TAILBOX__STEP_SEEN] = uncached_handler,
 		[UNCACHED + TAILBOX__STEP_LINE] = uncached_handler,
 		[UNCACHED + TAILBOX__STEP_HOLD] = uncached_handler,
 		[UNCACHED + TAILBOX__STEP_BODY] = uncached_handler,

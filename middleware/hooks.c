@@ -11,7 +11,7 @@
  *
  * When recording is off the hooks only keep what parity with a bare server
  * needs: our URI_LOG makes the server report completion of requests that the
- * application would never have heard of; was_called tells which.
+ * application would never have heard of; STEP_SEEN tells which.
  *
  * Each hook passes its arguments on by a jump, to the function for the state
  * the connection is in: off, and the connection that was looked at last, cost
@@ -150,8 +150,7 @@ static NOINLINE bool make_ready(struct tailbox__conn *s)
 		return false;
 	if (s->slot == NULL || s->epoch != t->epoch)
 		return tailbox__conn_take_slot(t, s);
-	if (TAILBOX__GET(s->step) != TAILBOX__STEP_NONE)
-		tailbox__request_cut(t, s);
+	tailbox__request_cut(t, s);
 	return true;
 }
 
@@ -205,8 +204,8 @@ static NOINLINE void *unready_uri_log(struct tailbox__mhd *m, const char *uri,
 
 	if (make_ready(s))
 		return new_target(m, uri, c);
-	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
-	s->has_baseline = s->was_called = false;
+	TAILBOX__SET(s->step, TAILBOX__STEP_SEEN);
+	s->has_baseline = false;
 	return user_uri_log(m, uri, c);
 }
 
@@ -238,8 +237,8 @@ static inline void *found_uri_log(struct tailbox__mhd *m, const char *uri,
 	if (LIKELY(tailbox__recorder_is_on()))
 		return recorded_uri_log(m, uri, c);
 	/* Unrecorded, and its bytes are nobody's. */
-	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
-	s->has_baseline = s->was_called = false;
+	TAILBOX__SET(s->step, TAILBOX__STEP_SEEN);
+	s->has_baseline = false;
 	return user_uri_log(m, uri, c);
 }
 
@@ -249,7 +248,7 @@ static NOINLINE void *uncached_uri_log(struct tailbox__mhd *m, const char *uri,
 	struct tailbox__conn *s =
 	        *tailbox__recent_beside(tailbox__recent_of(c));
 
-	if (s == NULL || !tailbox__conn_is(s, c))
+	if (!tailbox__conn_is(s, c))
 		s = tailbox__conn_find(c);
 	return s != NULL ? found_uri_log(m, uri, c, s)
 	                 : user_uri_log(m, uri, c);
@@ -260,7 +259,7 @@ void *tailbox__hook_uri_log(void *cls, const char *uri,
 {
 	struct tailbox__conn *s = *tailbox__recent_of(c);
 
-	if (UNLIKELY(s == NULL) || UNLIKELY(!tailbox__conn_is(s, c)))
+	if (UNLIKELY(!tailbox__conn_is(s, c)))
 		return uncached_uri_log(cls, uri, c);
 	return found_uri_log(cls, uri, c, s);
 }
@@ -280,7 +279,9 @@ static bool is_reported(const struct tailbox__mhd *m,
 	if (m->uri_log != NULL)
 		return true;
 	if (s != NULL)
-		return s->was_called;
+		return tailbox__conn_records(s)
+		               ? s->was_called
+		               : TAILBOX__GET(s->step) != TAILBOX__STEP_SEEN;
 	return *req_cls != NULL || toe == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 }
 
@@ -324,6 +325,8 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 
 	if (t == NULL || t->epoch != s->epoch) {
 		tailbox__request_over(s, s->previous_end);
+		if (!s->was_called)
+			TAILBOX__SET(s->step, TAILBOX__STEP_SEEN);
 		plain_completed(m, c, req_cls, toe);
 		return;
 	}
@@ -401,7 +404,7 @@ void tailbox__hook_completed(void *cls, struct MHD_Connection *c,
 
 	if (UNLIKELY(!tailbox__conn_is(s, c)))
 		uncached_completed(m, c, req_cls, toe);
-	else if (LIKELY(TAILBOX__GET(s->step) != TAILBOX__STEP_NONE))
+	else if (LIKELY(tailbox__conn_records(s)))
 		recorded_completed(m, c, req_cls, toe);
 	else if (m->completed != NULL)
 		plain_completed(m, c, req_cls, toe);

@@ -255,6 +255,7 @@ static void book_rest(struct tailbox__thread *t, struct tailbox__conn *s,
 	case TAILBOX__STEP_AGAIN:
 	case TAILBOX__STEP_QUEUED:
 	case TAILBOX__STEP_NONE:
+	case TAILBOX__STEP_SEEN:
 		break;
 	}
 }
@@ -299,8 +300,10 @@ void tailbox__request_cut(struct tailbox__thread *t, struct tailbox__conn *s)
 {
 	uint64_t now;
 
-	if (TAILBOX__GET(s->step) == TAILBOX__STEP_NONE)
+	if (!tailbox__conn_records(s)) {
+		TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 		return;
+	}
 	now = tailbox__now();
 	book_rest(t, s, now, TAILBOX__GET(s->slot->status));
 	if (s->suspended_at != 0)

@@ -107,7 +107,7 @@ void tailbox_mhd_suspend_connection(struct MHD_Connection *c)
 {
 	struct tailbox__conn *s = tailbox__conn_of(c);
 
-	if (s != NULL && TAILBOX__GET(s->step) != TAILBOX__STEP_NONE && s->suspended_at == 0)
+	if (s != NULL && tailbox__conn_records(s) && s->suspended_at == 0)
 		mark_suspended(s, c);
 	MHD_suspend_connection(c);
 }
@@ -143,7 +143,7 @@ tailbox_request tailbox_request_of(struct MHD_Connection *c)
 {
 	struct tailbox__conn *s = tailbox__conn_of(c);
 
-	if (s == NULL || TAILBOX__GET(s->step) == TAILBOX__STEP_NONE ||
+	if (s == NULL || !tailbox__conn_records(s) ||
 	    s->epoch != TAILBOX__GET(tailbox__recorder.epoch))
 		return NULL;
 	return tailbox__handle_of(s->slot);

@@ -16,7 +16,7 @@
 /* A sample and its values are one reservation, so they share one block: the
  * sample is one of its records and the rest hold four values each. */
 #define TAILBOX__SAMPLE_RECORDS                                                \
-	((TAILBOX__BLOCK_BYTES - sizeof(struct tailbox__block)) /              \
+	((TAILBOX__BLOCK_LEAST - sizeof(struct tailbox__block)) /              \
 	 sizeof(struct tailbox__rec_sample))
 #define TAILBOX__VALUES_MAX (4u * (unsigned)(TAILBOX__SAMPLE_RECORDS - 1))
 
