@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  *	steady PORT        a request each 10 ms, each on a connection of its
- *	                   own, until SIGTERM; then "N answered, M failed"
+ *	                   own, until SIGTERM; prints "begun", at the end
+ *	                   "N answered, M failed"
  *	burst PORT N       N requests, one after the other, on one connection
  *	idle N WHERE       N connections that say nothing, until SIGTERM;
  *	loris N WHERE      N that send half a request
@@ -114,6 +115,9 @@ static int steady(const char *port)
 {
 	unsigned long answered = 0, failed = 0;
 
+	/* From here on SIGTERM is heard, and not sooner. */
+	puts("begun");
+	fflush(stdout);
 	while (!has_ended) {
 		const int fd = meet(port, 0);
 		if (fd >= 0 && ask(fd, "/", "Connection: close\r\n") &&

@@ -198,8 +198,14 @@ serve() {
 	until_ok grep -q listening "$row/out"
 	port=$(sed -n 's/^listening.*://p' "$row/out")
 	sock=$TAILBOX_DIR/$named.$pid.sock
+	begin_steady
+}
+
+# The client that asks all along; what stops it is heard from here on.
+begin_steady() {
 	in_background "$clients" steady "$port" >"$row/steady"
 	steady=$!
+	until_ok grep -q begun "$row/steady"
 }
 
 # It answers now, whatever is the matter.

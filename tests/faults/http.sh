@@ -155,8 +155,7 @@ fault_stop_download() {
 	tell
 	test ! -e "$row/none" || fail "a file was made"
 	kill -CONT "$pid"
-	in_background "$clients" steady "$port" >"$row/steady"
-	steady=$!
+	begin_steady
 	curl -sS -C - -o "$row/half" --max-time "$PATIENCE" \
 		--unix-socket "$sock" http://localhost/artifacts/1.tailbox
 	cmp "$row/half" "$file" || fail "the rest does not fit"
