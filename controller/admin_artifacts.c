@@ -99,6 +99,23 @@ static enum MHD_Result list_json(struct tailbox__admin_request *q,
 	return tailbox__admin_send_json(q, MHD_HTTP_OK, &j);
 }
 
+/* Without the one that cannot be had yet: its file is there a moment before its
+ * window is over. Asked after the folder was read, or it might be over then. */
+static long leave_out_early(struct tailbox__artifact_entry *e, long n)
+{
+	struct tailbox__window_status w;
+	long kept = 0;
+
+	tailbox__window_status(&w);
+	if (w.state != TAILBOX__WINDOW_ACTIVE &&
+	    w.state != TAILBOX__WINDOW_CLOSING)
+		return n;
+	for (long i = 0; i < n; i++)
+		if (!e[i].is_ours || e[i].id != w.id)
+			e[kept++] = e[i];
+	return kept;
+}
+
 enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q)
 {
 	struct tailbox__artifact_entry *e;
@@ -113,6 +130,7 @@ enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q)
 	n = tailbox__artifacts(e, TAILBOX__ADMIN_LIST_MAX);
 	if (n == -ENOENT)
 		n = 0; /* made with the first artifact */
+	n = leave_out_early(e, n);
 	if (n < 0)
 		rc = tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
 		                          "folder_unreadable", "%s: %s",

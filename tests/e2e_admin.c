@@ -1041,6 +1041,31 @@ START_TEST(open_request_keeps_the_window_closing)
 }
 END_TEST
 
+/* Whoever sees it in the list and asks for it at once gets it. */
+START_TEST(listed_artifact_can_be_had)
+{
+	char path[48], id[32];
+
+	for (int i = 1; i <= 100; i++) {
+		bool is_listed = false;
+
+		snprintf(path, sizeof(path), "/artifacts/%d", i);
+		snprintf(id, sizeof(id), "\"id\": %d,", i);
+		expect("POST", "/arm", 200, "armed");
+		expect("POST", "/disarm", 200, "\"result\": ");
+		while (!is_listed) {
+			struct answer a;
+
+			ask(&a, "GET", "/artifacts");
+			ck_assert_int_eq(a.status, 200);
+			is_listed = strstr(a.body.p, id) != NULL;
+			forget(&a);
+		}
+		expect("GET", path, 200, "run_id");
+	}
+}
+END_TEST
+
 /* --- what is open ------------------------------------------------------ */
 
 START_TEST(requests_are_shown_oldest_first)
@@ -1366,6 +1391,7 @@ static Suite *suite(void)
 	tcase_add_test(t, stop_while_artifacts_are_loading);
 	tcase_add_test(t, damaged_artifact_is_an_error);
 	tcase_add_test(t, open_request_keeps_the_window_closing);
+	tcase_add_test(t, listed_artifact_can_be_had);
 	tcase_add_test(t, requests_are_shown_oldest_first);
 	tcase_add_test(t, request_list_is_bounded);
 	tcase_add_test(t, sixteen_clients_at_a_time);
