@@ -45,6 +45,7 @@ int cli__export(const struct cli__command *self, int argc, char **argv);
 int cli__config(const struct cli__command *self, int argc, char **argv);
 int cli__doctor(const struct cli__command *self, int argc, char **argv);
 int cli__timeline(const struct cli__command *self, int argc, char **argv);
+int cli__analyze(const struct cli__command *self, int argc, char **argv);
 int cli__overview(void); /* `tailbox` alone */
 void cli__help_target(FILE *out); /* `tailbox help target` */
 
@@ -53,16 +54,27 @@ void cli__help_target(FILE *out); /* `tailbox help target` */
 enum cli__option_type {
 	CLI__FLAG,     /* bool */
 	CLI__TEXT,     /* const char * */
+	CLI__LIST,     /* struct cli__list: may be given more than once */
 	CLI__DURATION, /* uint64_t, ms */
 	CLI__COUNT     /* uint64_t */
 };
+
+/* What a LIST gave, in the order of the command line; two options may fill
+ * one list. Starts zeroed; cli__list_fini() in any case. */
+struct cli__list {
+	const char **items;
+	size_t count, room;
+};
+void cli__list_fini(struct cli__list *l);
 
 struct cli__option {
 	const char *name; /* long; NULL ends the table */
 	char letter;      /* 0 = none */
 	enum cli__option_type type;
 	void *to;
-	uint64_t min, max; /* DURATION, COUNT */
+	/* DURATION, COUNT: the range. FLAG, TEXT: max 1 = twice is an error,
+	 * 0 = the last one counts. */
+	uint64_t min, max;
 };
 
 /* What --token-file, which every command takes, gave; NULL = nothing. */

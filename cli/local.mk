@@ -4,6 +4,7 @@ dist_man1_MANS = doc/tailbox.1
 endif
 tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
 tailbox_SOURCES += \
+	cli/cmd_analyze.c \
 	cli/cmd_arm.c \
 	cli/cmd_capture.c \
 	cli/cmd_config.c \

@@ -115,6 +115,22 @@ const struct cli__command cli__commands[] = {
 	  "  -w, --width N          columns, 64 to 400 (default 80)\n"
 	  "      --json             as JSON\n",
 	  cli__timeline },
+	{ "analyze", "[TARGET] [options]",
+	  "Say what made the slow requests slow, and how sure that is",
+	  ANY_TARGET_HELP
+	  "An artifact must be valid (see validate) and hold a request.\n"
+	  "\n"
+	  "      --format FORMAT    text (default) or json\n"
+	  "      --json             as JSON\n"
+	  "      --analyzer-config FILE   options: table [analyzer] of FILE\n"
+	  "      --analyzer-set PATH=VALUE, --set PATH=VALUE\n"
+	  "                         one option, over the file; repeatable\n"
+	  "      --help-analyzer-options  every option and what it does\n"
+	  "      --allow-ambiguous-artifact\n"
+	  "                         leave out what is not valid, go on with\n"
+	  "                         the rest\n"
+	  "      --compat           nothing but what the format's standard has\n",
+	  cli__analyze },
 	{ "config", "check FILE | show [FILE|TARGET] | reload [TARGET]",
 	  "Check a configuration, show the settings in force, reload them",
 	  "check: FILE (or - for standard input) as a service would read it.\n"

@@ -8,6 +8,9 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "core/alloc.h"
+#include "core/run.h"
+
 enum { OPTIONS_MAX = 16, FIRST_LONG = 256, HELP = 255, TOKEN_FILE = 254 };
 
 const char *cli__token_file;
@@ -64,6 +67,25 @@ bool cli__duration(const char *text, uint64_t *ms)
 	return false;
 }
 
+void cli__list_fini(struct cli__list *l)
+{
+	tailbox__free(l->items);
+	l->items = NULL;
+	l->count = l->room = 0;
+}
+
+static bool list_add(struct cli__list *l, const char *value, int *rc)
+{
+	const char **item = tailbox__list_add(l);
+
+	if (!item) {
+		*rc = cli__no_memory();
+		return false;
+	}
+	*item = value;
+	return true;
+}
+
 /* Store the value of an option. On false *rc is set. */
 static bool store(const struct cli__command *self, const struct cli__option *o,
                   const char *value, int *rc)
@@ -77,6 +99,8 @@ static bool store(const struct cli__command *self, const struct cli__option *o,
 	case CLI__TEXT:
 		*(const char **)o->to = value;
 		return true;
+	case CLI__LIST:
+		return list_add(o->to, value, rc);
 	case CLI__DURATION:
 		if (!cli__duration(value, &n)) {
 			*rc = cli__usage(self,
@@ -106,6 +130,18 @@ static bool store(const struct cli__command *self, const struct cli__option *o,
 	return true;
 }
 
+/* Whether this is the second time, where there may be one. */
+static bool is_repeated(const struct cli__option *o, uint32_t bit,
+                        uint32_t *seen)
+{
+	const bool is_single = (o->type == CLI__FLAG || o->type == CLI__TEXT) &&
+	                       o->max == 1;
+	const bool is_second = *seen & bit;
+
+	*seen |= bit;
+	return is_single && is_second;
+}
+
 static void put_help(const struct cli__command *self)
 {
 	fprintf(cli__out(), "usage: tailbox %s %s\n\n%s.\n\n%s", self->name,
@@ -119,6 +155,7 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 	struct option table[OPTIONS_MAX + 3] = { { NULL, 0, NULL, 0 } };
 	char letters[2 * OPTIONS_MAX + 4] = ":h";
 	size_t n = 0, at = 2;
+	uint32_t seen = 0; /* by OPTIONS_MAX */
 
 	for (; options[n].name && n < OPTIONS_MAX; n++) {
 		int has_arg = options[n].type != CLI__FLAG;
@@ -159,6 +196,11 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 		for (i = c >= FIRST_LONG ? i : 0;
 		     c < FIRST_LONG && options[i].letter != (char)c; i++)
 			;
+		if (is_repeated(&options[i], UINT32_C(1) << i, &seen)) {
+			*rc = cli__usage(self, "--%s: given twice",
+			                 options[i].name);
+			return false;
+		}
 		if (!store(self, &options[i], optarg, rc))
 			return false;
 	}

@@ -232,15 +232,32 @@ static bool is_white_space(uint32_t cp)
 	return (cp >= 0x09 && cp <= 0x0d) || (cp >= 0x2000 && cp <= 0x200a);
 }
 
+void tailbox__trim(const char **s, size_t *len)
+{
+	uint32_t cp;
+
+	while (*len) {
+		const size_t n = tailbox__utf8_next(*s, *len, &cp);
+
+		if (!is_white_space(cp))
+			break;
+		*s += n;
+		*len -= n;
+	}
+	while (*len) {
+		size_t n = 1; /* back to where a character may begin */
+
+		while (n < *len && n < 4 && ((*s)[*len - n] & 0xc0) == 0x80)
+			n++;
+		if (tailbox__utf8_next(*s + *len - n, n, &cp) != n ||
+		    !is_white_space(cp))
+			break;
+		*len -= n;
+	}
+}
+
 bool tailbox__is_blank(const char *s, size_t len)
 {
-	while (len) {
-		uint32_t cp;
-		size_t n = tailbox__utf8_next(s, len, &cp);
-		if (!is_white_space(cp))
-			return false;
-		s += n;
-		len -= n;
-	}
-	return true;
+	tailbox__trim(&s, &len);
+	return len == 0;
 }

@@ -281,7 +281,9 @@ tailbox__run_extra(const struct tailbox__run *run, const char *key);
 const char *tailbox__outcome_of(unsigned status,
                                 enum tailbox__termination term);
 
-/* Whether the text is blank by spec section 1. */
+/* Take white space (spec section 1: Unicode's) off both ends. */
+void tailbox__trim(const char **s, size_t *len);
+/* Whether the text is blank: nothing but white space. */
 bool tailbox__is_blank(const char *s, size_t len);
 
 #endif

@@ -38,6 +38,7 @@ The black box of libmicrohttpd services: why are they slow?
   validate   Check an artifact strictly
   export     Write an artifact or a whole tape as Run JSON
   timeline   Show latencies per route and the slowest requests
+  analyze    Say what made the slow requests slow, and how sure that is
   config     Check a configuration, show the settings in force, reload them
   doctor     Say what works, what is degraded and what mends it
 

@@ -3,6 +3,7 @@ check_scripts = \
 	tests/check-arrows \
 	tests/check-banned \
 	tests/check-conf-manual \
+	tests/check-conformance-analyze \
 	tests/check-conformance-load \
 	tests/check-exports \
 	tests/check-headers \
@@ -74,8 +75,11 @@ unit_tests += \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
 command_tests += \
+	tests/test_analyzer_options \
+	tests/test_anatomy \
 	tests/test_load \
 	tests/test_load_json \
+	tests/test_report \
 	tests/test_timeline
 # End to end, over real sockets.
 e2e_tests += \
@@ -122,6 +126,7 @@ tests_e2e_long_window_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 
 # The command, word by word. They skip where it was not built.
 cli_tests = \
+	tests/cli_analyze.sh \
 	tests/cli_config.sh \
 	tests/cli_doctor.sh \
 	tests/cli_doctor_sandbox.sh \

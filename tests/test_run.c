@@ -489,6 +489,30 @@ START_TEST(invalid_bytes_are_not_blank)
 }
 END_TEST
 
+static void trims(const char *text, size_t len, const char *want,
+                  size_t want_len)
+{
+	tailbox__trim(&text, &len);
+	ck_assert_uint_eq(len, want_len);
+	ck_assert(memcmp(text, want, want_len) == 0);
+}
+
+START_TEST(white_space_is_trimmed_off_both_ends)
+{
+	trims("", 0, "", 0);
+	trims(" \t", 2, "", 0);
+	trims("a", 1, "a", 1);
+	trims(" a b ", 5, "a b", 3);
+	trims("\xe3\x80\x80\xc2\xa0" "a\xe2\x80\x89", 9, "a", 1);
+	trims("a\xc2\x85", 3, "a", 1);
+	/* What is no character is no white space, and cuts none in two. */
+	trims(" \x85 ", 3, "\x85", 1);
+	trims("\xe3\x80 ", 3, "\xe3\x80", 2);
+	trims("\xf0\x9f\x98\x80 ", 5, "\xf0\x9f\x98\x80", 4);
+	trims("\x80\x80\x80\x80\xa0", 5, "\x80\x80\x80\x80\xa0", 5);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("run");
@@ -523,6 +547,7 @@ static Suite *make_suite(void)
 	tcase_add_test(run, tables_have_every_name_once);
 	tcase_add_test(run, white_space_is_exactly_the_table);
 	tcase_add_test(run, invalid_bytes_are_not_blank);
+	tcase_add_test(run, white_space_is_trimmed_off_both_ends);
 	suite_add_tcase(suite, run);
 	return suite;
 }
