@@ -41,6 +41,7 @@ endif
 tests_libsupport_la_SOURCES += \
 	tests/e2e_client.c
 noinst_HEADERS += \
+	tests/analyze_fixture.h \
 	tests/assemble_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
@@ -75,6 +76,16 @@ unit_tests += \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
 command_tests += \
+	tests/test_analyze \
+	tests/test_analyze_parts \
+	tests/test_analyze_properties \
+	tests/test_analyze_quality \
+	tests/test_analyze_rank \
+	tests/test_analyze_routes \
+	tests/test_analyze_segments \
+	tests/test_analyze_series \
+	tests/test_analyze_stage \
+	tests/test_analyze_trend \
 	tests/test_analyzer_options \
 	tests/test_anatomy \
 	tests/test_load \
