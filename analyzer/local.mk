@@ -9,6 +9,13 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/anatomy.c \
 	analyzer/anatomy_text.c \
 	analyzer/attribute.c \
+	analyzer/bootstrap.c \
+	analyzer/bootstrap_interval.c \
+	analyzer/compare.c \
+	analyzer/compare_json.c \
+	analyzer/compare_rows.c \
+	analyzer/compare_side.c \
+	analyzer/compare_text.c \
 	analyzer/figures.c \
 	analyzer/index.c \
 	analyzer/json_filter.c \
@@ -51,6 +58,9 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/warnings.c \
 	analyzer/analysis.h \
 	analyzer/anatomy.h \
+	analyzer/bootstrap.h \
+	analyzer/compare.h \
+	analyzer/compare_internal.h \
 	analyzer/json_filter.h \
 	analyzer/json_in.h \
 	analyzer/json_tree.h \

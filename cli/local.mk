@@ -7,6 +7,7 @@ tailbox_SOURCES += \
 	cli/cmd_analyze.c \
 	cli/cmd_arm.c \
 	cli/cmd_capture.c \
+	cli/cmd_compare.c \
 	cli/cmd_config.c \
 	cli/cmd_doctor.c \
 	cli/cmd_doctor_admin.c \

@@ -131,6 +131,22 @@ const struct cli__command cli__commands[] = {
 	  "                         the rest\n"
 	  "      --compat           nothing but what the format's standard has\n",
 	  cli__analyze },
+	{ "compare", "BEFORE AFTER [options]",
+	  "Say what got slower or faster between two runs; a gate for CI",
+	  "BEFORE and AFTER are TARGETs.\n" ANY_TARGET_HELP
+	  "p50, p95 and p99 of all requests and of each route, each with the\n"
+	  "99.9% interval of its change. A difference is claimed where the\n"
+	  "interval excludes 0 and reaches --min-effect.\n"
+	  "\n"
+	  "  -r, --route ROUTE      only this route\n"
+	  "      --metric METRIC    only p50, p95 or p99\n"
+	  "      --min-effect N%    what counts: 1% to 1000% (default 10%)\n"
+	  "      --fail-on GATE     regressed: exit with 3 when something\n"
+	  "                         regressed, 4 when nothing can be judged;\n"
+	  "                         regressed,inconclusive: 4 also when not\n"
+	  "                         all of all requests can be judged\n"
+	  "      --json             as JSON\n",
+	  cli__compare },
 	{ "config", "check FILE | show [FILE|TARGET] | reload [TARGET]",
 	  "Check a configuration, show the settings in force, reload them",
 	  "check: FILE (or - for standard input) as a service would read it.\n"
@@ -186,7 +202,8 @@ static int help(const char *about)
 	      "more, tailbox help target what a TARGET is, tailbox(1) all.\n"
 	      "\n"
 	      "Exit status: 0 done, 1 the input or the service said no,\n"
-	      "2 the command line is wrong.\n",
+	      "2 the command line is wrong; compare: 3 the gate failed, 4 it\n"
+	      "cannot be judged.\n",
 	      out);
 	return CLI__DONE;
 }

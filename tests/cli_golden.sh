@@ -39,6 +39,7 @@ The black box of libmicrohttpd services: why are they slow?
   export     Write an artifact or a whole tape as Run JSON
   timeline   Show latencies per route and the slowest requests
   analyze    Say what made the slow requests slow, and how sure that is
+  compare    Say what got slower or faster between two runs; a gate for CI
   config     Check a configuration, show the settings in force, reload them
   doctor     Say what works, what is degraded and what mends it
 
@@ -46,7 +47,8 @@ Alone it lists what is recorded. tailbox COMMAND --help tells
 more, tailbox help target what a TARGET is, tailbox(1) all.
 
 Exit status: 0 done, 1 the input or the service said no,
-2 the command line is wrong.
+2 the command line is wrong; compare: 3 the gate failed, 4 it
+cannot be judged.
 EOT
 
 # Every command has its help, in 80 columns, and a place in the manual.

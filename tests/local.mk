@@ -43,6 +43,7 @@ tests_libsupport_la_SOURCES += \
 noinst_HEADERS += \
 	tests/analyze_fixture.h \
 	tests/assemble_fixture.h \
+	tests/compare_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
 	tests/e2e_admin_tcp_client.h \
@@ -87,6 +88,7 @@ command_tests += \
 	tests/test_analyze_stage \
 	tests/test_analyze_trend \
 	tests/test_analyzer_options \
+	tests/test_compare \
 	tests/test_anatomy \
 	tests/test_load \
 	tests/test_load_json \
@@ -117,8 +119,13 @@ long_tests += \
 	tests/e2e_long_main_job \
 	tests/e2e_long_parity \
 	tests/e2e_long_reload \
-	tests/e2e_long_window
+	tests/e2e_long_window \
+	tests/long_compare
+tests_long_compare_SOURCES = tests/test_compare.c
+tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
+tests_long_compare_LDADD = $(LDADD) -lm
 tests_e2e_attack_LDADD = $(LDADD) -lm
+tests_test_compare_LDADD = $(LDADD) -lm
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
 tests_e2e_long_attack_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_attack_LDADD = $(LDADD) -lm
@@ -138,6 +145,7 @@ tests_e2e_long_window_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 # The command, word by word. They skip where it was not built.
 cli_tests = \
 	tests/cli_analyze.sh \
+	tests/cli_compare.sh \
 	tests/cli_config.sh \
 	tests/cli_doctor.sh \
 	tests/cli_doctor_sandbox.sh \
