@@ -94,7 +94,7 @@ static void causes_of_kind(const struct tailbox__case *c,
 	case TAILBOX__SUSPECT_EXECUTOR:
 		is[NO_LOCAL] = found->lacks_local;
 		is[AMBIGUOUS_WORKERS] = found->has_ambiguous_workers;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case TAILBOX__SUSPECT_BLOCKING:
 		is[DROPPED_SNAPSHOTS] = t->dropped_runtime_snapshots > 0;
 		is[NO_SNAPSHOTS] = q->snapshots == 0;

@@ -28,8 +28,8 @@ static const char *const meanings[TAILBOX__SUSPECT_COUNT] = {
 	[TAILBOX__SUSPECT_QUEUE] = "requests wait in queues of the application",
 	[TAILBOX__SUSPECT_BLOCKING] = "jobs wait for the offload pool",
 	[TAILBOX__SUSPECT_EXECUTOR] = "workers do not keep up with requests",
-	[TAILBOX__SUSPECT_DOWNSTREAM] = "one stage takes most of the slow "
-	                                "requests' time",
+	[TAILBOX__SUSPECT_DOWNSTREAM] =
+	        "one stage takes most of the slow requests' time",
 	[TAILBOX__SUSPECT_UNKNOWN] = "what was recorded does not tell",
 };
 

@@ -29,7 +29,7 @@ static struct tailbox__run_span event(uint64_t start, uint64_t end)
 static uint64_t attributed(const struct tailbox__run_span *items, size_t n,
                            bool completed_only, uint64_t cap)
 {
-	uint32_t events[64];
+	uint32_t events[64] = { 0 };
 	uint64_t got;
 	int rc = 0;
 
