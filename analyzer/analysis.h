@@ -79,7 +79,7 @@ enum tailbox__workers { /* spec 5.C */
 struct tailbox__part {
 	const struct tailbox__run *run; /* normalized */
 	const struct tailbox__index *index;
-	const struct tailbox__options *o;
+	const struct tailbox__analyzer_options *o;
 	const uint32_t *requests; /* indexes; NULL = the first request_count */
 	size_t request_count;
 	const struct tailbox__run_snapshot *snapshots;
@@ -189,7 +189,8 @@ int tailbox__rank(struct tailbox__case *c);
 int tailbox__quality_judge(struct tailbox__case *c);
 int tailbox__warn(struct tailbox__case *c);
 
-/* --- the pipeline ---------------------------------------------------------- */
+/* --- the pipeline ----------------------------------------------------------
+ */
 
 /* One core analysis. trend may be NULL. 0 or -ENOMEM. */
 int tailbox__analyze_part(const struct tailbox__part *p,

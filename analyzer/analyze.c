@@ -20,7 +20,8 @@ bool tailbox__ratio(uint64_t high, uint64_t low, uint64_t num, uint64_t den)
 	                          (unsigned __int128)low * num;
 }
 
-/* --- one part ------------------------------------------------------------------ */
+/* --- one part
+ * ------------------------------------------------------------------ */
 
 static int build_suspects(struct tailbox__case *c)
 {
@@ -70,7 +71,8 @@ int tailbox__analyze_part(const struct tailbox__part *p,
 	return rc;
 }
 
-/* --- the run as it was ----------------------------------------------------------- */
+/* --- the run as it was
+ * ----------------------------------------------------------- */
 
 static int copy(void **out, const void *from, size_t n, size_t size)
 {
@@ -115,7 +117,8 @@ static int normalize(struct tailbox__run *run, struct tailbox__texts *summaries)
 	return rc;
 }
 
-/* --- the whole ------------------------------------------------------------------- */
+/* --- the whole
+ * ------------------------------------------------------------------- */
 
 /* Summaries stand before the warnings, and each limits the analysis. */
 static int put_summaries(struct tailbox__report_slice *s,
@@ -193,7 +196,8 @@ static int analyze_whole(const struct tailbox__part *whole,
 	return rc;
 }
 
-int tailbox__analyze(struct tailbox__run *run, const struct tailbox__options *o,
+int tailbox__analyze(struct tailbox__run *run,
+                     const struct tailbox__analyzer_options *o,
                      struct tailbox__report *out)
 {
 	struct tailbox__scratch scratch = { .intervals = NULL };

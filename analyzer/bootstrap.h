@@ -29,7 +29,8 @@ struct tailbox__boot_item { /* a request */
  * length. */
 uint32_t tailbox__boot_blocks(struct tailbox__boot_item *items, size_t n,
                               uint64_t *block_us);
-void tailbox__boot_sort(struct tailbox__boot_item *items, size_t n); /* latency */
+/* Sort by latency. */
+void tailbox__boot_sort(struct tailbox__boot_item *items, size_t n);
 
 /* Of n >= 1 items that ascend by latency: percentile percents[m] of each of
  * BOOT_DRAWS draws, draws[m * BOOT_DRAWS + i]. Off by 0.4% at most, in rare

@@ -59,6 +59,17 @@ void tailbox__boot_interval(const uint64_t *before, uint64_t *after,
 
 /* --- the tail over time --------------------------------------------------- */
 
+static uint64_t root(uint64_t n)
+{
+	uint64_t r = n, next_r = (n + 1) / 2;
+
+	while (next_r < r) {
+		r = next_r;
+		next_r = (r + n / r) / 2;
+	}
+	return r;
+}
+
 /* e: what each block has more of the tail than its share. */
 static uint32_t dependence_of(const int64_t *e, uint32_t blocks)
 {
@@ -73,7 +84,11 @@ static uint32_t dependence_of(const int64_t *e, uint32_t blocks)
 		for (uint32_t b = 0; b + k < blocks; b++)
 			sum += (__int128)e[b] * e[b + k] * (lags + 1 - k);
 	/* own and sum: below 2^110, since e is below 2^48. */
-	const __int128 more = sum * 2 / (lags + 1) * 1000 / own;
+	__int128 more = sum * 2 / (lags + 1) * 1000 / own;
+	/* One standard error of it on top, 2 sqrt(2.5 / blocks) of independent
+	 * blocks: of few blocks it often comes out as none, and too little of
+	 * it claims what is not. */
+	more += (__int128)root(10000000 / blocks);
 	return more > 0 ? 1000 + (uint32_t)more : 1000;
 }
 
@@ -142,17 +157,6 @@ static uint64_t scaled(uint64_t a, uint64_t b, uint64_t c)
 	                                   : (uint64_t)r;
 }
 
-static uint64_t root(uint64_t n)
-{
-	uint64_t r = n, next_r = (n + 1) / 2;
-
-	while (next_r < r) {
-		r = next_r;
-		next_r = (r + n / r) / 2;
-	}
-	return r;
-}
-
 /* By how much an interval is widened, in thousandths. */
 static uint64_t factor_of(uint64_t together,
                           const struct tailbox__boot_tail tails[2])
@@ -161,7 +165,8 @@ static uint64_t factor_of(uint64_t together,
 
 	for (unsigned k = 0; k < 2; k++) {
 		const struct tailbox__boot_tail *t = &tails[k];
-		const uint64_t n = (uint64_t)t->effective * 1000 / t->dependence;
+		const uint64_t n =
+		        (uint64_t)t->effective * 1000 / t->dependence;
 		if (t->dependence > dependence)
 			dependence = t->dependence;
 		if (n < blocks)

@@ -298,7 +298,8 @@ static int compare(struct tailbox__run *const runs[TAILBOX__SIDES],
                    struct tailbox__compare *c, struct tailbox__error *err)
 {
 	struct tailbox__cmp_sample s[TAILBOX__SIDES] = {
-		{ .run = runs[TAILBOX__BEFORE] }, { .run = runs[TAILBOX__AFTER] }
+		{ .run = runs[TAILBOX__BEFORE] },
+		{ .run = runs[TAILBOX__AFTER] }
 	};
 	uint64_t *draws = tailbox__alloc(
 	        (size_t)DRAWS * TAILBOX__COMPARE_METRICS * TAILBOX__SIDES,
@@ -320,8 +321,8 @@ int tailbox__compare(struct tailbox__run *before, struct tailbox__run *after,
                      struct tailbox__compare *out, struct tailbox__error *err)
 {
 	struct tailbox__run *const runs[TAILBOX__SIDES] = { before, after };
-	struct tailbox__options options;
-	int rc = tailbox__options_init(&options);
+	struct tailbox__analyzer_options options;
+	int rc = tailbox__analyzer_options_init(&options);
 
 	*out = (struct tailbox__compare){
 		.min_effect_permille = o->min_effect_permille
@@ -330,7 +331,7 @@ int tailbox__compare(struct tailbox__run *before, struct tailbox__run *after,
 		rc = tailbox__cmp_side(runs[k], &options, k, out);
 	if (rc == 0)
 		rc = compare(runs, o, out, err);
-	tailbox__options_fini(&options);
+	tailbox__analyzer_options_fini(&options);
 	if (rc == -ENOMEM)
 		tailbox__fail(err, rc, "out of memory");
 	return rc;

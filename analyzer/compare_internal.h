@@ -22,9 +22,11 @@ struct tailbox__cmp_sample {
 };
 void tailbox__cmp_sample_fini(struct tailbox__cmp_sample *s);
 
-/* compare_side.c: losses, suspects, shares; normalizes the run. 0 or -ENOMEM. */
-int tailbox__cmp_side(struct tailbox__run *run, const struct tailbox__options *o,
-                      unsigned side, struct tailbox__compare *c);
+/* compare_side.c: losses, suspects, shares; normalizes the run. 0 or -ENOMEM.
+ */
+int tailbox__cmp_side(struct tailbox__run *run,
+                      const struct tailbox__analyzer_options *o, unsigned side,
+                      struct tailbox__compare *c);
 /* compare_rows.c: make the rows of c and both samples. 0, -ENOMEM, -ENOENT.
  * Samples are zeroed before, and safe to fini after. */
 int tailbox__cmp_rows(const struct tailbox__compare_options *o,

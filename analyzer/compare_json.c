@@ -39,8 +39,8 @@ static void put_str(struct tailbox__json *j, const struct tailbox__run *run,
 		tailbox__json_null(j);
 }
 
-static void put_permille(struct tailbox__json *j, const char *key, bool is_known,
-                         int64_t ppm)
+static void put_permille(struct tailbox__json *j, const char *key,
+                         bool is_known, int64_t ppm)
 {
 	tailbox__json_key(j, key);
 	if (is_known)
@@ -74,6 +74,7 @@ static void put_cell(struct tailbox__json *j,
                      enum tailbox__compare_metric m)
 {
 	const struct tailbox__compare_cell *cell = &row->cells[m];
+	const struct tailbox__boot_tail *tails = cell->tails;
 
 	tailbox__json_begin_object(j);
 	put_word(j, "metric", tailbox__compare_metrics[m]);
@@ -85,8 +86,8 @@ static void put_cell(struct tailbox__json *j,
 	             cell->change_ppm);
 	put_permille(j, "low_permille", cell->has_interval, cell->low_ppm);
 	put_permille(j, "high_permille", cell->has_interval, cell->high_ppm);
-	put_num(j, "tail_blocks_before", cell->tails[TAILBOX__BEFORE].effective);
-	put_num(j, "tail_blocks_after", cell->tails[TAILBOX__AFTER].effective);
+	put_num(j, "tail_blocks_before", tails[TAILBOX__BEFORE].effective);
+	put_num(j, "tail_blocks_after", tails[TAILBOX__AFTER].effective);
 	put_num(j, "step_us", cell->step_us);
 	put_word(j, "verdict", tailbox__verdicts[cell->verdict]);
 	put_word(j, "reason",

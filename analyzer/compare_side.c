@@ -51,8 +51,9 @@ static void take_suspects(const struct tailbox__report *report, unsigned side,
 
 /* The analysis normalizes the run, and what is compared after is the same
  * requests that the report counts. */
-int tailbox__cmp_side(struct tailbox__run *run, const struct tailbox__options *o,
-                      unsigned side, struct tailbox__compare *c)
+int tailbox__cmp_side(struct tailbox__run *run,
+                      const struct tailbox__analyzer_options *o, unsigned side,
+                      struct tailbox__compare *c)
 {
 	struct tailbox__compare_side *to = &c->sides[side];
 	const size_t count = run->requests.count;

@@ -15,8 +15,8 @@
 
 #include "core/alloc.h"
 
-int tailbox__options_add_pattern(struct tailbox__options *o, const char *s,
-                                 size_t len)
+int tailbox__analyzer_options_add_pattern(struct tailbox__analyzer_options *o,
+                                          const char *s, size_t len)
 {
 	char *copy = tailbox__alloc(len + 1, 1), **to;
 
@@ -33,7 +33,7 @@ int tailbox__options_add_pattern(struct tailbox__options *o, const char *s,
 	return 0;
 }
 
-int tailbox__options_init(struct tailbox__options *o)
+int tailbox__analyzer_options_init(struct tailbox__analyzer_options *o)
 {
 	const char *list =
 	        tailbox__option_table[TAILBOX__OPT_DOWNSTREAM_PATTERNS].list;
@@ -43,14 +43,14 @@ int tailbox__options_init(struct tailbox__options *o)
 		o->v[i] = tailbox__option_table[i].number;
 	while (*list != '\0') {
 		const size_t n = strcspn(list, ",");
-		if (tailbox__options_add_pattern(o, list, n) != 0)
+		if (tailbox__analyzer_options_add_pattern(o, list, n) != 0)
 			return -ENOMEM;
 		list += n + (list[n] == ',');
 	}
 	return 0;
 }
 
-void tailbox__options_fini(struct tailbox__options *o)
+void tailbox__analyzer_options_fini(struct tailbox__analyzer_options *o)
 {
 	for (size_t i = 0; i < o->patterns.count; i++)
 		tailbox__free(o->patterns.items[i]);
@@ -58,11 +58,11 @@ void tailbox__options_fini(struct tailbox__options *o)
 	o->patterns.count = o->patterns.room = 0;
 }
 
-void tailbox__options_become(struct tailbox__options *o,
-                             struct tailbox__options *next)
+void tailbox__analyzer_options_become(struct tailbox__analyzer_options *o,
+                             struct tailbox__analyzer_options *next)
 {
 	if (next->patterns.items != o->patterns.items)
-		tailbox__options_fini(o);
+		tailbox__analyzer_options_fini(o);
 	*o = *next;
 	/* So that fini of next would take nothing away. */
 	memset(&next->patterns, 0, sizeof(next->patterns));
@@ -70,7 +70,8 @@ void tailbox__options_become(struct tailbox__options *o,
 
 /* --- compared ----------------------------------------------------------- */
 
-static bool is_default_list(const struct tailbox__options *o, const char *list)
+static bool is_default_list(const struct tailbox__analyzer_options *o,
+                            const char *list)
 {
 	for (size_t i = 0; i < o->patterns.count; i++) {
 		const char *one = o->patterns.items[i];
@@ -83,7 +84,7 @@ static bool is_default_list(const struct tailbox__options *o, const char *list)
 	return *list == '\0';
 }
 
-bool tailbox__option_differs(const struct tailbox__options *o,
+bool tailbox__option_differs(const struct tailbox__analyzer_options *o,
                              enum tailbox__option which)
 {
 	const struct tailbox__option_info *info = &tailbox__option_table[which];
@@ -95,7 +96,7 @@ bool tailbox__option_differs(const struct tailbox__options *o,
 
 /* --- told --------------------------------------------------------------- */
 
-static char *joined(const struct tailbox__options *o)
+static char *joined(const struct tailbox__analyzer_options *o)
 {
 	size_t size = 1;
 	char *text, *to;
@@ -116,7 +117,7 @@ static char *joined(const struct tailbox__options *o)
 	return text;
 }
 
-char *tailbox__option_text(const struct tailbox__options *o,
+char *tailbox__option_text(const struct tailbox__analyzer_options *o,
                            enum tailbox__option which)
 {
 	char number[24];
@@ -136,7 +137,7 @@ char *tailbox__option_text(const struct tailbox__options *o,
 }
 
 /* Those that differ, by path. Gives how many. */
-static unsigned sort_changed(const struct tailbox__options *o,
+static unsigned sort_changed(const struct tailbox__analyzer_options *o,
                              enum tailbox__option order[TAILBOX__OPT_COUNT])
 {
 	unsigned n = 0;
@@ -156,7 +157,7 @@ static unsigned sort_changed(const struct tailbox__options *o,
 	return n;
 }
 
-static int write_option(const struct tailbox__options *o,
+static int write_option(const struct tailbox__analyzer_options *o,
                         enum tailbox__option which, struct tailbox__json *j)
 {
 	char *text = tailbox__option_text(o, which);
@@ -175,7 +176,7 @@ static int write_option(const struct tailbox__options *o,
 	return 0;
 }
 
-int tailbox__options_json(const struct tailbox__options *o,
+int tailbox__analyzer_options_json(const struct tailbox__analyzer_options *o,
                           struct tailbox__json *j)
 {
 	enum tailbox__option order[TAILBOX__OPT_COUNT];

@@ -48,7 +48,8 @@ static const struct rule rules[] = {
 	RATIO(TEMPORAL_P95),
 };
 
-static bool is_kept(const struct tailbox__options *o, const struct rule *r)
+static bool is_kept(const struct tailbox__analyzer_options *o,
+                    const struct rule *r)
 {
 	const uint64_t value = o->v[r->which];
 
@@ -69,8 +70,8 @@ static bool is_kept(const struct tailbox__options *o, const struct rule *r)
 	       o->v[r->than];
 }
 
-static int broken(const struct tailbox__options *o, const struct rule *r,
-                  struct tailbox__error *err)
+static int broken(const struct tailbox__analyzer_options *o,
+                  const struct rule *r, struct tailbox__error *err)
 {
 	static const char *const words[] = {
 		[AT_MOST] = "at most", [AT_LEAST] = "at least",
@@ -91,7 +92,7 @@ static int broken(const struct tailbox__options *o, const struct rule *r,
 	                     o->v[other], o->v[r->which]);
 }
 
-static int check_patterns(const struct tailbox__options *o,
+static int check_patterns(const struct tailbox__analyzer_options *o,
                           struct tailbox__error *err)
 {
 	const char *path = tailbox__option_path(O(DOWNSTREAM_PATTERNS));
@@ -109,8 +110,8 @@ static int check_patterns(const struct tailbox__options *o,
 	return 0;
 }
 
-int tailbox__options_validate(const struct tailbox__options *o,
-                              struct tailbox__error *err)
+int tailbox__analyzer_options_validate(
+	const struct tailbox__analyzer_options *o, struct tailbox__error *err)
 {
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!is_kept(o, &rules[i]))

@@ -77,7 +77,7 @@ static void type_and_range(FILE *out, const struct tailbox__option_info *info)
 	paragraph(out, "type", text);
 }
 
-void tailbox__options_help(FILE *out)
+void tailbox__analyzer_options_help(FILE *out)
 {
 	for (unsigned i = 0; i < TAILBOX__OPT_COUNT; i++) {
 		const struct tailbox__option_info *info =

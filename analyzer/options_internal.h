@@ -36,12 +36,12 @@ extern const struct tailbox__option_info
 /* --- options.c ---------------------------------------------------------- */
 
 /* Append len bytes to the list. 0 or -ENOMEM. */
-int tailbox__options_add_pattern(struct tailbox__options *o, const char *s,
-                                 size_t len);
+int tailbox__analyzer_options_add_pattern(struct tailbox__analyzer_options *o,
+                                          const char *s, size_t len);
 /* *o becomes *next, whose list it takes or had already. next is not to be
  * used after it. */
-void tailbox__options_become(struct tailbox__options *o,
-                             struct tailbox__options *next);
+void tailbox__analyzer_options_become(struct tailbox__analyzer_options *o,
+                             struct tailbox__analyzer_options *next);
 
 /* --- options_path.c ----------------------------------------------------- */
 

@@ -27,7 +27,7 @@
 
 struct load {
 	char name[SHOWN_NAME];
-	struct tailbox__options next;
+	struct tailbox__analyzer_options next;
 	struct tailbox__error wrong; /* a key or a type; the first one */
 	bool has_table, has_list;
 	struct tailbox__toml_item version; /* line 0: none */
@@ -167,7 +167,8 @@ static int take_element(struct load *l, const struct tailbox__toml_item *item,
 	if (tailbox__option_find(name, strlen(name)) !=
 	    TAILBOX__OPT_DOWNSTREAM_PATTERNS)
 		return 0;
-	return tailbox__options_add_pattern(&l->next, item->text, item->len);
+	return tailbox__analyzer_options_add_pattern(&l->next, item->text,
+	                                             item->len);
 }
 
 static int take_item(struct load *l, const struct tailbox__toml_item *item)
@@ -231,7 +232,7 @@ static int judge(const struct load *l, struct tailbox__error *err)
 	if (l->version.number != 1)
 		return fail_at(l, err, -EINVAL, &l->version,
 		               VERSION " must be 1, which is the only one");
-	rc = tailbox__options_validate(&l->next, &broken);
+	rc = tailbox__analyzer_options_validate(&l->next, &broken);
 	return rc == 0 ? 0 : fail_at(l, err, rc, NULL, "%s", broken.text);
 }
 
@@ -241,9 +242,9 @@ struct work {
 	struct load load;
 };
 
-int tailbox__options_load(struct tailbox__options *o, const char *name,
-                          const char *text, size_t len,
-                          struct tailbox__error *err)
+int tailbox__analyzer_options_load(struct tailbox__analyzer_options *o,
+                                   const char *name, const char *text,
+                                   size_t len, struct tailbox__error *err)
 {
 	struct work *w = tailbox__zalloc(1, sizeof(*w));
 	int rc;
@@ -260,9 +261,9 @@ int tailbox__options_load(struct tailbox__options *o, const char *name,
 	if (rc == 0)
 		rc = judge(&w->load, err);
 	if (rc == 0)
-		tailbox__options_become(o, &w->load.next);
+		tailbox__analyzer_options_become(o, &w->load.next);
 	else if (w->load.has_list)
-		tailbox__options_fini(&w->load.next);
+		tailbox__analyzer_options_fini(&w->load.next);
 	tailbox__free(w);
 	return rc;
 }

@@ -39,7 +39,7 @@ static bool is_number(const char *s, uint64_t max, uint64_t *number)
 }
 
 /* The parts between commas. 0, -EINVAL (one is empty), -ENOMEM. */
-static int take_list(struct tailbox__options *o, const char *s)
+static int take_list(struct tailbox__analyzer_options *o, const char *s)
 {
 	for (;;) {
 		const char *end = s + strcspn(s, ",");
@@ -49,7 +49,7 @@ static int take_list(struct tailbox__options *o, const char *s)
 		tailbox__trim(&s, &len);
 		if (len == 0)
 			return -EINVAL;
-		if (tailbox__options_add_pattern(o, s, len) != 0)
+		if (tailbox__analyzer_options_add_pattern(o, s, len) != 0)
 			return -ENOMEM;
 		if (is_last)
 			return 0;
@@ -58,8 +58,9 @@ static int take_list(struct tailbox__options *o, const char *s)
 }
 
 /* 0; -EINVAL and what would be right; -ENOMEM. */
-static int take_value(struct tailbox__options *o, enum tailbox__option which,
-                      const char *value, const char **expected)
+static int take_value(struct tailbox__analyzer_options *o,
+                      enum tailbox__option which, const char *value,
+                      const char **expected)
 {
 	uint64_t *to = &o->v[which];
 
@@ -97,8 +98,9 @@ static int unknown(const char *path, size_t len, struct tailbox__error *err)
 	                     near != NULL ? "?" : "");
 }
 
-static int change(struct tailbox__options *next, enum tailbox__option which,
-                  const char *value, struct tailbox__error *err)
+static int change(struct tailbox__analyzer_options *next,
+                  enum tailbox__option which, const char *value,
+                  struct tailbox__error *err)
 {
 	const char *expected = "";
 	const int rc = take_value(next, which, value, &expected);
@@ -107,7 +109,7 @@ static int change(struct tailbox__options *next, enum tailbox__option which,
 	if (rc == -ENOMEM)
 		return no_memory(err);
 	if (rc == 0)
-		return tailbox__options_validate(next, err);
+		return tailbox__analyzer_options_validate(next, err);
 	return tailbox__fail(err, rc, "%s: \"%s\" is no value; expected: %s",
 	                     tailbox__option_path(which),
 	                     tailbox__option_shown(shown, sizeof(shown), value,
@@ -115,11 +117,12 @@ static int change(struct tailbox__options *next, enum tailbox__option which,
 	                     expected);
 }
 
-int tailbox__options_set(struct tailbox__options *o, const char *argument,
-                         struct tailbox__error *err)
+int tailbox__analyzer_options_set(struct tailbox__analyzer_options *o,
+                                  const char *argument,
+                                  struct tailbox__error *err)
 {
 	const char *equals = strchr(argument, '=');
-	struct tailbox__options next = *o;
+	struct tailbox__analyzer_options next = *o;
 	enum tailbox__option which;
 	char shown[SHOWN];
 	int rc;
@@ -134,8 +137,8 @@ int tailbox__options_set(struct tailbox__options *o, const char *argument,
 		return unknown(argument, (size_t)(equals - argument), err);
 	rc = change(&next, which, equals + 1, err);
 	if (rc == 0)
-		tailbox__options_become(o, &next);
+		tailbox__analyzer_options_become(o, &next);
 	else if (next.patterns.items != o->patterns.items)
-		tailbox__options_fini(&next);
+		tailbox__analyzer_options_fini(&next);
 	return rc;
 }

@@ -119,7 +119,8 @@ struct tailbox__report {
  * those of its pool, so it must outlive the report. Never rejects a run.
  * o must be valid. 0 or -ENOMEM; out is always safe to fini.
  * One thread; no clock, no locale. */
-int tailbox__analyze(struct tailbox__run *run, const struct tailbox__options *o,
+int tailbox__analyze(struct tailbox__run *run,
+                     const struct tailbox__analyzer_options *o,
                      struct tailbox__report *out);
 void tailbox__report_fini(struct tailbox__report *r);
 
@@ -127,13 +128,13 @@ void tailbox__report_fini(struct tailbox__report *r);
  * last, in one named "tailbox". 0 or -ENOMEM (the writer has failed). */
 int tailbox__report_json(const struct tailbox__report *r,
                          const struct tailbox__run *run,
-                         const struct tailbox__options *o,
+                         const struct tailbox__analyzer_options *o,
                          struct tailbox__json *j);
 /* The report as lines (spec section 15), without more than 80 columns where
  * the texts allow it; write errors stay on the stream. 0 or -ENOMEM. */
 int tailbox__report_text(const struct tailbox__report *r,
                          const struct tailbox__run *run,
-                         const struct tailbox__options *o, FILE *out);
+                         const struct tailbox__analyzer_options *o, FILE *out);
 
 /* --- for those who make it ---------------------------------------------- */
 

@@ -203,7 +203,7 @@ static int put_own(const struct tailbox__report *r,
 
 int tailbox__report_json(const struct tailbox__report *r,
                          const struct tailbox__run *run,
-                         const struct tailbox__options *o,
+                         const struct tailbox__analyzer_options *o,
                          struct tailbox__json *j)
 {
 	tailbox__json_begin_object(j);
@@ -214,7 +214,7 @@ int tailbox__report_json(const struct tailbox__report *r,
 	put_findings(j, &r->whole);
 	put_routes(j, run, r);
 	put_segments(j, r);
-	int rc = tailbox__options_json(o, j);
+	int rc = tailbox__analyzer_options_json(o, j);
 	if (rc == 0 && !r->is_compat)
 		rc = put_own(r, run, j);
 	tailbox__json_end_object(j);

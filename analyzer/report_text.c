@@ -255,7 +255,7 @@ static void put_routes(struct tailbox__page *p, const struct tailbox__run *run,
 }
 
 static int put_options(struct tailbox__page *p,
-                       const struct tailbox__options *o)
+                       const struct tailbox__analyzer_options *o)
 {
 	bool has_heading = false;
 
@@ -302,7 +302,7 @@ static void put_anatomy(struct tailbox__page *p, const struct tailbox__run *run,
 
 int tailbox__report_text(const struct tailbox__report *r,
                          const struct tailbox__run *run,
-                         const struct tailbox__options *o, FILE *out)
+                         const struct tailbox__analyzer_options *o, FILE *out)
 {
 	const struct tailbox__suspect *first = &r->whole.suspects[0];
 	struct tailbox__page p;

@@ -31,7 +31,8 @@ struct candidate {
 	uint64_t n, p95, sum, share, tail_share, partial;
 };
 
-/* --- collecting --------------------------------------------------------------- */
+/* --- collecting
+ * --------------------------------------------------------------- */
 
 static int put(struct sums *to, uint64_t time, bool is_tail)
 {
@@ -158,7 +159,8 @@ static int collect_request(struct tailbox__case *c, size_t i)
 	return rc;
 }
 
-/* --- weighing ------------------------------------------------------------------ */
+/* --- weighing
+ * ------------------------------------------------------------------ */
 
 static int compare_names(const struct tailbox__run *run, tailbox__str a,
                          tailbox__str b)
@@ -202,10 +204,11 @@ static void weigh(const struct tailbox__case *c, struct tailbox__stage *stage,
 	a.share = tailbox__permille(s->sum, c->figures->latency_sum);
 	a.tail_share = tailbox__permille(s->tail_sum, c->figures->tail_sum);
 	a.score = tailbox__score(
-	        tailbox__sat_add(24 + tailbox__min_u64(a.tail_share, 1000) / 11 +
-	                                 raw_credit,
-	                         a.share / 35),
-	        95, a.tail_share >= 960 && a.share >= 920 && a.n >= 20);
+		tailbox__sat_add(
+			24 + tailbox__min_u64(a.tail_share, 1000) / 11 +
+				raw_credit,
+			a.share / 35),
+		95, a.tail_share >= 960 && a.share >= 920 && a.n >= 20);
 	if (is_better(c->part->run, &a, best))
 		*best = a;
 }
@@ -239,7 +242,7 @@ static bool holds(const char *text, size_t len, const char *pattern)
 /* The stage looks like work of the offload pool, and the pool is strong. */
 static bool is_correlated(const struct tailbox__case *c, tailbox__str name)
 {
-	const struct tailbox__options *o = c->part->o;
+	const struct tailbox__analyzer_options *o = c->part->o;
 	size_t len;
 	const char *text = tailbox__run_text(c->part->run, name, &len);
 
@@ -251,7 +254,8 @@ static bool is_correlated(const struct tailbox__case *c, tailbox__str name)
 	return false;
 }
 
-/* --- telling -------------------------------------------------------------------- */
+/* --- telling
+ * -------------------------------------------------------------------- */
 
 static int tell(struct tailbox__suspect *s, const struct candidate *best,
                 const char *name, bool is_correlated)

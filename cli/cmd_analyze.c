@@ -173,7 +173,7 @@ static int options_error(const struct tailbox__error *err, int rc)
 	return cli__fail("%s", err->text[0] ? err->text : tailbox_strerror(rc));
 }
 
-static int take_file(const char *path, struct tailbox__options *o)
+static int take_file(const char *path, struct tailbox__analyzer_options *o)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	char *text = tailbox__alloc(TAILBOX__TOML_SIZE_MAX + 1, 1);
@@ -188,7 +188,8 @@ static int take_file(const char *path, struct tailbox__options *o)
 		rc = cli__fail("%s: has more than %u bytes", path,
 		               TAILBOX__TOML_SIZE_MAX);
 	} else {
-		int e = tailbox__options_load(o, path, text, (size_t)n, &err);
+		int e = tailbox__analyzer_options_load(o, path, text, (size_t)n,
+		                                       &err);
 		if (e < 0)
 			rc = options_error(&err, e);
 	}
@@ -197,13 +198,15 @@ static int take_file(const char *path, struct tailbox__options *o)
 }
 
 /* Each override is checked on top of those before it. */
-static int take_options(const struct job *job, struct tailbox__options *o)
+static int take_options(const struct job *job,
+                        struct tailbox__analyzer_options *o)
 {
 	int rc = job->config ? take_file(job->config, o) : CLI__DONE;
 
 	for (size_t i = 0; rc == CLI__DONE && i < job->overrides.count; i++) {
 		struct tailbox__error err = TAILBOX__ERROR_INIT;
-		int e = tailbox__options_set(o, job->overrides.items[i], &err);
+		int e = tailbox__analyzer_options_set(
+			o, job->overrides.items[i], &err);
 		if (e < 0)
 			rc = options_error(&err, e);
 	}
@@ -213,7 +216,7 @@ static int take_options(const struct job *job, struct tailbox__options *o)
 /* --- the analysis --------------------------------------------------------- */
 
 static int print(const struct job *job, const struct tailbox__report *report,
-                 const struct tailbox__options *o)
+                 const struct tailbox__analyzer_options *o)
 {
 	struct tailbox__json j;
 
@@ -230,7 +233,8 @@ static int print(const struct job *job, const struct tailbox__report *report,
 	return CLI__DONE;
 }
 
-static int analyze(const struct job *job, const struct tailbox__options *o)
+static int analyze(const struct job *job,
+                   const struct tailbox__analyzer_options *o)
 {
 	struct tailbox__report report;
 	int rc;
@@ -247,19 +251,19 @@ static int analyze(const struct job *job, const struct tailbox__options *o)
 
 static int work(const struct job *job)
 {
-	struct tailbox__options o;
+	struct tailbox__analyzer_options o;
 	int rc = check(job);
 
 	if (rc != CLI__DONE)
 		return rc;
 	put_warnings(job->run);
-	if (tailbox__options_init(&o) < 0)
+	if (tailbox__analyzer_options_init(&o) < 0)
 		rc = cli__no_memory();
 	else
 		rc = take_options(job, &o);
 	if (rc == CLI__DONE)
 		rc = analyze(job, &o);
-	tailbox__options_fini(&o);
+	tailbox__analyzer_options_fini(&o);
 	return rc;
 }
 
@@ -327,7 +331,7 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 	    take_format(self, format, &job, &rc)) {
 		rc = CLI__DONE;
 		if (is_help)
-			tailbox__options_help(cli__out());
+			tailbox__analyzer_options_help(cli__out());
 		else
 			rc = load_and_work(self, argv[first], &job);
 	}

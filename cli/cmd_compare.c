@@ -96,7 +96,8 @@ static bool take_values(const struct cli__command *self, const char *gate,
 		                 "write 5%%",
 		                 effect);
 	else if (metric && !take_metric(metric, &job->options.metric))
-		*rc = cli__usage(self, "--metric: \"%s\" is not p50, p95 or p99",
+		*rc = cli__usage(self,
+		                 "--metric: \"%s\" is not p50, p95 or p99",
 		                 metric);
 	else
 		return true;

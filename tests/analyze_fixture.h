@@ -22,7 +22,7 @@
 #define WALL_ZERO 1000u /* wall ms of run offset 0 */
 
 static struct tailbox__run *run;
-static struct tailbox__options o;
+static struct tailbox__analyzer_options o;
 static struct tailbox__report rep;
 
 static inline uint64_t wall_of(uint64_t us)
@@ -42,7 +42,7 @@ static inline void make_run(void)
 static inline void begin(void)
 {
 	make_run();
-	ck_assert_int_eq(tailbox__options_init(&o), 0);
+	ck_assert_int_eq(tailbox__analyzer_options_init(&o), 0);
 	memset(&rep, 0, sizeof(rep));
 }
 
@@ -51,7 +51,7 @@ static inline void end(void)
 {
 	tailbox__alloc_fail_after(-1);
 	tailbox__report_fini(&rep);
-	tailbox__options_fini(&o);
+	tailbox__analyzer_options_fini(&o);
 	tailbox__run_destroy(run);
 	run = NULL;
 	ck_assert_int_eq(tailbox__alloc_live(), 0);

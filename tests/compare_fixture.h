@@ -131,7 +131,8 @@ static struct tailbox__run *plan_make(const struct plan *p)
 		for (; step < at; step += 50000) {
 			load = 0.9 * load + 0.43589 * plan_normal(&s);
 			if (plan_unit(&s) < p->stalls_per_second * 0.05)
-				stall_end = step + 60000 + 80000 * plan_unit(&s);
+				stall_end = step + 60000 +
+				            80000 * plan_unit(&s);
 		}
 		const double u = plan_unit(&s);
 		unsigned route = 0;

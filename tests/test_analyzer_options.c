@@ -19,23 +19,23 @@
 #define LIST_PATH "downstream.blocking_correlated_stage_patterns"
 #define V1 "[analyzer]\nschema_version = 1\n"
 
-static struct tailbox__options o;
+static struct tailbox__analyzer_options o;
 
 static void begin(void)
 {
-	ck_assert_int_eq(tailbox__options_init(&o), 0);
+	ck_assert_int_eq(tailbox__analyzer_options_init(&o), 0);
 }
 
 /* Nothing is left behind, whatever the test did. */
 static void end(void)
 {
 	tailbox__alloc_fail_after(-1);
-	tailbox__options_fini(&o);
+	tailbox__analyzer_options_fini(&o);
 	ck_assert_int_eq(tailbox__alloc_live(), 0);
 }
 
 /* All options as one text, "path=value" lines; NULL-free, static. */
-static const char *all_of(const struct tailbox__options *x)
+static const char *all_of(const struct tailbox__analyzer_options *x)
 {
 	static char out[2][16384];
 	static unsigned turn;
@@ -71,7 +71,7 @@ static const char *value_of(const char *path)
 static void takes(const char *argument)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
-	const int rc = tailbox__options_set(&o, argument, &err);
+	const int rc = tailbox__analyzer_options_set(&o, argument, &err);
 
 	ck_assert_msg(rc == 0, "%s: %s", argument, err.text);
 	ck_assert_int_eq(err.code, 0);
@@ -101,17 +101,18 @@ static void refuses(const char *argument, const char *words)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	const char *before = all_of(&o);
-	const int rc = tailbox__options_set(&o, argument, &err);
+	const int rc = tailbox__analyzer_options_set(&o, argument, &err);
 
 	refused(rc, -EINVAL, argument, before, &err, words);
-	ck_assert_int_eq(tailbox__options_set(&o, argument, NULL), -EINVAL);
+	ck_assert_int_eq(tailbox__analyzer_options_set(&o, argument, NULL),
+	                 -EINVAL);
 }
 
 static void loads(const char *text)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
-	const int rc = tailbox__options_load(&o, "f.toml", text, strlen(text),
-	                                     &err);
+	const int rc = tailbox__analyzer_options_load(&o, "f.toml", text,
+	                                              strlen(text), &err);
 
 	ck_assert_msg(rc == 0, "%s: %s", text, err.text);
 	ck_assert_int_eq(err.code, 0);
@@ -121,12 +122,12 @@ static void load_refuses(const char *text, int want, const char *words)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	const char *before = all_of(&o);
-	const int rc = tailbox__options_load(&o, "f.toml", text, strlen(text),
-	                                     &err);
+	const int rc = tailbox__analyzer_options_load(&o, "f.toml", text,
+	                                              strlen(text), &err);
 
 	refused(rc, want, text, before, &err, words);
 	ck_assert_msg(strncmp(err.text, "f.toml:", 7) == 0, "%s", err.text);
-	ck_assert_int_eq(tailbox__options_load(&o, "f.toml", text,
+	ck_assert_int_eq(tailbox__analyzer_options_load(&o, "f.toml", text,
 	                                       strlen(text), NULL), want);
 }
 
@@ -173,7 +174,7 @@ START_TEST(defaults_and_their_order)
 	for (unsigned i = 0; i < TAILBOX__OPT_COUNT; i++)
 		ck_assert(!tailbox__option_differs(&o,
 		                                   (enum tailbox__option)i));
-	ck_assert_int_eq(tailbox__options_validate(&o, NULL), 0);
+	ck_assert_int_eq(tailbox__analyzer_options_validate(&o, NULL), 0);
 	ck_assert_uint_eq(o.patterns.count, 3);
 	ck_assert_str_eq(o.patterns.items[1], "blocking_path");
 }
@@ -496,7 +497,7 @@ START_TEST(unknown_paths_and_what_was_meant)
 		return;
 	}
 	refuses(argument, "unknown option \"");
-	tailbox__options_set(&o, argument, &err);
+	tailbox__analyzer_options_set(&o, argument, &err);
 	ck_assert_ptr_null(strstr(err.text, "did you mean"));
 }
 END_TEST
@@ -541,7 +542,8 @@ START_TEST(messages_show_foreign_text_harmlessly)
 	argument[sizeof(argument) - 2] = 'x';
 	refuses(argument, "route.breakdown_limit: \"xx|xx..\" is no value; "
 	                  "expected: a whole number");
-	ck_assert_int_eq(tailbox__options_set(&o, argument, &err), -EINVAL);
+	ck_assert_int_eq(tailbox__analyzer_options_set(&o, argument, &err),
+	                 -EINVAL);
 	ck_assert_uint_lt(strlen(err.text), 400);
 }
 END_TEST
@@ -619,7 +621,7 @@ START_TEST(the_first_rule_that_is_broken_is_told)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	static char blank[] = " \t", *items[] = { NULL, NULL };
-	struct tailbox__options x = o;
+	struct tailbox__analyzer_options x = o;
 
 	/* So that the ratio of 5 to 4 breaks like the others. */
 	x.v[TAILBOX__OPT_ROUTE_GLOBAL_DEN] = 2;
@@ -627,23 +629,25 @@ START_TEST(the_first_rule_that_is_broken_is_told)
 	items[1] = blank;
 	x.patterns.items = items;
 	x.patterns.count = 2;
-	ck_assert_int_eq(tailbox__options_validate(&x, &err), -EINVAL);
+	ck_assert_int_eq(tailbox__analyzer_options_validate(&x, &err), -EINVAL);
 	ck_assert_str_eq(err.text, LIST_PATH ": must have no blank entry; "
 	                                     "number 2 is one");
 	x.patterns.count = 0;
 	err = (struct tailbox__error)TAILBOX__ERROR_INIT;
-	ck_assert_int_eq(tailbox__options_validate(&x, &err), -EINVAL);
+	ck_assert_int_eq(tailbox__analyzer_options_validate(&x, &err), -EINVAL);
 	ck_assert_str_eq(err.text, LIST_PATH ": must have at least one entry");
 	for (size_t i = 0; i < COUNT(violations); i++) {
 		x.v[violations[i].which] = violations[i].value;
 		err = (struct tailbox__error)TAILBOX__ERROR_INIT;
-		ck_assert_int_eq(tailbox__options_validate(&x, &err), -EINVAL);
+		ck_assert_int_eq(tailbox__analyzer_options_validate(&x, &err),
+		                 -EINVAL);
 		ck_assert_int_eq(err.code, -EINVAL);
 		ck_assert_msg(strncmp(err.text, violations[i].words,
 		                      strlen(violations[i].words)) == 0,
 		              "\"%s\", not \"%s\"", err.text,
 		              violations[i].words);
-		ck_assert_int_eq(tailbox__options_validate(&x, NULL), -EINVAL);
+		ck_assert_int_eq(tailbox__analyzer_options_validate(&x, NULL),
+		                 -EINVAL);
 	}
 }
 END_TEST
@@ -904,12 +908,14 @@ START_TEST(files_that_are_too_large_have_no_line)
 	ck_assert_ptr_nonnull(text);
 	memset(text, '\n', 262145);
 	memcpy(text, V1, strlen(V1));
-	ck_assert_int_eq(tailbox__options_load(&o, "f", text, 262144, &err), 0);
+	ck_assert_int_eq(
+		tailbox__analyzer_options_load(&o, "f", text, 262144, &err), 0);
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	name[3] = '\n';
-	ck_assert_int_eq(tailbox__options_load(&o, name, text, 262145, &err),
-	                 BAD);
+	ck_assert_int_eq(
+		tailbox__analyzer_options_load(&o, name, text, 262145, &err),
+		BAD);
 	ck_assert_ptr_nonnull(strstr(err.text, "nnn?nnn"));
 	ck_assert_ptr_nonnull(strstr(err.text, "nn..: more than 262144 bytes"));
 	free(text);
@@ -933,7 +939,8 @@ START_TEST(a_file_cut_anywhere_changes_all_or_nothing)
 		end();
 		begin();
 		before = all_of(&o);
-		if (tailbox__options_load(&o, "f", cut, n, &err) != 0) {
+		if (tailbox__analyzer_options_load(&o, "f", cut, n, &err) !=
+		    0) {
 			ck_assert_int_ne(err.code, 0);
 			ck_assert_str_eq(all_of(&o), before);
 		}
@@ -984,7 +991,7 @@ static const char *json_of(bool is_pretty)
 	tailbox__json_begin_object(&j);
 	tailbox__json_key(&j, "a");
 	tailbox__json_u64(&j, 1);
-	ck_assert_int_eq(tailbox__options_json(&o, &j), 0);
+	ck_assert_int_eq(tailbox__analyzer_options_json(&o, &j), 0);
 	tailbox__json_key(&j, "b");
 	tailbox__json_u64(&j, 2);
 	tailbox__json_end_object(&j);
@@ -1055,7 +1062,7 @@ static char *help(void)
 	FILE *out = open_memstream(&text, &size);
 
 	ck_assert_ptr_nonnull(out);
-	tailbox__options_help(out);
+	tailbox__analyzer_options_help(out);
 	ck_assert_int_eq(fclose(out), 0);
 	return text;
 }
@@ -1139,19 +1146,19 @@ END_TEST
 
 START_TEST(init_without_memory)
 {
-	tailbox__options_fini(&o);
+	tailbox__analyzer_options_fini(&o);
 	for (long n = 0;; n++) {
 		int rc;
 
 		tailbox__alloc_fail_after(n);
-		rc = tailbox__options_init(&o);
+		rc = tailbox__analyzer_options_init(&o);
 		tailbox__alloc_fail_after(-1);
 		if (rc == 0) {
 			ck_assert_int_ge(n, 4);
 			return;
 		}
 		ck_assert_int_eq(rc, -ENOMEM);
-		tailbox__options_fini(&o);
+		tailbox__analyzer_options_fini(&o);
 		ck_assert_int_eq(tailbox__alloc_live(), 0);
 		ck_assert_int_lt(n, 100);
 	}
@@ -1160,8 +1167,8 @@ END_TEST
 
 static int set_list(struct tailbox__error *err)
 {
-	return tailbox__options_set(&o, LIST_PATH "=a,b,c,d,e,f,g,h,i,j,k,l",
-	                            err);
+	return tailbox__analyzer_options_set(
+		&o, LIST_PATH "=a,b,c,d,e,f,g,h,i,j,k,l", err);
 }
 
 static int load_list(struct tailbox__error *err)
@@ -1171,7 +1178,8 @@ static int load_list(struct tailbox__error *err)
 	        "blocking_correlated_stage_patterns = ['a', 'b', 'c', 'd',"
 	        "'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l']\n";
 
-	return tailbox__options_load(&o, "f", text, sizeof(text) - 1, err);
+	return tailbox__analyzer_options_load(&o, "f", text, sizeof(text) - 1,
+	                                      err);
 }
 
 static int (*const changes[])(struct tailbox__error *err) = { set_list,
@@ -1230,7 +1238,7 @@ START_TEST(json_without_memory)
 		tailbox__alloc_fail_after(n);
 		tailbox__json_init(&j, true);
 		tailbox__json_begin_object(&j);
-		rc = tailbox__options_json(&o, &j);
+		rc = tailbox__analyzer_options_json(&o, &j);
 		tailbox__json_end_object(&j);
 		tailbox__alloc_fail_after(-1);
 		ck_assert_int_eq(tailbox__json_ok(&j), rc == 0);

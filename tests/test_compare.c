@@ -27,7 +27,8 @@ static void add_many(struct tailbox__run *run, const char *route, unsigned n,
                      uint64_t gap_us, uint64_t base, uint64_t spread)
 {
 	for (unsigned i = 0; i < n; i++)
-		plan_add(run, route, i * gap_us, base + (i * 2654435761u >> 7) % spread);
+		plan_add(run, route, i * gap_us,
+		         base + (i * 2654435761u >> 7) % spread);
 }
 
 static struct tailbox__compare compare(struct tailbox__run *before,
@@ -343,10 +344,9 @@ START_TEST(too_few_requests_cannot_be_judged)
 			add_many(a, "/a", n, 500 * MS, 1000, 400);
 			add_many(b, "/a", n + 9, 500 * MS, 1000, 400);
 			struct tailbox__compare c = compare(a, b, NULL, 100);
-			ck_assert_int_eq(c.rows[0].cells[m].reason,
-			                 n < needed
-			                         ? TAILBOX__UNJUDGED_FEW_REQUESTS
-			                         : TAILBOX__UNJUDGED_NOT);
+			const bool is_few = c.rows[0].cells[m].reason ==
+			                    TAILBOX__UNJUDGED_FEW_REQUESTS;
+			ck_assert(is_few == (n < needed));
 			fini(&c, a, b);
 		}
 	}
@@ -523,7 +523,7 @@ START_TEST(losses_and_hostile_routes_are_shown)
 	struct tailbox__run *a = plan_run(), *b = plan_run();
 
 	add_many(a, "\x1b[2J/a", 10, MS, 1000, 10);
-	add_many(b, "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	add_many(b, "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	         10, MS, 1000, 10);
 	a->truncation.dropped_requests = 12;

@@ -12,7 +12,7 @@
 #include "core/alloc.h"
 
 static struct tailbox__run *run;
-static struct tailbox__options o;
+static struct tailbox__analyzer_options o;
 static struct tailbox__report rep;
 
 /* --- building reports ----------------------------------------------------- */
@@ -54,7 +54,7 @@ static void begin(void)
 	run->meta.service_name = tailbox__run_cstr(run, "shop");
 	run->meta.started_ms = 1763608361000; /* 2025-11-20 03:12:41 */
 	run->meta.finalized_ms = 1763608421000;
-	ck_assert_int_eq(tailbox__options_init(&o), 0);
+	ck_assert_int_eq(tailbox__analyzer_options_init(&o), 0);
 	memset(&rep, 0, sizeof(rep));
 	rep.is_compat = true;
 	fill(&rep.whole, 3);
@@ -64,7 +64,7 @@ static void end(void)
 {
 	tailbox__alloc_fail_after(-1);
 	tailbox__report_fini(&rep);
-	tailbox__options_fini(&o);
+	tailbox__analyzer_options_fini(&o);
 	tailbox__run_destroy(run);
 	run = NULL;
 	ck_assert_int_eq(tailbox__alloc_live(), 0);
