@@ -107,8 +107,8 @@ static long leave_out_early(struct tailbox__artifact_entry *e, long n)
 	long kept = 0;
 
 	tailbox__window_status(&w);
-	if (w.state != TAILBOX__WINDOW_ACTIVE &&
-	    w.state != TAILBOX__WINDOW_CLOSING)
+	if (n <= 0 || (w.state != TAILBOX__WINDOW_ACTIVE &&
+	               w.state != TAILBOX__WINDOW_CLOSING))
 		return n;
 	for (long i = 0; i < n; i++)
 		if (!e[i].is_ours || e[i].id != w.id)
