@@ -166,6 +166,7 @@ struct tailbox__case {
 	struct tailbox__limits_found found[TAILBOX__SUSPECT_COUNT];
 	bool is_blocking_strong;
 	unsigned blocking_score;
+	bool is_ambiguous; /* rank.c: leading scores are high and close */
 };
 /* S(n) and the limit of a score (spec section 3). */
 unsigned tailbox__sample_credit(uint64_t n);
@@ -185,7 +186,7 @@ int tailbox__suspect_downstream(struct tailbox__case *c);
 int tailbox__suspect_unknown(struct tailbox__case *c);
 /* rank.c: confidence, caps, notes, final order (spec 7 to 9). */
 int tailbox__rank(struct tailbox__case *c);
-/* quality.c: section 10; warnings.c: section 11 (W1 to W7). */
+/* quality.c: section 10; warnings.c: section 11 (W1 to W7), after the rank. */
 int tailbox__quality_judge(struct tailbox__case *c);
 int tailbox__warn(struct tailbox__case *c);
 

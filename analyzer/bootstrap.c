@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/timeline.h"
 #include "core/alloc.h"
 
 #define DRAWS TAILBOX__BOOT_DRAWS
@@ -273,9 +274,8 @@ int tailbox__boot_draw(const struct tailbox__boot_item *items, size_t n,
 		draw_weights(weight, t.blocks, &seed);
 		const uint64_t drawn = drawn_up_to(&t, weight, t.columns - 1);
 		for (size_t m = 0; m < metrics; m++) {
-			/* The rank of spec/analysis.md section 3, from 1. */
-			const uint64_t rank =
-			        ((drawn - 1) * percents[m] + 99) / 100 + 1;
+			const uint64_t rank = /* from 1 */
+			        tailbox__percentile_at(drawn, percents[m]) + 1;
 			near[m] = find_column(&t, weight, rank, near[m]);
 			draws[m * DRAWS + i] = t.value[near[m]];
 		}

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "analyzer/compare_internal.h"
+#include "analyzer/timeline.h"
 #include "core/alloc.h"
 
 #define DRAWS TAILBOX__BOOT_DRAWS
@@ -78,12 +79,6 @@ static uint64_t number_of(const struct tailbox__run *run, const char *key)
 	const struct tailbox__run_pair *pair = tailbox__run_extra(run, key);
 
 	return pair && !pair->text ? pair->number : 0;
-}
-
-/* As tailbox__series_percentile(), of what is sorted; n > 0. */
-static size_t rank_of(size_t n, unsigned p)
-{
-	return (size_t)(((unsigned __int128)(n - 1) * p + 99) / 100);
 }
 
 static uint64_t step_of(const struct tailbox__cmp_sample *s, size_t row,
@@ -140,7 +135,8 @@ static int look_at(const struct tailbox__cmp_sample *s, size_t at,
 
 	for (unsigned k = 0; k < TAILBOX__SIDES; k++) {
 		const size_t n = (size_t)row->requests[k];
-		const size_t rank = n ? rank_of(n, percents[m]) : 0;
+		const size_t rank = n ? (size_t)tailbox__percentile_at(n, percents[m])
+			                      : 0;
 		cell->us[k] = n ? items[k][rank].latency_us : TAILBOX__NONE;
 		if (tailbox__boot_tail(items[k], n, rank, s[k].blocks,
 		                       &cell->tails[k]) < 0)

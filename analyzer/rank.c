@@ -212,9 +212,11 @@ int tailbox__rank(struct tailbox__case *c)
 	 (suspect)->score >= least && top - (suspect)->score <= gap)
 	for (size_t i = 0; i < s->suspect_count; i++)
 		members += IS_MEMBER(&s->suspects[i]);
+	c->is_ambiguous = members >= 2;
 	for (size_t i = 0; i < s->suspect_count; i++) {
 		const int rc = judge(c, &s->suspects[i],
-		                     members >= 2 && IS_MEMBER(&s->suspects[i]));
+		                     c->is_ambiguous &&
+		                             IS_MEMBER(&s->suspects[i]));
 		if (rc < 0)
 			return rc;
 	}

@@ -143,16 +143,12 @@ static __thread const struct tailbox__run *sorted_run; /* qsort has no context *
 static int slowest_first(const void *a, const void *b)
 {
 	const struct tailbox__report_route *x = a, *y = b;
-	size_t xn, yn;
 
 	if (x->slice.p95_us != y->slice.p95_us)
 		return x->slice.p95_us > y->slice.p95_us ? -1 : 1;
 	if (x->slice.request_count != y->slice.request_count)
 		return x->slice.request_count > y->slice.request_count ? -1 : 1;
-	const char *xs = tailbox__run_text(sorted_run, x->route, &xn);
-	const char *ys = tailbox__run_text(sorted_run, y->route, &yn);
-	const int c = memcmp(xs, ys, xn < yn ? xn : yn);
-	return c != 0 ? c : (xn > yn) - (xn < yn);
+	return tailbox__run_compare(sorted_run, x->route, y->route);
 }
 
 int tailbox__analyze_routes(const struct tailbox__part *whole,

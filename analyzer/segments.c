@@ -33,16 +33,6 @@ struct segment {
 static __thread const struct tailbox__run *sorted_run; /* for qsort */
 static __thread bool sorted_by_run;
 
-static int compare_ids(tailbox__str a, tailbox__str b)
-{
-	size_t an, bn;
-	const char *at = tailbox__run_text(sorted_run, a, &an);
-	const char *bt = tailbox__run_text(sorted_run, b, &bn);
-	const int c = memcmp(at, bt, an < bn ? an : bn);
-
-	return c != 0 ? c : (an > bn) - (an < bn);
-}
-
 static int in_time(const void *a, const void *b)
 {
 	const struct tailbox__run_request *x, *y;
@@ -53,7 +43,7 @@ static int in_time(const void *a, const void *b)
 		return x->start_us < y->start_us ? -1 : 1;
 	if (x->start_ms != y->start_ms)
 		return x->start_ms < y->start_ms ? -1 : 1;
-	return compare_ids(x->id, y->id);
+	return tailbox__run_compare(sorted_run, x->id, y->id);
 }
 
 /* Indexes of the requests in time. By a linear sort on the first key, then the

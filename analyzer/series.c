@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "analyzer/analysis.h"
+#include "analyzer/timeline.h"
 #include "core/alloc.h"
 
 #define FEW 24 /* sorted by insertion */
@@ -113,13 +114,8 @@ static uint64_t select_item(uint64_t *v, size_t n, size_t at)
 
 uint64_t tailbox__series_percentile(struct tailbox__series *s, unsigned p)
 {
-	size_t at;
-
 	if (s->count == 0)
 		return TAILBOX__NONE;
-	/* 128 bits: (n - 1) * p must not wrap. */
-	at = (size_t)(((unsigned __int128)(s->count - 1) * p + 99) / 100);
-	if (at > s->count - 1)
-		at = s->count - 1;
-	return select_item(s->items, s->count, at);
+	return select_item(s->items, s->count,
+	                   (size_t)tailbox__percentile_at(s->count, p));
 }

@@ -162,17 +162,6 @@ static int collect_request(struct tailbox__case *c, size_t i)
 /* --- weighing
  * ------------------------------------------------------------------ */
 
-static int compare_names(const struct tailbox__run *run, tailbox__str a,
-                         tailbox__str b)
-{
-	size_t an, bn;
-	const char *at = tailbox__run_text(run, a, &an);
-	const char *bt = tailbox__run_text(run, b, &bn);
-	const int c = memcmp(at, bt, an < bn ? an : bn);
-
-	return c != 0 ? c : (an > bn) - (an < bn);
-}
-
 /* Whether a is better than b. */
 static bool is_better(const struct tailbox__run *run, const struct candidate *a,
                       const struct candidate *b)
@@ -185,7 +174,7 @@ static bool is_better(const struct tailbox__run *run, const struct candidate *a,
 		return a->share > b->share;
 	if (a->basis != b->basis)
 		return a->basis < b->basis;
-	return compare_names(run, a->name, b->name) < 0;
+	return tailbox__run_compare(run, a->name, b->name) < 0;
 }
 
 static void weigh(const struct tailbox__case *c, struct tailbox__stage *stage,

@@ -42,8 +42,15 @@ int tailbox__timeline_json(const struct tailbox__run *run,
                            const struct tailbox__timeline_options *o,
                            struct tailbox__json *j, struct tailbox__error *err);
 
-/* spec/analysis.md section 3: of n >= 1 ascending values the one at
- * min(n - 1, ceil((n - 1) * p / 100)). */
+/* Where the p-th percentile of n >= 1 ascending values is (spec/analysis.md
+ * section 3): min(n - 1, ceil((n - 1) * p / 100)), without overflow. */
+static inline uint64_t tailbox__percentile_at(uint64_t n, unsigned p)
+{
+	const uint64_t m = n - 1; /* p <= 100, so it is m at most */
+
+	return m / 100 * p + (m % 100 * p + 99) / 100;
+}
+/* The value that is there. */
 uint64_t tailbox__percentile(const uint64_t *ascending, size_t n, unsigned p);
 
 #endif

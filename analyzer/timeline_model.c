@@ -18,11 +18,7 @@
 
 uint64_t tailbox__percentile(const uint64_t *ascending, size_t n, unsigned p)
 {
-	/* ceil((n - 1) * p / 100) without the product: p <= 100. */
-	size_t m = n - 1;
-	size_t at = m / 100 * p + (m % 100 * p + 99) / 100;
-
-	return ascending[at < m ? at : m];
+	return ascending[tailbox__percentile_at(n, p)];
 }
 
 struct sorted {

@@ -134,7 +134,6 @@ static int compare(const struct tailbox__run *run, const struct candidate *a,
 {
 	const struct tailbox__report_trend *x = &a->trend, *y = &b->trend;
 	int c = order(a->is_active, b->is_active);
-	size_t xn, yn;
 
 	if (c == 0)
 		c = order(a->is_growing, b->is_growing);
@@ -154,10 +153,7 @@ static int compare(const struct tailbox__run *run, const struct candidate *a,
 		c = order(x->peak_count, y->peak_count);
 	if (c != 0)
 		return c;
-	const char *xs = tailbox__run_text(run, x->gauge, &xn);
-	const char *ys = tailbox__run_text(run, y->gauge, &yn);
-	c = memcmp(ys, xs, xn < yn ? xn : yn);
-	return c != 0 ? c : order(yn, xn);
+	return tailbox__run_compare(run, y->gauge, x->gauge);
 }
 
 /* One gauge: m[0..n), in input order. */

@@ -46,31 +46,6 @@ static bool has_kind(const struct tailbox__report_slice *s,
 	return false;
 }
 
-/* The two highest scores are high and close. */
-static bool is_ambiguous(const struct tailbox__case *c)
-{
-	const struct tailbox__report_slice *s = c->slice;
-	const uint64_t *v = c->part->o->v;
-	unsigned first = 0, second = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->suspect_count; i++) {
-		const unsigned score = s->suspects[i].score;
-		if (s->suspects[i].kind == TAILBOX__SUSPECT_UNKNOWN)
-			continue;
-		n++;
-		if (score >= first) {
-			second = first;
-			first = score;
-		} else if (score > second) {
-			second = score;
-		}
-	}
-	return n >= 2 &&
-	       second >= v[TAILBOX__OPT_CONFIDENCE_AMBIGUITY_MIN_SCORE] &&
-	       first - second <= v[TAILBOX__OPT_CONFIDENCE_AMBIGUITY_GAP];
-}
-
 static bool is_certain_without_runtime(const struct tailbox__case *c)
 {
 	const struct tailbox__suspect *s = &c->slice->suspects[0];
@@ -107,7 +82,7 @@ int tailbox__warn(struct tailbox__case *c)
 		rc = tailbox__texts_add(to, "to tell workers from offload pools "
 		                            "blocking and local depths are "
 		                            "needed, and one is missing");
-	if (rc == 0 && is_ambiguous(c))
+	if (rc == 0 && c->is_ambiguous)
 		rc = tailbox__texts_add(to, "the ranking is ambiguous: check "
 		                            "both leading suspects");
 	return rc;

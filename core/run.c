@@ -112,6 +112,17 @@ const char *tailbox__run_text(const struct tailbox__run *run, tailbox__str s,
 	return text;
 }
 
+int tailbox__run_compare(const struct tailbox__run *run, tailbox__str a,
+                         tailbox__str b)
+{
+	size_t an, bn;
+	const char *at = tailbox__run_text(run, a, &an);
+	const char *bt = tailbox__run_text(run, b, &bn);
+	const int order = memcmp(at, bt, an < bn ? an : bn);
+
+	return order != 0 ? order : (an > bn) - (an < bn);
+}
+
 uint32_t tailbox__run_str_count(const struct tailbox__run *run)
 {
 	return run->strings->count;

@@ -255,6 +255,9 @@ tailbox__str tailbox__run_cstr(struct tailbox__run *run, const char *s);
  * never moves text. */
 const char *tailbox__run_text(const struct tailbox__run *run, tailbox__str s,
                               size_t *len);
+/* Order of two texts by their bytes: below, at or above 0, as memcmp(). */
+int tailbox__run_compare(const struct tailbox__run *run, tailbox__str a,
+                         tailbox__str b);
 /* Number of strings: valid ones are 1..count. */
 uint32_t tailbox__run_str_count(const struct tailbox__run *run);
 

@@ -253,7 +253,8 @@ enum MHD_Result tailbox__hook_handler(void *cls, PARAMETERS)
 		[UNCACHED + TAILBOX__STEP_QUEUED] = uncached_handler
 	};
 	const struct tailbox__conn *s = tailbox__looked.last;
+	const unsigned step = TAILBOX__GET(s->step);
 
-	return by_step[TAILBOX__GET(s->step) + UNCACHED * !tailbox__conn_is(s, c)](cls,
-	                                                     ARGUMENTS);
+	return by_step[step + UNCACHED * !tailbox__conn_is(s, c)](cls,
+	                                                          ARGUMENTS);
 }

@@ -288,14 +288,23 @@ END_TEST
 static struct MHD_Daemon *shop;
 static uint16_t shop_port;
 
+static enum MHD_Result reply(struct MHD_Connection *c, unsigned status,
+                             char *text)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+	        strlen(text), text, MHD_RESPMEM_PERSISTENT);
+	const enum MHD_Result rc = MHD_queue_response(c, status, r);
+
+	MHD_destroy_response(r);
+	return rc;
+}
+
 static enum MHD_Result serve(void *cls, struct MHD_Connection *c,
                              const char *url, const char *method,
                              const char *version, const char *data,
                              size_t *size, void **req_cls)
 {
 	static char text[] = "hello";
-	struct MHD_Response *r;
-	enum MHD_Result rc;
 
 	(void)cls, (void)url, (void)method, (void)version, (void)data;
 	(void)size;
@@ -303,11 +312,7 @@ static enum MHD_Result serve(void *cls, struct MHD_Connection *c,
 		*req_cls = text;
 		return MHD_YES;
 	}
-	r = MHD_create_response_from_buffer(strlen(text), text,
-	                                    MHD_RESPMEM_PERSISTENT);
-	rc = MHD_queue_response(c, MHD_HTTP_OK, r);
-	MHD_destroy_response(r);
-	return rc;
+	return reply(c, MHD_HTTP_OK, text);
 }
 
 /* Whom the attackers go for: a bare server, or our admin server. */
@@ -324,16 +329,11 @@ static enum MHD_Result refuse(void *cls, struct MHD_Connection *c,
                               const char *version, const char *data,
                               size_t *size, void **req_cls)
 {
-	struct MHD_Response *r;
-	enum MHD_Result rc;
+	static char text[] = "no.\n";
 
 	(void)cls, (void)url, (void)method, (void)version, (void)data;
 	(void)size, (void)req_cls;
-	r = MHD_create_response_from_buffer(4, (char[]){ "no.\n" },
-	                                    MHD_RESPMEM_MUST_COPY);
-	rc = MHD_queue_response(c, MHD_HTTP_UNAUTHORIZED, r);
-	MHD_destroy_response(r);
-	return rc;
+	return reply(c, MHD_HTTP_UNAUTHORIZED, text);
 }
 
 /* Put a thread, 0 = this one, on the n-th processor that there is; false: it

@@ -489,6 +489,25 @@ START_TEST(invalid_bytes_are_not_blank)
 }
 END_TEST
 
+START_TEST(texts_are_ordered_by_bytes)
+{
+	struct tailbox__run *run = sample_empty();
+	const tailbox__str a = tailbox__run_cstr(run, "a");
+	const tailbox__str ab = tailbox__run_cstr(run, "ab");
+	const tailbox__str nul = tailbox__run_str(run, "a\0", 2);
+	const tailbox__str high = tailbox__run_cstr(run, "\xff");
+
+	ck_assert_int_eq(tailbox__run_compare(run, a, a), 0);
+	ck_assert_int_lt(tailbox__run_compare(run, a, ab), 0);
+	ck_assert_int_gt(tailbox__run_compare(run, ab, a), 0);
+	ck_assert_int_lt(tailbox__run_compare(run, a, nul), 0);
+	ck_assert_int_lt(tailbox__run_compare(run, nul, ab), 0);
+	ck_assert_int_gt(tailbox__run_compare(run, high, ab), 0);
+	ck_assert_int_lt(tailbox__run_compare(run, 0, a), 0); /* no text */
+	tailbox__run_destroy(run);
+}
+END_TEST
+
 static void trims(const char *text, size_t len, const char *want,
                   size_t want_len)
 {
@@ -545,6 +564,7 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(run, outcome_follows_status_and_termination, 0,
 	                    COUNT_OF(outcomes));
 	tcase_add_test(run, tables_have_every_name_once);
+	tcase_add_test(run, texts_are_ordered_by_bytes);
 	tcase_add_test(run, white_space_is_exactly_the_table);
 	tcase_add_test(run, invalid_bytes_are_not_blank);
 	tcase_add_test(run, white_space_is_trimmed_off_both_ends);
