@@ -12,6 +12,7 @@ demo_shop_SOURCES += \
 	demo/shop_pages.c \
 	demo/shop_queries.c \
 	demo/shop_supplier.c \
+	demo/shop_trouble.c \
 	demo/shop.h \
 	demo/shop_db.h
 demo_shop_LDADD = libtailbox.la $(MHD_LIBS) $(SQLITE_LIBS) $(CURL_LIBS)

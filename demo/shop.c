@@ -111,15 +111,19 @@ static enum MHD_Result route(struct shop *shop, struct call *q,
 		if (!path_matches(r->pattern, path, &q->id))
 			continue;
 		tailbox_request_set_route(q->r, r->pattern);
-		if (strcmp(r->method, method) == 0 || (is_get && is_head))
+		if (strcmp(r->method, method) == 0 || (is_get && is_head)) {
+			if (trouble_suspends(q, r->pattern))
+				return MHD_YES;
+			trouble_at(TROUBLE_IN_PAGE, r->pattern);
 			return r->page(shop, q);
+		}
 		return send_why(q, MHD_HTTP_METHOD_NOT_ALLOWED,
 		                "this page does not take that method",
 		                is_get ? "GET, HEAD" : r->method);
 	}
 	return send_error(q, MHD_HTTP_NOT_FOUND,
 	                  "no such page; there are /items, /items/7, "
-	                  "/checkout, /report, /quote/7");
+	                  "/catalogue, /checkout, /report, /quote/7");
 }
 
 static bool announces_too_much(struct MHD_Connection *c)
@@ -192,21 +196,33 @@ struct options {
 	uint16_t port;
 	unsigned int workers;
 	unsigned int db_pool;
+	unsigned int limit;
+	unsigned int backlog;
 };
 
 static const char usage[] =
-	"usage: shop [--port N] [--workers N] [--db-pool N]\n"
+	"usage: shop [--port N] [--workers N] [--db-pool N] [--limit N]"
+	" [--backlog N]\n"
+	"            [--trouble NAME]\n"
 	"A demo shop on 127.0.0.1, recorded by tailbox. SIGTERM or Ctrl-C stops"
 	" it.\n"
 	"  --port N      port, 0 = a free one (default 0)\n"
-	"  --workers N   threads that run handlers, 1 to 64 (default 2)\n"
+	"  --workers N   threads that run handlers, 1 to 64 (default 2);"
+	" 0 = one for\n"
+	"                each connection\n"
 	"  --db-pool N   database connections, 1 to 64 (default 2)\n"
+	"  --limit N     connections at the same time, 2 to 1000"
+	" (default 1000)\n"
+	"  --backlog N   connections that wait to be accepted, 1 to 4096"
+	" (default 511)\n"
+	"  --trouble NAME  make a mistake, to try tailbox on; see below\n"
 	"  --help        this text\n"
 	"It prints `listening on 127.0.0.1:PORT` when it is ready. Pages:\n"
-	"  GET /items?limit=N   GET /items/{id}   GET /report"
-	"   GET /quote/{id}\n"
+	"  GET /items?limit=N   GET /items/{id}   GET /catalogue\n"
+	"  GET /quote/{id}      GET /report\n"
 	"  POST /checkout       item=N&quantity=N or"
-	" {\"item\": N, \"quantity\": N}\n";
+	" {\"item\": N, \"quantity\": N}\n"
+	"Troubles, which demo/lab.sh provokes one by one:\n";
 
 static bool read_option(const char *text, unsigned long min, unsigned long max,
                         unsigned long *value)
@@ -219,6 +235,12 @@ static bool read_option(const char *text, unsigned long min, unsigned long max,
 	       *value >= min && *value <= max;
 }
 
+static void print_usage(FILE *out)
+{
+	fputs(usage, out);
+	trouble_list(out);
+}
+
 /* Returns -1 to go on, else the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -226,6 +248,9 @@ static int read_options(int argc, char **argv, struct options *o)
 		{ "port", required_argument, NULL, 'p' },
 		{ "workers", required_argument, NULL, 'w' },
 		{ "db-pool", required_argument, NULL, 'd' },
+		{ "limit", required_argument, NULL, 'l' },
+		{ "backlog", required_argument, NULL, 'b' },
+		{ "trouble", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -241,15 +266,26 @@ static int read_options(int argc, char **argv, struct options *o)
 			o->port = (uint16_t)value;
 			break;
 		case 'w':
-			is_good = read_option(optarg, 1, 64, &value);
+			is_good = read_option(optarg, 0, 64, &value);
 			o->workers = (unsigned int)value;
 			break;
 		case 'd':
 			is_good = read_option(optarg, 1, 64, &value);
 			o->db_pool = (unsigned int)value;
 			break;
+		case 'l':
+			is_good = read_option(optarg, 2, 1000, &value);
+			o->limit = (unsigned int)value;
+			break;
+		case 'b':
+			is_good = read_option(optarg, 1, 4096, &value);
+			o->backlog = (unsigned int)value;
+			break;
+		case 't':
+			is_good = trouble_choose(optarg);
+			break;
 		case 'h':
-			fputs(usage, stdout);
+			print_usage(stdout);
 			return 0;
 		default:
 			is_good = false;
@@ -257,7 +293,7 @@ static int read_options(int argc, char **argv, struct options *o)
 	}
 	if (is_good && optind == argc)
 		return -1;
-	fputs(usage, stderr);
+	print_usage(stderr);
 	return 2;
 }
 
@@ -288,11 +324,20 @@ static struct MHD_Daemon *start_daemon(struct shop *shop,
 	                            .sin_port = htons(o->port) };
 
 	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	unsigned int flags =
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+
+	/* There is no epoll for these, and nothing to suspend. */
+	if (o->workers == 0)
+		flags = MHD_USE_POLL_INTERNAL_THREAD |
+			MHD_USE_THREAD_PER_CONNECTION;
 	return tailbox_mhd_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, &answer, shop,
+		flags, 0, NULL, NULL, &answer, shop,
 		MHD_OPTION_SOCK_ADDR, &here,
 		MHD_OPTION_THREAD_POOL_SIZE, o->workers,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_LIMIT, o->limit,
+		MHD_OPTION_LISTEN_BACKLOG_SIZE, o->backlog,
 		MHD_OPTION_NOTIFY_COMPLETED, &completed, NULL,
 		MHD_OPTION_END);
 }
@@ -307,6 +352,7 @@ static int serve(const struct options *o, const sigset_t *stop_signals)
 	if (db_open(o->db_pool, &shop.db) != 0 ||
 	    supplier_start(&shop.supplier) != 0)
 		goto out;
+	trouble_start();
 	d = start_daemon(&shop, o);
 	if (d == NULL) {
 		perror("shop: cannot listen");
@@ -319,6 +365,7 @@ static int serve(const struct options *o, const sigset_t *stop_signals)
 	sigwait(stop_signals, &got);
 	result = 0;
 out:
+	trouble_stop();
 	tailbox_mhd_stop_daemon(d);
 	supplier_stop(shop.supplier);
 	db_close(shop.db);
@@ -327,7 +374,11 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct options o = { .port = 0, .workers = 2, .db_pool = 2 };
+	struct options o = { .port = 0,
+		             .workers = 2,
+		             .db_pool = 2,
+		             .limit = 1000,
+		             .backlog = 511 };
 	sigset_t stop_signals;
 	int result = read_options(argc, argv, &o);
 

@@ -5,6 +5,7 @@
  *   shop_db.c        SQLite behind a pool of few connections
  *   shop_queries.c   what is asked of it
  *   shop_supplier.c  a second service, and the client that calls it
+ *   shop_trouble.c   mistakes to try tailbox on; none unless asked for
  *
  * SPDX-License-Identifier: MIT */
 #ifndef SHOP_H
@@ -102,6 +103,8 @@ struct call {
 	tailbox_request r;
 	int64_t id; /* the {id} of the path */
 	bool is_too_large;
+	bool was_suspended; /* by shop_trouble.c */
+	bool has_work;
 	size_t body_size;
 	char body[BODY_MAX];
 };
@@ -118,6 +121,28 @@ enum MHD_Result page_send(struct page *p, struct call *q, unsigned int status);
 /* {"error": why}; `why` is ours, so it needs no escapes. */
 enum MHD_Result send_error(struct call *q, unsigned int status,
                            const char *why);
+
+/* --- shop_trouble.c ------------------------------------------------------- */
+
+enum trouble_place {
+	TROUBLE_NOWHERE,
+	TROUBLE_IN_PAGE,   /* in a handler, before the page */
+	TROUBLE_IN_QUERY,  /* in a stage of the database */
+	TROUBLE_BEFORE_PUT /* a connection is about to be put back */
+};
+
+void trouble_list(FILE *out); /* names and what they do, for --help */
+/* Before the daemon starts. False: there is no such trouble. */
+bool trouble_choose(const char *name);
+void trouble_start(void);
+/* Before the daemon stops: nothing stays suspended. */
+void trouble_stop(void);
+
+/* Does what is wrong at this place, if anything. page: its pattern, or NULL
+ * where that is not known. */
+void trouble_at(enum trouble_place place, const char *page);
+/* True: the request is suspended now, and comes again. */
+bool trouble_suspends(struct call *q, const char *page);
 
 /* --- shop_pages.c --------------------------------------------------------- */
 

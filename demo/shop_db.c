@@ -129,6 +129,7 @@ struct db_conn *db_get(struct db *db, tailbox_request r)
 
 void db_put(struct db *db, struct db_conn *c)
 {
+	trouble_at(TROUBLE_BEFORE_PUT, NULL);
 	pthread_mutex_lock(&db->lock);
 	c->next_idle = db->idle;
 	db->idle = c;

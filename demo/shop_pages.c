@@ -111,6 +111,48 @@ static enum MHD_Result items_page(struct shop *shop, struct call *q)
 	return page_send(&p, q, MHD_HTTP_OK);
 }
 
+/* --- GET /catalogue ------------------------------------------------------- */
+
+/* As if each item had a long text: 1 MiB in all, more than fits into the
+ * socket's buffers, so that a client who reads slowly is seen. */
+static void put_long_text(FILE *out)
+{
+	static const char words[] = "It is as good as it looks, and lasts. ";
+
+	fputs(",\n  \"text\": \"", out);
+	for (size_t n = 0; n < 10400; n += sizeof(words) - 1)
+		fputs(words, out);
+	fputs("\"}", out);
+}
+
+static enum MHD_Result catalogue_page(struct shop *shop, struct call *q)
+{
+	struct item items[ITEMS_MAX];
+	size_t n = ITEMS_MAX;
+	struct db_conn *c = db_get(shop->db, q->r);
+
+	if (c == NULL)
+		return send_db_error(q, DB_BUSY);
+	enum db_result result = db_items(c, q->r, items, &n);
+	db_put(shop->db, c);
+	if (result != DB_OK)
+		return send_db_error(q, result);
+
+	struct page p;
+	if (!page_open(&p))
+		return MHD_NO;
+	TAILBOX_STAGE(q->r, "render") {
+		for (size_t i = 0; i < n; i++) {
+			fputs(i == 0 ? "[{\"item\": " : ",\n {\"item\": ",
+			      p.out);
+			put_item(p.out, &items[i]);
+			put_long_text(p.out);
+		}
+		fputs("]\n", p.out);
+	}
+	return page_send(&p, q, MHD_HTTP_OK);
+}
+
 /* --- GET /items/{id} ------------------------------------------------------ */
 
 static enum db_result find_item(struct shop *shop, struct call *q,
@@ -303,6 +345,7 @@ static enum MHD_Result quote_page(struct shop *shop, struct call *q)
 
 const struct route shop_routes[] = {
 	{ "GET", "/items", &items_page },
+	{ "GET", "/catalogue", &catalogue_page },
 	{ "GET", "/items/{id}", &item_page },
 	{ "POST", "/checkout", &checkout_page },
 	{ "GET", "/report", &report_page },

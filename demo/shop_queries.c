@@ -82,6 +82,7 @@ enum db_result db_items(struct db_conn *c, tailbox_request r,
 	TAILBOX_STAGE(r, "db_query") {
 		int rc;
 
+		trouble_at(TROUBLE_IN_QUERY, NULL);
 		sqlite3_bind_int64(s, 1, (sqlite3_int64)max);
 		while ((rc = sqlite3_step(s)) == SQLITE_ROW && *n < max)
 			read_item(s, &items[(*n)++]);
@@ -99,6 +100,7 @@ enum db_result db_item(struct db_conn *c, tailbox_request r, int64_t id,
 	sqlite3_stmt *s = c->stmt[SQL_ITEM];
 
 	TAILBOX_STAGE(r, "db_query") {
+		trouble_at(TROUBLE_IN_QUERY, NULL);
 		sqlite3_bind_int64(s, 1, id);
 		int rc = sqlite3_step(s);
 		if (rc == SQLITE_ROW)
@@ -123,6 +125,7 @@ enum db_result db_report(struct db_conn *c, tailbox_request r,
 	TAILBOX_STAGE(r, "report_query") {
 		int rc;
 
+		trouble_at(TROUBLE_IN_QUERY, NULL);
 		sqlite3_bind_int64(s, 1, (sqlite3_int64)max);
 		while ((rc = sqlite3_step(s)) == SQLITE_ROW && *n < max) {
 			struct sales *row = &sales[(*n)++];
@@ -199,6 +202,7 @@ enum db_result db_checkout(struct db_conn *c, tailbox_request r,
 			return result; /* gave up: a partial wait */
 	}
 	TAILBOX_STAGE(r, "db_query") {
+		trouble_at(TROUBLE_IN_QUERY, NULL);
 		result = take_from_stock(c, order);
 		if (result == DB_OK)
 			result = write_order(c, order);
