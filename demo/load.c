@@ -2,10 +2,11 @@
  *
  * C threads, each with one keep-alive connection, take the next number until
  * all are taken. What request number i is follows from the seed and i alone,
- * so that two runs send the same mix whatever the threads do. It is closed
- * loop: a slow answer holds the next request of that connection back, so the
- * latencies that a client counts this way are too kind. The shop's recorder
- * does not depend on it.
+ * so that two runs send the same mix whatever the threads do. demo/lab.sh has
+ * more kinds of clients: that pause, come all at once, do not keep their
+ * connection, or want one page only. It is closed loop: a slow answer holds
+ * the next request of that connection back, so the latencies that a client
+ * counts this way are too kind. The shop's recorder does not depend on it.
  *
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <curl/curl.h>
@@ -25,6 +27,8 @@
 #define CONNECTIONS_MAX 64u
 #define SECONDS_MAX 600u
 #define REQUEST_TIMEOUT_MS 10000L
+#define MS_MAX 60000u
+#define PATH_LENGTH_MAX 64u
 #define ITEMS 200u
 
 struct load {
@@ -33,6 +37,12 @@ struct load {
 	unsigned long connections;
 	unsigned long seed;
 	unsigned long seconds;
+	unsigned long pause_ms;
+	unsigned long beat_ms;   /* 0 = none */
+	unsigned long reconnect; /* requests on a connection; 0 = all */
+	unsigned long stagger_ms;
+	bool has_no_reports;
+	const char *get; /* NULL = the mix */
 	struct timespec started;
 	/* Relaxed is enough: the threads agree on numbers only, and the sums
 	 * are read after pthread_join(). */
@@ -105,7 +115,7 @@ static void set_request(CURL *h, const struct load *l, uint64_t number,
 	uint64_t share = x % 100;
 	uint64_t id = 1 + (x >> 32) % ITEMS;
 
-	if (share < 30)
+	if (share < 30 || (share >= 98 && l->has_no_reports))
 		set_get(h, l, "/items", 0);
 	else if (share < 70)
 		set_get(h, l, "/items", id);
@@ -117,8 +127,30 @@ static void set_request(CURL *h, const struct load *l, uint64_t number,
 		set_get(h, l, "/report", 0);
 }
 
+static void nap(double seconds)
+{
+	struct timespec t = { (time_t)seconds, 0 };
+
+	t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+	nanosleep(&t, NULL);
+}
+
+/* Before the next request: the pause, then the next beat. */
+static void wait_turn(const struct load *l)
+{
+	if (l->pause_ms > 0)
+		nap((double)l->pause_ms / 1e3);
+	if (l->beat_ms > 0) {
+		double beat = (double)l->beat_ms / 1e3;
+		double now = seconds_since(&l->started);
+		double next = beat * (double)((long)(now / beat) + 1);
+
+		nap(next - now);
+	}
+}
+
 static bool send_one(CURL *h, const struct load *l, uint64_t number,
-                     struct curl_slist *json)
+                     struct curl_slist *json, bool is_last)
 {
 	long status = 0;
 
@@ -127,7 +159,11 @@ static bool send_one(CURL *h, const struct load *l, uint64_t number,
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, &ignore);
-	set_request(h, l, number, json);
+	curl_easy_setopt(h, CURLOPT_FORBID_REUSE, is_last ? 1L : 0L);
+	if (l->get != NULL)
+		set_get(h, l, l->get, 0);
+	else
+		set_request(h, l, number, json);
 	if (curl_easy_perform(h) != CURLE_OK)
 		return false;
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
@@ -138,6 +174,7 @@ static void *client(void *cls)
 {
 	struct load *l = cls;
 	CURL *h = curl_easy_init();
+	unsigned long sent = 0;
 	struct curl_slist *json =
 		curl_slist_append(NULL, "Content-Type: application/json");
 
@@ -147,7 +184,10 @@ static void *client(void *cls)
 			&l->next, 1, memory_order_relaxed);
 		if (number >= l->requests)
 			break;
-		bool is_ok = send_one(h, l, number, json);
+		wait_turn(l);
+		sent++;
+		bool is_last = l->reconnect > 0 && sent % l->reconnect == 0;
+		bool is_ok = send_one(h, l, number, json, is_last);
 		atomic_fetch_add_explicit(is_ok ? &l->ok : &l->failed, 1,
 		                          memory_order_relaxed);
 	}
@@ -159,14 +199,19 @@ static void *client(void *cls)
 /* --- the program ---------------------------------------------------------- */
 
 static const char usage[] =
-	"usage: load --port N [--requests N] [--connections N] [--seed N]"
-	" [--seconds N]\n"
+	"usage: load --port N [options]\n"
 	"Sends a mix of requests to a demo shop on 127.0.0.1.\n"
 	"  --port N         where the shop listens\n"
 	"  --requests N     how many, at most 1000000 (default 1000)\n"
 	"  --connections N  at the same time, 1 to 64 (default 4)\n"
 	"  --seed N         another number, another mix (default 1)\n"
 	"  --seconds N      give up after so long, at most 600 (default 60)\n"
+	"  --pause MS       before each request (default 0)\n"
+	"  --beat MS        all at once at each multiple of so long: bursts\n"
+	"  --reconnect N    a new connection each N requests (default never)\n"
+	"  --stagger MS     between the connections' starts (default 0)\n"
+	"  --no-reports     lists in the place of reports, which take long\n"
+	"  --get PATH       this page and not the mix\n"
 	"  --help           this text\n"
 	"Exit code: 0 all were sent and answered with success, 1 not,"
 	" 2 usage.\n";
@@ -191,6 +236,12 @@ static int read_options(int argc, char **argv, struct load *l)
 		{ "connections", required_argument, NULL, 'c' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "seconds", required_argument, NULL, 't' },
+		{ "pause", required_argument, NULL, 'a' },
+		{ "beat", required_argument, NULL, 'b' },
+		{ "reconnect", required_argument, NULL, 'n' },
+		{ "stagger", required_argument, NULL, 'g' },
+		{ "no-reports", no_argument, NULL, 'x' },
+		{ "get", required_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -218,6 +269,28 @@ static int read_options(int argc, char **argv, struct load *l)
 			is_good = read_option(optarg, 1, SECONDS_MAX,
 			                      &l->seconds);
 			break;
+		case 'a':
+			is_good = read_option(optarg, 0, MS_MAX, &l->pause_ms);
+			break;
+		case 'b':
+			is_good = read_option(optarg, 1, MS_MAX, &l->beat_ms);
+			break;
+		case 'n':
+			is_good = read_option(optarg, 1, REQUESTS_MAX,
+			                      &l->reconnect);
+			break;
+		case 'g':
+			is_good =
+				read_option(optarg, 0, MS_MAX, &l->stagger_ms);
+			break;
+		case 'x':
+			l->has_no_reports = true;
+			break;
+		case 'u':
+			l->get = optarg;
+			is_good = *optarg == '/' &&
+				  strlen(optarg) <= PATH_LENGTH_MAX;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
@@ -238,8 +311,10 @@ static unsigned long run(struct load *l)
 
 	clock_gettime(CLOCK_MONOTONIC, &l->started);
 	while (n < l->connections &&
-	       pthread_create(&thread[n], NULL, &client, l) == 0)
+	       pthread_create(&thread[n], NULL, &client, l) == 0) {
 		n++;
+		nap((double)l->stagger_ms / 1e3);
+	}
 	for (unsigned long i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);
 	return n;
