@@ -23,4 +23,4 @@ demo_load_LDADD = $(CURL_LIBS)
 demo_slow_client_SOURCES = demo/slow_client.c
 demo_slow_client_LDADD =
 
-EXTRA_DIST += demo/run.sh demo/shop.tailbox
+EXTRA_DIST += demo/lab.sh demo/run.sh demo/shop.tailbox
