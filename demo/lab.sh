@@ -153,7 +153,7 @@ slow() {
 burners() {
 	local i
 
-	for ((i = 0; i < 8 * cpus; i++)); do
+	for ((i = 0; i < 6 * cpus; i++)); do
 		client timeout -k 1 "$life" sh -c 'while :; do :; done'
 	done
 }
@@ -306,7 +306,7 @@ capture() {
 		$each
 	done
 	# The clients come and fall into step; that is not to be judged.
-	sleep 0.8
+	sleep 0.6
 	"$build/tailbox" capture "${seconds}s" --mode investigation \
 		--note "lab: $name" -o "$dir/run.tailbox" \
 		"$dir/shop.$shop_pid.sock" >/dev/null 2>"$dir/capture" ||

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define BURNERS_MAX 64
-#define BURNERS_PER_CPU 8
+#define BURNERS_PER_CPU 6
 #define WAITING_MAX 128u
 #define OF_FIRST_ANSWER 8u
 
@@ -255,7 +255,7 @@ static const struct trouble {
 	  .place = TROUBLE_BEFORE_PUT,
 	  .strike = &strike_pool },
 	{ .name = "burn",
-	  .what = "threads that burn CPU, 8 for each",
+	  .what = "threads that burn CPU, 6 for each",
 	  .start = &start_burn,
 	  .stop = &stop_burn },
 	{ .name = "suspend",
