@@ -110,9 +110,21 @@ has out " on by unix uid"
 
 # --- stopped, then killed -----------------------------------------------------
 
-get /report &
-until_ok sh -c "'$tailbox' status --tape | grep -q 'report_query'"
-kill -STOP "$pid"
+# In the midst of a report: on a slow machine it may be over before the signal,
+# so it is looked for in the process that stands still.
+stopped_in_report() {
+	get /report &
+	in_report() {
+		"$tailbox" status --tape "$pid" | grep -q report_query
+	}
+	in_report || in_report || in_report || :
+	kill -STOP "$pid"
+	in_report && return 0
+	kill -CONT "$pid"
+	wait $! || :
+	return 1
+}
+until_ok stopped_in_report
 run 0 status "$pid"
 has out "STOPPED"
 has out "report_query"

@@ -1189,7 +1189,7 @@ START_TEST(slow_readers_do_not_block_status)
 	struct answer a;
 	struct bytes b;
 
-	capture(20000, "/artifacts/1");
+	capture(3000, "/artifacts/1");
 	for (int i = 0; i < 5; i++) {
 		char c;
 		slow[i] = dial();
