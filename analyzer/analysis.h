@@ -76,6 +76,8 @@ enum tailbox__workers { /* spec 5.C */
 	TAILBOX__WORKERS_COMPLETE
 };
 
+struct tailbox__own; /* analyzer/own.h */
+
 struct tailbox__part {
 	const struct tailbox__run *run; /* normalized */
 	const struct tailbox__index *index;
@@ -88,6 +90,8 @@ struct tailbox__part {
 	size_t gauge_count;
 	enum tailbox__workers workers;
 	uint64_t worker_count; /* COMPLETE */
+	/* What suspects of ours are made of; NULL = none of ours. */
+	struct tailbox__own *own;
 };
 static inline const struct tailbox__run_request *
 tailbox__part_request(const struct tailbox__part *p, size_t i, uint32_t *index)
@@ -115,6 +119,8 @@ struct tailbox__scratch { /* grows, is used again by the next part */
 	size_t touched_count;
 };
 void tailbox__scratch_fini(struct tailbox__scratch *s);
+/* Room for n events. 0 or -ENOMEM. */
+int tailbox__scratch_events(struct tailbox__scratch *s, size_t n);
 /* Attributed time of n events of `items` under a cap; only the completed ones
  * when asked for. NONE never: -ENOMEM through rc. */
 uint64_t tailbox__attributed(struct tailbox__scratch *s,
@@ -129,6 +135,10 @@ struct tailbox__figures {
 	struct tailbox__series completed, observed, service; /* permille */
 	uint64_t p50, p95, p99;
 	uint64_t completed_p95, observed_p95, service_p95; /* permille */
+	/* The same without waits for a worker, which are a suspect of ours;
+	 * where ours are left out they are those above. */
+	struct tailbox__series own_completed, own_observed;
+	uint64_t own_completed_p95, own_observed_p95;
 	uint64_t latency_sum, tail_sum;
 	size_t queue_count, queue_partial; /* events */
 	size_t stage_count, stage_partial;
@@ -163,9 +173,11 @@ struct tailbox__case {
 	struct tailbox__figures *figures;
 	struct tailbox__scratch *scratch;
 	struct tailbox__report_slice *slice;
+	struct tailbox__report *report; /* of the whole run; NULL in a part */
 	struct tailbox__limits_found found[TAILBOX__SUSPECT_COUNT];
 	bool is_blocking_strong;
 	unsigned blocking_score;
+	uint64_t stage_tail; /* of the best stage: permille of the tail */
 	bool is_ambiguous; /* rank.c: leading scores are high and close */
 };
 /* S(n) and the limit of a score (spec section 3). */
@@ -193,11 +205,12 @@ int tailbox__warn(struct tailbox__case *c);
 /* --- the pipeline ----------------------------------------------------------
  */
 
-/* One core analysis. trend may be NULL. 0 or -ENOMEM. */
+/* One core analysis. whole: where what there is once goes, the trend and the
+ * findings; NULL for a route or segment. 0 or -ENOMEM. */
 int tailbox__analyze_part(const struct tailbox__part *p,
                           struct tailbox__scratch *scratch,
                           struct tailbox__report_slice *out,
-                          struct tailbox__report_trend *trend);
+                          struct tailbox__report *whole);
 /* a / b >= num / den, where a and b are known and b > 0. */
 bool tailbox__ratio(uint64_t high, uint64_t low, uint64_t num, uint64_t den);
 /* routes.c (section 12), segments.c (section 13); may add W9, W10, W11. */

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "analyzer/analysis.h"
+#include "analyzer/own.h"
 #include "core/alloc.h"
 #include "core/validate.h"
 
@@ -33,6 +33,8 @@ static int build_suspects(struct tailbox__case *c)
 		rc = tailbox__suspect_executor(c);
 	if (rc == 0)
 		rc = tailbox__suspect_downstream(c);
+	if (rc == 0)
+		rc = tailbox__own_suspects(c);
 	if (rc == 0 && c->slice->suspect_count == 0)
 		rc = tailbox__suspect_unknown(c);
 	return rc;
@@ -41,11 +43,12 @@ static int build_suspects(struct tailbox__case *c)
 int tailbox__analyze_part(const struct tailbox__part *p,
                           struct tailbox__scratch *scratch,
                           struct tailbox__report_slice *out,
-                          struct tailbox__report_trend *trend)
+                          struct tailbox__report *whole)
 {
 	struct tailbox__figures f;
 	struct tailbox__case c = {
-		.part = p, .figures = &f, .scratch = scratch, .slice = out
+		.part = p, .figures = &f, .scratch = scratch, .slice = out,
+		.report = whole
 	};
 	int rc;
 
@@ -58,6 +61,8 @@ int tailbox__analyze_part(const struct tailbox__part *p,
 	if (rc == 0)
 		rc = tailbox__rank(&c);
 	if (rc == 0)
+		rc = tailbox__own_findings(&c);
+	if (rc == 0)
 		rc = tailbox__warn(&c);
 	out->request_count = p->request_count;
 	out->p50_us = f.p50;
@@ -65,8 +70,8 @@ int tailbox__analyze_part(const struct tailbox__part *p,
 	out->p99_us = f.p99;
 	out->p95_queue_permille = f.completed_p95;
 	out->p95_service_permille = f.service_p95;
-	if (trend)
-		*trend = f.trend;
+	if (whole)
+		whole->trend = f.trend;
 	tailbox__figures_fini(&f);
 	return rc;
 }
@@ -176,7 +181,7 @@ static int analyze_whole(const struct tailbox__part *whole,
                          struct tailbox__report *out)
 {
 	struct tailbox__report_slice *s = &out->whole;
-	int rc = tailbox__analyze_part(whole, scratch, s, &out->trend);
+	int rc = tailbox__analyze_part(whole, scratch, s, out);
 
 	if (rc == 0 && (whole->index->queues.partial_count > 0 ||
 	                whole->index->stages.partial_count > 0))
@@ -204,6 +209,7 @@ int tailbox__analyze(struct tailbox__run *run,
 	struct tailbox__texts summaries = { NULL, 0, 0 };
 	struct tailbox__index index = { .name_of = NULL };
 	struct tailbox__original original;
+	struct tailbox__own own = { .run = NULL };
 	struct tailbox__part whole = { .run = run, .index = &index, .o = o };
 	int rc;
 
@@ -215,6 +221,10 @@ int tailbox__analyze(struct tailbox__run *run,
 		rc = normalize(run, &summaries);
 	if (rc == 0)
 		rc = tailbox__index_make(run, &index);
+	if (rc == 0 && !is_compat && run->ext.count > 0) {
+		rc = tailbox__own_make(run, &index, &scratch, &own);
+		whole.own = &own;
+	}
 	whole.request_count = run->requests.count;
 	whole.snapshots = run->snapshots.items;
 	whole.snapshot_count = run->snapshots.count;
@@ -225,6 +235,7 @@ int tailbox__analyze(struct tailbox__run *run,
 		                   out);
 	if (rc == 0)
 		rc = tailbox__anatomy_make(run, &index, &out->anatomy);
+	tailbox__own_fini(&own);
 	tailbox__index_fini(&index);
 	tailbox__scratch_fini(&scratch);
 	tailbox__texts_fini(&summaries);

@@ -38,6 +38,20 @@ static bool make_room(struct tailbox__scratch *s, size_t n)
 	return true;
 }
 
+int tailbox__scratch_events(struct tailbox__scratch *s, size_t n)
+{
+	uint32_t *grown;
+
+	if (n <= s->event_room)
+		return 0;
+	grown = tailbox__realloc(s->events, n + n / 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	s->events = grown;
+	s->event_room = n + n / 2;
+	return 0;
+}
+
 static int by_start(const void *a, const void *b)
 {
 	const struct tailbox__interval *x = a, *y = b;

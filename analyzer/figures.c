@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "analyzer/analysis.h"
+#include "analyzer/own.h"
 #include "core/alloc.h"
 
 /* --- shares of one request ------------------------------------------------ */
@@ -52,6 +52,33 @@ static int add_shares(struct tailbox__figures *f, uint64_t latency,
 	return 0;
 }
 
+/* What the request waited for but for a worker. */
+static int look_without_ingress(const struct tailbox__part *p,
+                                struct tailbox__scratch *scratch, uint32_t at,
+                                struct tailbox__figures *f)
+{
+	const struct tailbox__run_span *items = p->run->queues.items;
+	const uint64_t latency = p->run->requests.items[at].latency_us;
+	uint64_t completed, observed;
+	size_t n;
+	int rc = tailbox__own_waits(p->own, &p->index->queues, scratch, at, &n);
+
+	if (rc < 0)
+		return rc;
+	completed = tailbox__attributed(scratch, items, scratch->events, n,
+	                                true, latency, &rc);
+	observed = tailbox__attributed(scratch, items, scratch->events, n,
+	                               false, latency, &rc);
+	completed = tailbox__permille(completed, latency);
+	observed = tailbox__permille(observed, latency);
+	if (rc == 0)
+		rc = tailbox__series_add(&f->own_completed,
+		                         tailbox__min_u64(completed, 1000));
+	return rc == 0 ? tailbox__series_add(&f->own_observed,
+	                                     tailbox__min_u64(observed, 1000))
+	               : rc;
+}
+
 static int look_at_request(const struct tailbox__part *p,
                            struct tailbox__scratch *scratch, size_t i,
                            struct tailbox__figures *f)
@@ -86,7 +113,9 @@ static int look_at_request(const struct tailbox__part *p,
 	                   : tailbox__attributed(scratch, p->run->queues.items,
 	                                         q->events + from, to - from,
 	                                         false, r->latency_us, &rc);
-	return rc != 0 ? rc : add_shares(f, r->latency_us, completed, observed);
+	if (rc == 0)
+		rc = add_shares(f, r->latency_us, completed, observed);
+	return rc == 0 && p->own ? look_without_ingress(p, scratch, at, f) : rc;
 }
 
 /* --- snapshots ------------------------------------------------------------- */
@@ -164,6 +193,12 @@ int tailbox__figures_make(const struct tailbox__part *p,
 	f->p99 = tailbox__series_percentile(&f->latency, 99);
 	f->completed_p95 = tailbox__series_percentile(&f->completed, 95);
 	f->observed_p95 = tailbox__series_percentile(&f->observed, 95);
+	f->own_completed_p95 =
+	        p->own ? tailbox__series_percentile(&f->own_completed, 95)
+	               : f->completed_p95;
+	f->own_observed_p95 =
+	        p->own ? tailbox__series_percentile(&f->own_observed, 95)
+	               : f->observed_p95;
 	f->service_p95 = tailbox__series_percentile(&f->service, 95);
 	for (size_t i = 0; i < f->latency.count; i++)
 		if (f->latency.items[i] >= f->p95)
@@ -178,6 +213,8 @@ void tailbox__figures_fini(struct tailbox__figures *f)
 	tailbox__series_fini(&f->completed);
 	tailbox__series_fini(&f->observed);
 	tailbox__series_fini(&f->service);
+	tailbox__series_fini(&f->own_completed);
+	tailbox__series_fini(&f->own_observed);
 	tailbox__series_fini(&f->blocking);
 	tailbox__series_fini(&f->global);
 	tailbox__series_fini(&f->local);

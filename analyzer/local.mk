@@ -35,6 +35,15 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/options_path.c \
 	analyzer/options_set.c \
 	analyzer/options_table.c \
+	analyzer/own.c \
+	analyzer/own_connections.c \
+	analyzer/own_cpu.c \
+	analyzer/own_findings.c \
+	analyzer/own_held.c \
+	analyzer/own_join.c \
+	analyzer/own_looks.c \
+	analyzer/own_requests.c \
+	analyzer/own_text.c \
 	analyzer/quality.c \
 	analyzer/rank.c \
 	analyzer/report.c \
@@ -57,6 +66,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/trend.c \
 	analyzer/warnings.c \
 	analyzer/analysis.h \
+	analyzer/own.h \
 	analyzer/anatomy.h \
 	analyzer/bootstrap.h \
 	analyzer/compare.h \

@@ -28,6 +28,7 @@ enum cause {
 	NO_LOCAL,
 	AMBIGUOUS_WORKERS,
 	CLUSTER,
+	EXPLAINED,
 	CAUSE_COUNT
 };
 
@@ -69,6 +70,8 @@ static const struct {
 		                TAILBOX__CONFIDENCE_MEDIUM, true },
 	[CLUSTER] = { "the scores of the leading suspects are close",
 		      TAILBOX__CONFIDENCE_MEDIUM, true },
+	[EXPLAINED] = { NULL, /* the join said it */
+		        TAILBOX__CONFIDENCE_MEDIUM, false },
 };
 
 static void causes_of_kind(const struct tailbox__case *c,
@@ -165,6 +168,7 @@ static int judge(const struct tailbox__case *c, struct tailbox__suspect *s,
 	                           v[TAILBOX__OPT_EVIDENCE_LOW_REQUESTS];
 	is[DROPPED_REQUESTS] = q->truncation.dropped_requests > 0;
 	is[CLUSTER] = is_in_cluster;
+	is[EXPLAINED] = s->explained_by != TAILBOX__SUSPECT_COUNT;
 	causes_of_kind(c, s->kind, is);
 	for (size_t i = 0; i < CAUSE_COUNT; i++) {
 		if (!is[i])
@@ -190,6 +194,9 @@ static int compare(const void *a, const void *b)
 		return x->confidence > y->confidence ? -1 : 1;
 	if (x->score != y->score)
 		return x->score > y->score ? -1 : 1;
+	if ((x->explained_by == TAILBOX__SUSPECT_COUNT) !=
+	    (y->explained_by == TAILBOX__SUSPECT_COUNT))
+		return x->explained_by == TAILBOX__SUSPECT_COUNT ? -1 : 1;
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
@@ -207,7 +214,8 @@ int tailbox__rank(struct tailbox__case *c)
 		    s->suspects[i].score > top)
 			top = s->suspects[i].score;
 #define IS_MEMBER(suspect)                                                     \
-	((suspect)->kind != TAILBOX__SUSPECT_UNKNOWN && top >= least &&        \
+	((suspect)->kind != TAILBOX__SUSPECT_UNKNOWN &&                        \
+	 (suspect)->explained_by == TAILBOX__SUSPECT_COUNT && top >= least &&  \
 	 (suspect)->score >= least && top - (suspect)->score <= gap)
 	for (size_t i = 0; i < s->suspect_count; i++)
 		members += IS_MEMBER(&s->suspects[i]);

@@ -83,6 +83,7 @@ static int analyze_group(const struct tailbox__part *whole,
 		.run = whole->run,
 		.index = whole->index,
 		.o = whole->o,
+		.own = whole->own,
 		.requests = g->requests + g->first[at],
 		.request_count = g->first[at + 1] - g->first[at],
 		.workers = TAILBOX__WORKERS_NONE

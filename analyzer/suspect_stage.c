@@ -70,20 +70,6 @@ static int collect_name(struct tailbox__case *c, const uint32_t *events,
 	return rc == 0 ? put(&to->of[OBSERVED], all, is_tail) : rc;
 }
 
-static bool make_room(struct tailbox__scratch *s, size_t n)
-{
-	uint32_t *grown;
-
-	if (n <= s->event_room)
-		return true;
-	grown = tailbox__realloc(s->events, n + n / 2, sizeof(*grown));
-	if (!grown)
-		return false;
-	s->events = grown;
-	s->event_room = n + n / 2;
-	return true;
-}
-
 struct named {
 	tailbox__str name;
 	uint32_t event;
@@ -144,7 +130,7 @@ static int collect_request(struct tailbox__case *c, size_t i)
 	n = of->first[at + 1] - of->first[at];
 	if (n == 0)
 		return 0;
-	if (!make_room(c->scratch, n))
+	if (tailbox__scratch_events(c->scratch, n) < 0)
 		return -ENOMEM;
 	events = c->scratch->events;
 	memcpy(events, of->events + of->first[at], n * sizeof(*events));
@@ -315,6 +301,7 @@ static int add_best(struct tailbox__case *c, const struct candidate *best)
 	s = tailbox__suspect_add(c, TAILBOX__SUSPECT_DOWNSTREAM, score);
 	if (!s)
 		return -ENOMEM;
+	c->stage_tail = best->tail_share;
 	c->found[TAILBOX__SUSPECT_DOWNSTREAM].is_observed =
 	        best->basis == OBSERVED;
 	return tell(s, best, name, is_corr);

@@ -121,9 +121,9 @@ static int tell_waiting(struct tailbox__case *c, struct tailbox__suspect *s,
 	int rc;
 
 	if (is_observed) {
-		const uint64_t of = f->completed_p95 == TAILBOX__NONE
+		const uint64_t of = f->own_completed_p95 == TAILBOX__NONE
 		                            ? 0
-		                            : f->completed_p95;
+		                            : f->own_completed_p95;
 		rc = ADD(&s->evidence,
 		         "finished waits alone took " PERCENT_FORMAT
 		         " of request time at p95", PERCENT(of));
@@ -155,9 +155,9 @@ int tailbox__suspect_queue(struct tailbox__case *c)
 	};
 	const struct tailbox__figures *f = c->figures;
 	const struct waiting completed =
-	        weigh_waiting(c, f->completed_p95, f->completed_depth);
+	        weigh_waiting(c, f->own_completed_p95, f->completed_depth);
 	const struct waiting observed =
-	        weigh_waiting(c, f->observed_p95, f->observed_depth);
+	        weigh_waiting(c, f->own_observed_p95, f->observed_depth);
 	const bool is_observed =
 	        observed.is_eligible &&
 	        (!completed.is_eligible || observed.score > completed.score);

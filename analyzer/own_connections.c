@@ -1,0 +1,267 @@
+/* analyzer/own_connections.c - connections: no more are taken, they wait to be
+ * accepted, or too many are on one worker.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Who waits in the kernel has no request yet. What is seen of it: the depth of
+ * the accept queue in samples, and the wait of a connection's first request.
+ */
+#include "analyzer/own.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "core/metrics.h"
+
+#define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
+#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
+#define PERCENT(permille) (permille) / 10, (permille) % 10
+
+enum {
+	FULL_LEAST = 200, /* permille of samples in which no more were taken */
+	QUEUE_LEAST = 4,  /* connections waiting, in FULL_LEAST of samples */
+	/* MHD's loop asks for 128 events; with exactly as many, or a multiple,
+	 * it goes to sleep before it serves them (0.9.75 to 1.0). */
+	LOOP_EVENTS = 128
+};
+
+struct connections {
+	size_t samples, full, queued; /* full: at the limit */
+	uint64_t most, limit;         /* of the daemon nearest to its limit */
+	uint64_t queue_most, queue_limit, worker_most;
+	uint64_t overflows; /* while it ran; NONE = not known */
+	bool has_limit, has_queue, has_workers;
+};
+
+/* The values of one sample: of how many daemons the connections are is not
+ * told by each, so with several their limits are taken together. */
+struct one {
+	uint64_t connections, limit, queue;
+	bool has_connections, has_limit;
+};
+
+static void end_sample(struct connections *c, const struct one *s)
+{
+	if (!s->has_connections)
+		return;
+	c->samples++;
+	c->most = s->connections > c->most ? s->connections : c->most;
+	if (s->has_limit) {
+		c->has_limit = true;
+		c->limit = s->limit;
+		c->full += s->connections >= s->limit;
+	}
+	c->queued += s->queue >= QUEUE_LEAST;
+}
+
+static void take(struct connections *c, struct one *s,
+                 const struct tailbox__run_value *v)
+{
+	switch (v->metric) {
+	case TAILBOX__METRIC_CONNECTIONS:
+		s->connections = v->value;
+		s->has_connections = true;
+		break;
+	case TAILBOX__METRIC_CONNECTION_LIMIT:
+		s->limit = tailbox__sat_add(s->limit, v->value);
+		s->has_limit = true;
+		break;
+	case TAILBOX__METRIC_ACCEPT_QUEUE:
+		c->has_queue = true;
+		s->queue = v->value > s->queue ? v->value : s->queue;
+		c->queue_most = v->value > c->queue_most ? v->value
+		                                         : c->queue_most;
+		break;
+	case TAILBOX__METRIC_ACCEPT_QUEUE_LIMIT:
+		c->queue_limit = v->value;
+		break;
+	case TAILBOX__METRIC_WORKER_CONNECTIONS:
+		c->has_workers = true;
+		c->worker_most = v->value > c->worker_most ? v->value
+		                                           : c->worker_most;
+		break;
+	default:
+		break;
+	}
+}
+
+static void look(const struct tailbox__run *run, struct connections *c)
+{
+	uint64_t first = TAILBOX__NONE;
+	struct one s = { .has_limit = false };
+
+	*c = (struct connections){ .overflows = TAILBOX__NONE };
+	for (size_t i = 0; i < run->values.count; i++) {
+		const struct tailbox__run_value *v = &run->values.items[i];
+
+		if (i > 0 && v->snapshot != v[-1].snapshot) {
+			end_sample(c, &s);
+			s = (struct one){ .has_limit = false };
+		}
+		take(c, &s, v);
+		if (v->metric != TAILBOX__METRIC_LISTEN_OVERFLOWS)
+			continue;
+		if (first == TAILBOX__NONE)
+			first = v->value;
+		else
+			c->overflows = v->value >= first ? v->value - first
+			                                 : TAILBOX__NONE;
+	}
+	end_sample(c, &s);
+}
+
+/* Waits for acceptance are one cause with what stands in the queue: the larger
+ * share of the two, of the requests' time or of the samples. */
+static unsigned score(const struct tailbox__case *c,
+                      const struct tailbox__own_part *p, uint64_t samples,
+                      size_t n)
+{
+	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_ACCEPT];
+	const uint64_t tail = tailbox__own_tail(c, sum->tail_us);
+	const uint64_t all = tailbox__own_all(c, sum->all_us);
+
+	return tailbox__own_score(tail > samples ? tail : samples,
+	                          all > samples ? all : samples, n);
+}
+
+static int tell_limit(struct tailbox__case *c, const struct connections *x,
+                      const struct tailbox__own_part *p)
+{
+	const uint64_t share = tailbox__permille(x->full, x->samples);
+	struct tailbox__suspect *s = tailbox__own_add(
+		c, TAILBOX__SUSPECT_CONNECTIONS, score(c, p, share, x->samples),
+		"connection limit of %" PRIu64 " reached", x->limit);
+	int rc = s ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = ADD(&s->evidence,
+		         "in %zu of %zu samples all %" PRIu64
+		         " connections were in use", x->full, x->samples,
+		         x->limit);
+	if (rc == 0 && x->has_queue)
+		rc = ADD(&s->evidence,
+		         "up to %" PRIu64 " more waited in the accept queue, "
+		         "where no request sees it", x->queue_most);
+	if (rc == 0)
+		rc = ADD(&s->next_checks,
+		         "raise MHD_OPTION_CONNECTION_LIMIT, with the limit on "
+		         "open files; lower MHD_OPTION_CONNECTION_TIMEOUT so "
+		         "that idle ones go");
+	if (rc == 0)
+		rc = ADD(&s->next_checks,
+		         "see who holds them: ss -tnp state established");
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "limit", x->limit);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "samples_full", x->full);
+	return rc == 0 ? tailbox__own_figure(s, "samples", x->samples) : rc;
+}
+
+static int judge_limit(struct tailbox__case *c, const struct connections *x,
+                       const struct tailbox__own_part *p)
+{
+	if (!x->has_limit)
+		return tailbox__own_rule(c, TAILBOX__SUSPECT_CONNECTIONS,
+		                         TAILBOX__RULING_CANNOT_TELL,
+		                         "connections were not sampled");
+	if (tailbox__permille(x->full, x->samples) >= FULL_LEAST)
+		return tell_limit(c, x, p);
+	return tailbox__own_rule(c, TAILBOX__SUSPECT_CONNECTIONS,
+	                         TAILBOX__RULING_OUT,
+	                         "max %" PRIu64 " of %" PRIu64, x->most,
+	                         x->limit);
+}
+
+static int tell_accept(struct tailbox__case *c, const struct connections *x,
+                       const struct tailbox__own_part *p)
+{
+	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_ACCEPT];
+	const uint64_t share = tailbox__permille(x->queued, x->samples);
+	struct tailbox__suspect *s = tailbox__own_add(
+		c, TAILBOX__SUSPECT_ACCEPT,
+		score(c, p, share, x->samples > sum->count ? x->samples
+	                                                   : sum->count),
+		"connections wait to be accepted");
+	int rc = s ? 0 : -ENOMEM;
+
+	if (rc == 0 && x->has_queue)
+		rc = ADD(&s->evidence,
+		         "in %zu of %zu samples %d or more connections waited "
+		         "to be accepted, at most %" PRIu64 " of %" PRIu64,
+		         x->queued, x->samples, QUEUE_LEAST, x->queue_most,
+		         x->queue_limit);
+	if (rc == 0)
+		rc = ADD(&s->evidence,
+		         PERCENT_FORMAT " of the slowest requests' time went by "
+		         "before their connection was accepted (%zu requests)",
+		         PERCENT(tailbox__own_tail(c, sum->tail_us)),
+		         sum->count);
+	if (rc == 0 && x->overflows != TAILBOX__NONE && x->overflows > 0)
+		rc = ADD(&s->evidence,
+		         "meanwhile %" PRIu64 " connections were lost to full "
+		         "accept queues on this host, ours or others'",
+		         x->overflows);
+	if (rc == 0)
+		rc = ADD(&s->next_checks,
+		         "raise MHD_OPTION_LISTEN_BACKLOG_SIZE and "
+		         "net.core.somaxconn; have clients keep connections");
+	if (rc == 0)
+		rc = ADD(&s->next_checks,
+		         "see whether workers are held: only they accept");
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "queue_max", x->has_queue
+		                                                 ? x->queue_most
+		                                                 : TAILBOX__NONE);
+	return rc == 0 ? tailbox__own_figure(s, "listen_overflows",
+	                                     x->overflows)
+	               : rc;
+}
+
+static int judge_accept(struct tailbox__case *c, const struct connections *x,
+                        const struct tailbox__own_part *p)
+{
+	const uint64_t tail =
+	        tailbox__own_tail(c, p->of[TAILBOX__OWN_ACCEPT].tail_us);
+
+	if (!x->has_queue && tail < TAILBOX__OWN_LEAST_TAIL)
+		return tailbox__own_rule(c, TAILBOX__SUSPECT_ACCEPT,
+		                         TAILBOX__RULING_CANNOT_TELL,
+		                         "the accept queue was not sampled");
+	if (tail >= TAILBOX__OWN_LEAST_TAIL ||
+	    tailbox__permille(x->queued, x->samples) >= FULL_LEAST)
+		return tell_accept(c, x, p);
+	return tailbox__own_rule(c, TAILBOX__SUSPECT_ACCEPT,
+	                         TAILBOX__RULING_OUT,
+	                         "max %" PRIu64 " of %" PRIu64, x->queue_most,
+	                         x->queue_limit);
+}
+
+/* Whether many ready connections lie there unserved is not recorded, only
+ * whether it can have been. */
+static int judge_loop(struct tailbox__case *c, const struct connections *x)
+{
+	if (x->has_workers && x->worker_most < LOOP_EVENTS)
+		return tailbox__own_rule(c, TAILBOX__SUSPECT_LOOP,
+		                         TAILBOX__RULING_OUT,
+		                         "max %" PRIu64 " of %d on a worker",
+		                         x->worker_most, LOOP_EVENTS);
+	return tailbox__own_rule(
+	        c, TAILBOX__SUSPECT_LOOP, TAILBOX__RULING_CANNOT_TELL, "%s",
+	        x->has_workers
+	                ? "128 or more connections on a worker; how many are "
+	                  "ready at once is not recorded"
+	                : "connections of workers were not sampled");
+}
+
+int tailbox__own_connections(struct tailbox__case *c,
+                             struct tailbox__own_case *o)
+{
+	struct connections x;
+	int rc;
+
+	look(c->part->run, &x);
+	rc = judge_limit(c, &x, &o->part);
+	if (rc == 0)
+		rc = judge_accept(c, &x, &o->part);
+	return rc == 0 ? judge_loop(c, &x) : rc;
+}

@@ -1,0 +1,263 @@
+/* analyzer/own_requests.c - workers that are held, slow clients, late resumes.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * All of it from phases of requests; each is a share of the slow requests'
+ * time, as the standard's stages are.
+ */
+#include "analyzer/own.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
+#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
+#define PERCENT(permille) (permille) / 10, (permille) % 10
+
+enum { LEAST_REQUESTS = 3 };
+
+/* --- one phase ------------------------------------------------------------------ */
+
+struct row {
+	enum tailbox__suspect_kind kind;
+	enum tailbox__own_time time;
+	enum tailbox__phase phase; /* that has to be known */
+	const char *title, *what;  /* "answers being read" */
+	const char *checks[2];
+};
+
+static const struct row rows[] = {
+	{ TAILBOX__SUSPECT_UPLOAD, TAILBOX__OWN_BODY, TAILBOX__PHASE_BODY,
+	  "clients send their bodies slowly", "waiting for bodies",
+	  { "look at who the clients are: tailbox timeline shows their "
+	    "connections",
+	    "bound it with MHD_OPTION_CONNECTION_TIMEOUT, or take uploads on a "
+	    "route of their own" } },
+	{ TAILBOX__SUSPECT_DOWNLOAD, TAILBOX__OWN_SEND, TAILBOX__PHASE_SEND,
+	  "clients read their answers slowly", "sending answers",
+	  { "compare bytes_out and the send phase of the slow requests",
+	    "look at the sockets: ss -tni has their send queues and round trip "
+	    "times" } },
+	{ TAILBOX__SUSPECT_RESUME, TAILBOX__OWN_RESUME, TAILBOX__PHASE_RESUME,
+	  "resumed requests are taken up late", "between resume and handler",
+	  { "look for what holds the worker of the connection when it is "
+	    "resumed",
+	    "check that MHD_USE_ITC is in effect: without it a resume waits "
+	    "for the next event" } },
+};
+
+static int tell_phase(struct tailbox__case *c, const struct row *row,
+                      const struct tailbox__own_sum *sum, uint64_t tail,
+                      uint64_t all)
+{
+	struct tailbox__suspect *s = tailbox__own_add(
+		c, row->kind, tailbox__own_score(tail, all, sum->count), "%s",
+		row->title);
+	int rc = s ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = ADD(&s->evidence,
+		         PERCENT_FORMAT " of the slowest requests' time went "
+		         "by %s", PERCENT(tail), row->what);
+	if (rc == 0)
+		rc = ADD(&s->evidence,
+		         "of all requests' time it was " PERCENT_FORMAT
+		         ", in %zu of %zu requests",
+		         PERCENT(all), sum->count, c->part->request_count);
+	for (int i = 0; rc == 0 && i < 2; i++)
+		rc = ADD(&s->next_checks, "%s", row->checks[i]);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "tail_permille", tail);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "requests", sum->count);
+	return rc;
+}
+
+static int judge_phase(struct tailbox__case *c, const struct row *row,
+                       const struct tailbox__own_part *p)
+{
+	const struct tailbox__own_sum *sum = &p->of[row->time];
+	const uint64_t tail = tailbox__own_tail(c, sum->tail_us);
+	const uint64_t all = tailbox__own_all(c, sum->all_us);
+
+	if (p->phases_known[row->phase] == 0)
+		return row->phase == TAILBOX__PHASE_RESUME && p->with_ext > 0
+		               ? tailbox__own_rule(c, row->kind,
+		                                   TAILBOX__RULING_OUT,
+		                                   "no request was suspended")
+		               : tailbox__own_rule(c, row->kind,
+		                                   TAILBOX__RULING_CANNOT_TELL,
+		                                   "no such phase recorded");
+	if (tail >= TAILBOX__OWN_LEAST_TAIL && sum->count >= LEAST_REQUESTS)
+		return tell_phase(c, row, sum, tail, all);
+	return tailbox__own_rule(c, row->kind, TAILBOX__RULING_OUT,
+	                         PERCENT_FORMAT " of slow requests' time",
+	                         PERCENT(tail));
+}
+
+/* --- a held worker ----------------------------------------------------------------- */
+
+/* Of the route that held workers: how often, for how long. */
+struct holds {
+	size_t count;
+	uint64_t median_us, longest_us, sum_us;
+};
+
+static int look_at_holds(const struct tailbox__case *c, tailbox__str route,
+                         struct holds *out)
+{
+	const struct tailbox__own *own = c->part->own;
+	struct tailbox__series s = { NULL, 0, 0 };
+	int rc = 0;
+
+	*out = (struct holds){ .count = 0 };
+	/* Not those of the part alone: another route may be who holds. */
+	for (size_t i = 0; rc == 0 && i < own->run->requests.count; i++) {
+		const struct tailbox__run_request *r =
+		        &own->run->requests.items[i];
+		const struct tailbox__run_ext *x = tailbox__own_ext(own->run, r);
+		uint64_t us;
+
+		if (!x || r->route != route || !own->split[i].has_held ||
+		    x->phase_ns[TAILBOX__PHASE_HANDLER] == TAILBOX__NONE)
+			continue;
+		us = x->phase_ns[TAILBOX__PHASE_HANDLER] / 1000;
+		rc = tailbox__series_add(&s, us);
+		out->sum_us = tailbox__sat_add(out->sum_us, us);
+		out->longest_us = us > out->longest_us ? us : out->longest_us;
+	}
+	out->count = s.count;
+	out->median_us = tailbox__series_percentile(&s, 50);
+	tailbox__series_fini(&s);
+	return rc;
+}
+
+static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
+                      const struct tailbox__own_part *p)
+{
+	char median[TAILBOX__OWN_TIME_SIZE], longest[TAILBOX__OWN_TIME_SIZE];
+	const tailbox__str route = p->top[TAILBOX__OWN_BY_HOLDER];
+	struct holds h;
+	int rc = look_at_holds(c, route, &h);
+
+	if (rc == 0 && h.count > 0)
+		rc = ADD(&s->evidence,
+		         "%zu of its requests held a worker while others waited "
+		         "(median %s, longest %s); %zu requests waited behind it",
+		         h.count, tailbox__own_text(median, h.median_us),
+		         tailbox__own_text(longest, h.longest_us),
+		         p->behind_top);
+	else if (rc == 0)
+		rc = ADD(&s->evidence,
+		         "%zu requests waited behind it; those that held the "
+		         "worker are not in the run",
+		         p->behind_top);
+	if (rc == 0)
+		rc = tailbox__own_name(s, "route", route);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "holds", h.count);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "median_us", h.median_us);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "longest_us",
+		                         h.count ? h.longest_us
+		                                 : TAILBOX__NONE);
+	return rc == 0 ? tailbox__own_figure(s, "requests_behind",
+	                                     p->behind_top)
+	               : rc;
+}
+
+/* What the holders were in, when it is known of most of the wait. */
+static int tell_cause(struct tailbox__case *c, struct tailbox__suspect *s,
+                      const struct tailbox__own_part *p)
+{
+	const uint64_t whole = p->of[TAILBOX__OWN_INGRESS].tail_us;
+	const uint64_t wait = p->of[TAILBOX__OWN_BEHIND_WAIT].tail_us;
+	const uint64_t stage = p->of[TAILBOX__OWN_BEHIND_STAGE].tail_us;
+	char name[TAILBOX__OWN_NAME_SIZE];
+
+	if (whole == 0 || tailbox__permille(wait + stage, whole) < 500)
+		return ADD(&s->evidence,
+		           "its handler marks no wait and no stage for most of "
+		           "that time");
+	return ADD(&s->evidence, "meanwhile its handler was in %s '%s'",
+	           wait > stage ? "wait" : "stage",
+	           tailbox__own_label(c->part->run,
+	                              p->top[wait > stage
+	                                             ? TAILBOX__OWN_BY_WAIT
+	                                             : TAILBOX__OWN_BY_STAGE],
+	                              name));
+}
+
+static int tell_blocked(struct tailbox__case *c,
+                        const struct tailbox__own_part *p, uint64_t tail,
+                        uint64_t all, uint64_t ingress)
+{
+	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_INGRESS];
+	const struct tailbox__run_meta *m = &c->part->run->meta;
+	char name[TAILBOX__OWN_NAME_SIZE];
+	struct tailbox__suspect *s = tailbox__own_add(
+		c, TAILBOX__SUSPECT_WORKER_BLOCKED,
+		tailbox__own_score(tail, all, sum->count),
+		"worker blocked by %s",
+		tailbox__own_label(c->part->run,
+		                   p->top[TAILBOX__OWN_BY_HOLDER], name));
+	int rc = s ? tell_holds(c, s, p) : -ENOMEM;
+
+	if (rc == 0)
+		rc = ADD(&s->evidence,
+		         PERCENT_FORMAT " of the slowest requests' time went by "
+		         "waiting for a held worker (to one clock tick), in %zu "
+		         "of %zu requests",
+		         PERCENT(ingress), sum->count, c->part->request_count);
+	if (rc == 0)
+		rc = tell_cause(c, s, p);
+	if (rc == 0)
+		rc = tailbox__own_figure(s, "tail_permille", ingress);
+	if (rc == 0)
+		rc = ADD(&s->next_checks,
+		         "mark what this handler does with TAILBOX_STAGE and "
+		         "TAILBOX_WAIT, or suspend the connection meanwhile");
+	if (rc == 0 && m->has_pid)
+		rc = ADD(&s->next_checks,
+		         "while it holds: gdb -p %" PRIu32
+		         " -batch -ex 't a a bt'", m->pid);
+	return rc;
+}
+
+static int judge_blocked(struct tailbox__case *c,
+                         const struct tailbox__own_part *p)
+{
+	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_INGRESS];
+	const struct tailbox__own_sum *held = &p->of[TAILBOX__OWN_BARE_HELD];
+	const uint64_t ingress = tailbox__own_tail(c, sum->tail_us);
+
+	if (p->phases_known[TAILBOX__PHASE_INGRESS] == 0)
+		return tailbox__own_rule(c, TAILBOX__SUSPECT_WORKER_BLOCKED,
+		                         TAILBOX__RULING_CANNOT_TELL,
+		                         "waits for a worker were not recorded");
+	if (ingress < TAILBOX__OWN_LEAST_BEHIND || sum->count < LEAST_REQUESTS)
+		return tailbox__own_rule(c, TAILBOX__SUSPECT_WORKER_BLOCKED,
+		                         TAILBOX__RULING_OUT,
+		                         PERCENT_FORMAT
+		                         " of slow requests' time waiting",
+		                         PERCENT(ingress));
+	/* What held others up counts with them: it has the same cause. */
+	return tell_blocked(c, p,
+	                    tailbox__own_tail(c, tailbox__sat_add(
+	                                                 sum->tail_us,
+	                                                 held->tail_us)),
+	                    tailbox__own_all(c, tailbox__sat_add(
+	                                                sum->all_us,
+	                                                held->all_us)),
+	                    ingress);
+}
+
+int tailbox__own_requests(struct tailbox__case *c, struct tailbox__own_case *o)
+{
+	int rc = judge_blocked(c, &o->part);
+
+	for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
+		rc = judge_phase(c, &rows[i], &o->part);
+	return rc;
+}

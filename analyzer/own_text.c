@@ -1,0 +1,137 @@
+/* analyzer/own_text.c - suspects of ours in words and figures.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "analyzer/own.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/alloc.h"
+
+const char *tailbox__own_text(char buf[TAILBOX__OWN_TIME_SIZE], uint64_t us)
+{
+	if (us < 1000)
+		snprintf(buf, TAILBOX__OWN_TIME_SIZE, "%" PRIu64 " us", us);
+	else if (us < 10000)
+		snprintf(buf, TAILBOX__OWN_TIME_SIZE,
+		         "%" PRIu64 ".%" PRIu64 " ms", us / 1000,
+		         us % 1000 / 100);
+	else if (us < 1000000)
+		snprintf(buf, TAILBOX__OWN_TIME_SIZE, "%" PRIu64 " ms",
+		         us / 1000);
+	else
+		snprintf(buf, TAILBOX__OWN_TIME_SIZE,
+		         "%" PRIu64 ".%02" PRIu64 " s", us / 1000000,
+		         us % 1000000 / 10000);
+	return buf;
+}
+
+/* Controls become '?'; a name that is cut ends with "..." and never within a
+ * character. */
+const char *tailbox__own_label(const struct tailbox__run *run, tailbox__str s,
+                               char buf[TAILBOX__OWN_NAME_SIZE])
+{
+	enum { MOST = 40 };
+	size_t len, n;
+	const char *text = tailbox__run_text(run, s, &len);
+
+	n = len > MOST ? MOST - 3 : len;
+	while (len > MOST && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	for (size_t i = 0; i < n; i++)
+		buf[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f
+		                 ? '?'
+		                 : text[i];
+	/* The controls of Unicode's second block are c2 80 to c2 9f. */
+	for (size_t i = 1; i < n; i++)
+		if ((unsigned char)buf[i - 1] == 0xc2 &&
+		    (unsigned char)buf[i] < 0xa0)
+			buf[i - 1] = buf[i] = '?';
+	memcpy(buf + n, len > MOST ? "..." : "", len > MOST ? 4 : 1);
+	return buf;
+}
+
+static char *format(const char *text, va_list args)
+{
+	va_list again;
+	char *out;
+	int len;
+
+	va_copy(again, args);
+	len = vsnprintf(NULL, 0, text, again);
+	va_end(again);
+	out = len < 0 ? NULL : tailbox__alloc((size_t)len + 1, 1);
+	if (out)
+		vsnprintf(out, (size_t)len + 1, text, args);
+	return out;
+}
+
+struct tailbox__suspect *tailbox__own_add(struct tailbox__case *c,
+                                          enum tailbox__suspect_kind kind,
+                                          unsigned score, const char *title,
+                                          ...)
+{
+	struct tailbox__suspect *s = tailbox__suspect_add(c, kind, score);
+	va_list args;
+
+	if (!s)
+		return NULL;
+	va_start(args, title);
+	s->title = format(title, args);
+	va_end(args);
+	if (!s->title || tailbox__own_rule(c, kind, TAILBOX__RULING_LIKELY,
+	                                   NULL) < 0)
+		return NULL;
+	return s;
+}
+
+static int add_figure(struct tailbox__suspect *s, struct tailbox__figure figure)
+{
+	struct tailbox__figure *to = tailbox__list_add(&s->figures);
+
+	if (!to)
+		return -ENOMEM;
+	*to = figure;
+	return 0;
+}
+
+int tailbox__own_figure(struct tailbox__suspect *s, const char *key,
+                        uint64_t value)
+{
+	return add_figure(s, (struct tailbox__figure){ key, 0, value });
+}
+
+int tailbox__own_name(struct tailbox__suspect *s, const char *key,
+                      tailbox__str name)
+{
+	return add_figure(s, (struct tailbox__figure){ key, name, 0 });
+}
+
+int tailbox__own_rule(struct tailbox__case *c, enum tailbox__suspect_kind kind,
+                      enum tailbox__ruling ruling, const char *text, ...)
+{
+	struct tailbox__report *r = c->report;
+	struct tailbox__finding *to;
+	va_list args;
+
+	if (!r)
+		return 0;
+	for (size_t i = 0; i < r->findings.count; i++)
+		if (r->findings.items[i].kind == kind)
+			return 0;
+	to = tailbox__list_add(&r->findings);
+	if (!to)
+		return -ENOMEM;
+	to->kind = kind;
+	to->ruling = ruling;
+	if (!text)
+		return 0;
+	va_start(args, text);
+	to->text = format(text, args);
+	va_end(args);
+	return to->text ? 0 : -ENOMEM;
+}
