@@ -314,10 +314,10 @@ static void add_ingress(struct tailbox__own *own, struct tailbox__own_part *p,
 		}
 		holder = own->split[holder].holder;
 	}
-	if (is_tail)
-		p->holders_us = tailbox__sat_add(
-		        p->holders_us,
-		        tailbox__sat_mul(us - accept, holders));
+	if (is_tail && us > accept) {
+		p->waits++;
+		p->holders += holders;
+	}
 	if (left > 0)
 		add_behind(own, p, x->holder_route, NULL, left, is_tail);
 	add(&p->of[TAILBOX__OWN_INGRESS], us - accept, is_tail);

@@ -111,9 +111,8 @@ struct tailbox__own_part {
 	tailbox__str bare_route; /* most bare time in the tail */
 	size_t with_ext;         /* requests */
 	size_t behind_top;       /* requests that waited behind top holder */
-	/* Of the tail: time behind holders times how many there were, so that
-	 * by INGRESS it gives how many held a worker in one wait. */
-	uint64_t holders_us;
+	/* Of the tail: waits for a held worker, and all that held it then. */
+	uint64_t waits, holders;
 	size_t phases_known[TAILBOX__PHASE_COUNT]; /* requests */
 };
 /* Allocates nothing: sums lie in own. */

@@ -72,10 +72,10 @@ static void join_holders(const struct tailbox__case *c,
 static void join_line(const struct tailbox__case *c,
                       const struct tailbox__own_part *p)
 {
-	enum { MANY = 8 };
-	const uint64_t whole = p->of[TAILBOX__OWN_INGRESS].tail_us;
+	enum { MANY = 4, SHORT_US = 50000 };
 
-	if (whole == 0 || p->holders_us / whole < MANY)
+	if (p->holders == 0 || p->holders < p->waits * MANY ||
+	    p->of[TAILBOX__OWN_INGRESS].tail_us / p->holders >= SHORT_US)
 		return;
 	join(c, TAILBOX__SUSPECT_ACCEPT, TAILBOX__SUSPECT_WORKER_BLOCKED);
 	join(c, TAILBOX__SUSPECT_EXECUTOR, TAILBOX__SUSPECT_WORKER_BLOCKED);
