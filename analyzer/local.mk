@@ -8,6 +8,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/analyze.c \
 	analyzer/anatomy.c \
 	analyzer/anatomy_text.c \
+	analyzer/apart.c \
 	analyzer/attribute.c \
 	analyzer/bootstrap.c \
 	analyzer/bootstrap_interval.c \
@@ -58,6 +59,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/warnings.c \
 	analyzer/analysis.h \
 	analyzer/anatomy.h \
+	analyzer/apart.h \
 	analyzer/bootstrap.h \
 	analyzer/compare.h \
 	analyzer/compare_internal.h \
