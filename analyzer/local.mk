@@ -17,6 +17,12 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/compare_rows.c \
 	analyzer/compare_side.c \
 	analyzer/compare_text.c \
+	analyzer/failures.c \
+	analyzer/failures_json.c \
+	analyzer/failures_moment.c \
+	analyzer/failures_shared.c \
+	analyzer/failures_state.c \
+	analyzer/failures_text.c \
 	analyzer/figures.c \
 	analyzer/index.c \
 	analyzer/json_filter.c \
@@ -63,6 +69,8 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/bootstrap.h \
 	analyzer/compare.h \
 	analyzer/compare_internal.h \
+	analyzer/failures.h \
+	analyzer/failures_internal.h \
 	analyzer/json_filter.h \
 	analyzer/json_in.h \
 	analyzer/json_tree.h \
