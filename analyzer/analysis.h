@@ -65,6 +65,12 @@ int tailbox__index_make(const struct tailbox__run *run,
                         struct tailbox__index *out);
 void tailbox__index_fini(struct tailbox__index *index);
 
+/* --- compare_side.c ------------------------------------------------------- */
+
+/* Items that are missing in a run, of any kind: cut off at a limit, or lost
+ * by the recorder; 1 where a limit was hit and nobody counted. */
+uint64_t tailbox__losses_of(const struct tailbox__run *run);
+
 /* --- parts ---------------------------------------------------------------- */
 
 enum tailbox__workers { /* spec 5.C */

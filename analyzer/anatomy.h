@@ -4,24 +4,16 @@
  * SPDX-License-Identifier: MIT
  *
  * The slowest are those above p99 (or at it, where none is above), ordinary
- * ones those from p40 to p60. Each instant of a request belongs to the wait or
- * stage that began last of those it is in; what waits and stages cover is
- * taken off the phase they lie in, the handler first. So no time is counted
- * twice, and what is left of the latency is told as unexplained.
+ * ones those from p40 to p60. What belongs to what: analyzer/apart.h.
  */
 #ifndef TAILBOX_ANALYZER_ANATOMY_H
 #define TAILBOX_ANALYZER_ANATOMY_H 1
 
 #include <stdio.h>
 
+#include "analyzer/apart.h"
 #include "core/json.h"
 #include "core/run.h"
-
-enum tailbox__piece_kind {
-	TAILBOX__PIECE_PHASE, /* the middleware's */
-	TAILBOX__PIECE_WAIT,
-	TAILBOX__PIECE_STAGE
-};
 
 struct tailbox__piece {
 	enum tailbox__piece_kind kind;
@@ -56,6 +48,11 @@ void tailbox__anatomy_fini(struct tailbox__anatomy *a);
 void tailbox__piece_label(const struct tailbox__run *run,
                           const struct tailbox__piece *p, char *buf,
                           size_t size);
+/* Members "kind" ("phase", "wait", "stage") and "name" of the present object.
+ */
+void tailbox__piece_json(const struct tailbox__run *run,
+                         const struct tailbox__piece *p,
+                         struct tailbox__json *j);
 /* The value of the member "tail_anatomy". 0 or -ENOMEM. */
 int tailbox__anatomy_json(const struct tailbox__anatomy *a,
                           const struct tailbox__run *run,

@@ -52,15 +52,14 @@ static void put_u64(struct tailbox__json *j, const char *key, uint64_t value)
 	tailbox__json_u64(j, value);
 }
 
-static void put_piece(const struct tailbox__anatomy *a,
-                      const struct tailbox__run *run,
-                      const struct tailbox__piece *p, struct tailbox__json *j)
+void tailbox__piece_json(const struct tailbox__run *run,
+                         const struct tailbox__piece *p,
+                         struct tailbox__json *j)
 {
 	static const char *const kinds[] = { "phase", "wait", "stage" };
 	size_t len;
 	const char *name = tailbox__run_text(run, p->name, &len);
 
-	tailbox__json_begin_object(j);
 	tailbox__json_key(j, "kind");
 	tailbox__json_cstr(j, kinds[p->kind]);
 	tailbox__json_key(j, "name");
@@ -68,6 +67,14 @@ static void put_piece(const struct tailbox__anatomy *a,
 		tailbox__json_cstr(j, tailbox__phase_names[p->phase]);
 	else
 		tailbox__json_string(j, name, len);
+}
+
+static void put_piece(const struct tailbox__anatomy *a,
+                      const struct tailbox__run *run,
+                      const struct tailbox__piece *p, struct tailbox__json *j)
+{
+	tailbox__json_begin_object(j);
+	tailbox__piece_json(run, p, j);
 	put_u64(j, "slowest_mean_us", mean(p->tail_us, a->tail_count));
 	put_u64(j, "slowest_permille", tailbox__permille(p->tail_us,
 	                                                  a->tail_us));

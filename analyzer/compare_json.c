@@ -8,36 +8,9 @@
 #include <errno.h>
 
 #include "analyzer/compare_internal.h"
+#include "analyzer/json_put.h"
 
 static const char *const words[TAILBOX__SIDES] = { "before", "after" };
-
-static void put_num(struct tailbox__json *j, const char *key, uint64_t value)
-{
-	tailbox__json_key(j, key);
-	if (value == TAILBOX__NONE)
-		tailbox__json_null(j);
-	else
-		tailbox__json_u64(j, value);
-}
-
-static void put_word(struct tailbox__json *j, const char *key, const char *word)
-{
-	tailbox__json_key(j, key);
-	tailbox__json_cstr(j, word);
-}
-
-static void put_str(struct tailbox__json *j, const struct tailbox__run *run,
-                    const char *key, tailbox__str s)
-{
-	size_t len;
-	const char *text = tailbox__run_text(run, s, &len);
-
-	tailbox__json_key(j, key);
-	if (s)
-		tailbox__json_string(j, text, len);
-	else
-		tailbox__json_null(j);
-}
 
 static void put_permille(struct tailbox__json *j, const char *key,
                          bool is_known, int64_t ppm)

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "analyzer/analysis.h"
 #include "analyzer/compare_internal.h"
 
 static bool is_loss(const struct tailbox__run *run,
@@ -15,7 +16,7 @@ static bool is_loss(const struct tailbox__run *run,
 	return !pair->text && len > 5 && !memcmp(key, "lost_", 5);
 }
 
-static uint64_t losses_of(const struct tailbox__run *run)
+uint64_t tailbox__losses_of(const struct tailbox__run *run)
 {
 	const struct tailbox__run_truncation *t = &run->truncation;
 	/* Saturated: a file may say anything. */
@@ -60,7 +61,7 @@ int tailbox__cmp_side(struct tailbox__run *run,
 	struct tailbox__report report;
 	int rc;
 
-	to->lost = losses_of(run);
+	to->lost = tailbox__losses_of(run);
 	to->unfinished = run->meta.unfinished_count;
 	rc = tailbox__analyze(run, o, false, &report);
 	if (rc == 0) {

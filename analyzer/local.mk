@@ -8,6 +8,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/analyze.c \
 	analyzer/anatomy.c \
 	analyzer/anatomy_text.c \
+	analyzer/apart.c \
 	analyzer/attribute.c \
 	analyzer/bootstrap.c \
 	analyzer/bootstrap_interval.c \
@@ -16,6 +17,12 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/compare_rows.c \
 	analyzer/compare_side.c \
 	analyzer/compare_text.c \
+	analyzer/failures.c \
+	analyzer/failures_json.c \
+	analyzer/failures_moment.c \
+	analyzer/failures_shared.c \
+	analyzer/failures_state.c \
+	analyzer/failures_text.c \
 	analyzer/figures.c \
 	analyzer/index.c \
 	analyzer/json_filter.c \
@@ -68,11 +75,15 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/analysis.h \
 	analyzer/own.h \
 	analyzer/anatomy.h \
+	analyzer/apart.h \
 	analyzer/bootstrap.h \
 	analyzer/compare.h \
 	analyzer/compare_internal.h \
+	analyzer/failures.h \
+	analyzer/failures_internal.h \
 	analyzer/json_filter.h \
 	analyzer/json_in.h \
+	analyzer/json_put.h \
 	analyzer/json_tree.h \
 	analyzer/load.h \
 	analyzer/load_ext.h \

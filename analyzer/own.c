@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/apart.h"
 #include "core/alloc.h"
 
 /* --- requests by their number ----------------------------------------------- */
@@ -177,7 +178,7 @@ int tailbox__own_make(const struct tailbox__run *run,
 
 	*out = (struct tailbox__own){ .run = run };
 	for (uint32_t i = 1; i <= strings && !out->ingress; i++)
-		if (!strcmp(tailbox__run_text(run, i, NULL), "mhd.ingress"))
+		if (!strcmp(tailbox__run_text(run, i, NULL), TAILBOX__INGRESS_WAIT))
 			out->ingress = i;
 	out->split = tailbox__zalloc(run->requests.count, sizeof(*out->split));
 	out->touched = tailbox__alloc(strings + 1, 3 * sizeof(*out->touched));

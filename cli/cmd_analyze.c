@@ -16,6 +16,7 @@
 
 #include "analyzer/report.h"
 #include "analyzer/timeline_text.h"
+#include "cli/cmd_analyze.h"
 #include "cli/load.h"
 #include "core/alloc.h"
 #include "core/fd.h"
@@ -30,6 +31,8 @@ struct job {
 	const char *config; /* NULL = none */
 	struct cli__list overrides;
 	bool is_permissive, is_json, is_compat;
+	bool is_failures;
+	uint64_t slow_ms; /* 0 = none */
 };
 
 /* --- the artifact --------------------------------------------------------- */
@@ -255,6 +258,9 @@ static int work(const struct job *job)
 	if (rc != CLI__DONE)
 		return rc;
 	put_warnings(job->run);
+	if (job->is_failures)
+		return cli__analyze_failures(job->run, job->slow_ms,
+		                             job->is_json);
 	if (tailbox__analyzer_options_init(&o) < 0)
 		rc = cli__no_memory();
 	else
@@ -306,6 +312,21 @@ static bool take_format(const struct cli__command *self, const char *format,
 	return true;
 }
 
+/* The grouping of failures has neither scores nor a form in the standard. */
+static bool take_failures(const struct cli__command *self,
+                          const struct job *job, int *rc)
+{
+	if (!job->is_failures && job->slow_ms)
+		*rc = cli__usage(self, "--slow needs --failures");
+	else if (job->is_failures && (job->config || job->overrides.count))
+		*rc = cli__usage(self, "--failures takes no analyzer options");
+	else if (job->is_failures && job->is_compat)
+		*rc = cli__usage(self, "--failures and --compat: which one?");
+	else
+		return true;
+	return false;
+}
+
 int cli__analyze(const struct cli__command *self, int argc, char **argv)
 {
 	struct job job = { .name = NULL };
@@ -321,12 +342,15 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 		{ "allow-ambiguous-artifact", 0, CLI__FLAG, &job.is_permissive,
 		  0, 1 },
 		{ "compat", 0, CLI__FLAG, &job.is_compat, 0, 1 },
+		{ "failures", 0, CLI__FLAG, &job.is_failures, 0, 1 },
+		{ "slow", 0, CLI__DURATION, &job.slow_ms, 1, CLI__SLOW_MAX_MS },
 		{ NULL, 0, CLI__FLAG, NULL, 0, 0 }
 	};
 	int first, rc;
 
 	if (cli__options(self, argc, argv, options, 0, 1, &first, &rc) &&
-	    take_format(self, format, &job, &rc)) {
+	    take_format(self, format, &job, &rc) &&
+	    take_failures(self, &job, &rc)) {
 		rc = CLI__DONE;
 		if (is_help)
 			tailbox__analyzer_options_help(cli__out());

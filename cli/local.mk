@@ -5,6 +5,7 @@ endif
 tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
 tailbox_SOURCES += \
 	cli/cmd_analyze.c \
+	cli/cmd_analyze_failures.c \
 	cli/cmd_arm.c \
 	cli/cmd_capture.c \
 	cli/cmd_compare.c \
@@ -42,6 +43,7 @@ tailbox_SOURCES += \
 	cli/target_word.c \
 	cli/token.c \
 	cli/cli.h \
+	cli/cmd_analyze.h \
 	cli/cmd_doctor.h \
 	cli/from_tape.h \
 	cli/http.h \

@@ -90,6 +90,7 @@ command_tests += \
 	tests/test_analyzer_options \
 	tests/test_compare \
 	tests/test_anatomy \
+	tests/test_failures \
 	tests/test_load \
 	tests/test_load_json \
 	tests/test_report \
@@ -150,6 +151,7 @@ cli_tests = \
 	tests/cli_doctor.sh \
 	tests/cli_doctor_sandbox.sh \
 	tests/cli_errors.sh \
+	tests/cli_failures.sh \
 	tests/cli_golden.sh \
 	tests/cli_live.sh \
 	tests/cli_container.sh \
