@@ -11,7 +11,7 @@ check_scripts = \
 	tests/check-news \
 	tests/check-readme \
 	tests/check-sources
-TESTS += $(check_scripts)
+BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions
 EXTRA_DIST += tests/check-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
@@ -157,7 +157,7 @@ cli_tests = \
 	tests/cli_container.sh \
 	tests/cli_targets.sh \
 	tests/cli_url.sh
-TESTS += $(cli_tests)
+ALONE_TESTS += $(cli_tests)
 EXTRA_DIST += $(cli_tests) tests/cli_common.sh tests/cli_peers.sh
 if HAVE_COMMAND
 check_PROGRAMS += tests/cli_peer
@@ -171,22 +171,24 @@ endif
 # The loaders with any bytes: replays the samples; with clang, a fuzzer.
 if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_load
-TESTS += tests/fuzz_load
+BESIDE_TESTS += tests/fuzz_load
 endif
 
 # The reader of settings, with any bytes.
 check_PROGRAMS += tests/fuzz_config
-TESTS += tests/fuzz_config
+BESIDE_TESTS += tests/fuzz_config
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
-TESTS += $(unit_tests)
+BESIDE_TESTS += $(unit_tests)
 if HAVE_COMMAND
 check_PROGRAMS += $(command_tests) $(e2e_tests) $(long_tests)
-TESTS += $(command_tests) $(e2e_tests)
+BESIDE_TESTS += $(command_tests)
+ALONE_TESTS += $(e2e_tests)
 LONG_TESTS += $(long_tests)
 endif
 endif
+TESTS += $(BESIDE_TESTS) $(ALONE_TESTS)
 # Never true. Automake writes rules for the names that it finds in TESTS, whatever
 # their condition, and `make check-long` needs those.
 if LONG_IN_TESTS

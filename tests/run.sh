@@ -140,8 +140,10 @@ prepare() {
 	fi
 }
 
-# build NAME CONFIGURE-ARGUMENTS...: everything, programs of the tests too.
+# build NAME CONFIGURE-ARGUMENTS...: everything, programs of the tests too but in
+# the build that is installed.
 build() {
+	what=$1
 	dir=$top/_build/$1
 	shift
 	mkdir -p "$dir"
@@ -152,22 +154,32 @@ build() {
 		(cd "$dir" && "$src/configure" -q "$@") || return 1
 		echo "$src $*" >"$dir/arguments"
 	fi
-	make -s -C "$dir" -j "$jobs" all && make -s -C "$dir" -j "$jobs" check TESTS=
+	make -s -C "$dir" -j "$jobs" all &&
+		{ test "$what" = install ||
+			make -s -C "$dir" -j "$jobs" check TESTS=; }
 }
 
-# suite BUILD: every test that automake runs; one after the other, since some
-# measure time.
+# suite BUILD PART...: tests that automake runs. Those with a service run one
+# after the other, since some measure time.
 suite() {
 	dir=$top/_build/$1
+	build=$1
+	shift
 	find "$dir/tests" -name '*.trs' -exec rm -f {} +
 	rc=0
-	$wrap make -s -C "$dir" -k check >"$logs/$1-check.log" 2>&1 || rc=$?
-	$wrap make -s -C "$dir" -k check-long >"$logs/$1-long.log" 2>&1 || rc=$?
+	for part; do
+		beside=
+		test "$part" != check-beside || beside=-j$jobs
+		# shellcheck disable=SC2086 # nothing or one word
+		$wrap make -s -C "$dir" -k $beside "$part" \
+			>"$logs/$build-$part.log" 2>&1 || rc=$?
+	done
+	set -- "$build"
 	before=$failed
 	count "$dir"
 	if test $rc -ne 0 && test "$failed" -eq "$before"; then
 		fail_unit "make check in _build/$1"
-		note_log "$logs/$1-check.log"
+		note_log "$logs/$1-check-alone.log"
 	fi
 	top_srcdir=$src
 	top_builddir=$dir
@@ -211,14 +223,15 @@ uninstalled() {
 
 full_run() {
 	say "clang"
-	step "clang build" build clang CC=clang CXX=clang++ --enable-werror || :
+	step "clang build" build clang CC=clang CXX=clang++ CFLAGS='-g0 -O1' \
+		--enable-werror || :
 
 	CK_TIMEOUT_MULTIPLIER=6
 	export CK_TIMEOUT_MULTIPLIER
 
 	say "ASan + UBSan: build and every test"
 	if step "asan build" build asan --enable-sanitizer=address --enable-werror; then
-		suite asan
+		suite asan check-beside check-alone
 		faults asan
 	fi
 
@@ -229,7 +242,7 @@ full_run() {
 		! setarch -R true 2>/dev/null || wrap="setarch -R"
 		TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS-}"
 		export TSAN_OPTIONS
-		suite tsan
+		suite tsan check-beside check-alone
 		faults tsan
 		wrap=
 		unset TSAN_OPTIONS
@@ -237,7 +250,9 @@ full_run() {
 	unset CK_TIMEOUT_MULTIPLIER
 
 	say "distcheck"
-	step "make distcheck" make -C "$top/_build/main" distcheck || :
+	# What has a service ran thrice by now, and alone.
+	step "make distcheck" make -C "$top/_build/main" -j "$jobs" distcheck \
+		TESTS="$(make -s -C "$top/_build/main" print-beside)" || :
 
 	say "install, a consumer outside, uninstall"
 	prefix=$top/_build/prefix
@@ -272,8 +287,10 @@ if test -n "$only"; then
 fi
 
 say "Tests"
-suite main
+suite main check-beside check-alone check-long
 faults main
+step "lab" env top_srcdir="$src" top_builddir="$top/_build/main" \
+	"$src/tests/lab.sh" || :
 step "bench record" smoke record || :
 step "bench mhd" smoke mhd 4 || :
 step "demo" demo/run.sh || :
