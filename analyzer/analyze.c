@@ -198,7 +198,7 @@ static int analyze_whole(const struct tailbox__part *whole,
 
 int tailbox__analyze(struct tailbox__run *run,
                      const struct tailbox__analyzer_options *o,
-                     struct tailbox__report *out)
+                     bool is_compat, struct tailbox__report *out)
 {
 	struct tailbox__scratch scratch = { .intervals = NULL };
 	struct tailbox__texts summaries = { NULL, 0, 0 };
@@ -207,7 +207,7 @@ int tailbox__analyze(struct tailbox__run *run,
 	struct tailbox__part whole = { .run = run, .index = &index, .o = o };
 	int rc;
 
-	*out = (struct tailbox__report){ .whole = { .suspects = NULL } };
+	*out = (struct tailbox__report){ .is_compat = is_compat };
 	tailbox__classify_workers(run->snapshots.items, run->snapshots.count,
 	                          &whole.workers, &whole.worker_count);
 	rc = keep_original(run, &original);

@@ -62,7 +62,7 @@ int tailbox__cmp_side(struct tailbox__run *run,
 
 	to->lost = losses_of(run);
 	to->unfinished = run->meta.unfinished_count;
-	rc = tailbox__analyze(run, o, &report);
+	rc = tailbox__analyze(run, o, false, &report);
 	if (rc == 0) {
 		to->requests = run->requests.count;
 		to->excluded = count - run->requests.count;

@@ -101,8 +101,7 @@ static void causes_of_kind(const struct tailbox__case *c,
 		is[MISSING_DEPTHS] = f->has_no_blocking || f->has_no_local ||
 		                     f->has_no_global;
 		break;
-	case TAILBOX__SUSPECT_UNKNOWN:
-	case TAILBOX__SUSPECT_COUNT:
+	default:
 		break;
 	}
 }

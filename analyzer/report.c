@@ -14,8 +14,15 @@
 const char *const tailbox__suspect_names[TAILBOX__SUSPECT_COUNT] = {
 	"application_queue_saturation", "blocking_pool_pressure",
 	"executor_pressure_suspected", "downstream_stage_dominates",
-	"insufficient_evidence"
+	"insufficient_evidence",
+	"cpu_starvation", "connection_limit_reached",
+	"lock_contention", "spinning_handler",
+	"worker_blocked", "slow_client_upload",
+	"slow_client_download", "resume_delay",
+	"accept_queue_pressure", "event_loop_stall"
 };
+const char *const tailbox__ruling_names[3] = { "likely", "ruled_out",
+	                                       "cannot_tell" };
 const char *const tailbox__confidence_names[3] = { "low", "medium", "high" };
 const char *const tailbox__evidence_names[4] = { "present", "missing",
 	                                         "partial", "truncated" };
@@ -61,6 +68,8 @@ void tailbox__report_slice_fini(struct tailbox__report_slice *s)
 		tailbox__texts_fini(&s->suspects[i].evidence);
 		tailbox__texts_fini(&s->suspects[i].next_checks);
 		tailbox__texts_fini(&s->suspects[i].notes);
+		tailbox__free(s->suspects[i].title);
+		tailbox__free(s->suspects[i].figures.items);
 	}
 	tailbox__free(s->suspects);
 	tailbox__texts_fini(&s->quality.limitations);
@@ -77,6 +86,9 @@ void tailbox__report_fini(struct tailbox__report *r)
 		tailbox__report_slice_fini(&r->segments.items[i].slice);
 	tailbox__free(r->routes.items);
 	tailbox__free(r->segments.items);
+	for (size_t i = 0; i < r->findings.count; i++)
+		tailbox__free(r->findings.items[i].text);
+	tailbox__free(r->findings.items);
 	tailbox__anatomy_fini(&r->anatomy);
 	*r = (struct tailbox__report){ .whole = { .suspects = NULL } };
 }

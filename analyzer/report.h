@@ -27,8 +27,20 @@ enum tailbox__suspect_kind { /* in the order of a tie */
 	TAILBOX__SUSPECT_EXECUTOR,   /* executor_pressure_suspected */
 	TAILBOX__SUSPECT_DOWNSTREAM, /* downstream_stage_dominates */
 	TAILBOX__SUSPECT_UNKNOWN,    /* insufficient_evidence */
+	/* Ours: only from what tailbox alone records (doc/analysis.md). */
+	TAILBOX__SUSPECT_CPU,            /* cpu_starvation */
+	TAILBOX__SUSPECT_CONNECTIONS,    /* connection_limit_reached */
+	TAILBOX__SUSPECT_LOCK,           /* lock_contention */
+	TAILBOX__SUSPECT_SPINNING,       /* spinning_handler */
+	TAILBOX__SUSPECT_WORKER_BLOCKED, /* worker_blocked */
+	TAILBOX__SUSPECT_UPLOAD,         /* slow_client_upload */
+	TAILBOX__SUSPECT_DOWNLOAD,       /* slow_client_download */
+	TAILBOX__SUSPECT_RESUME,         /* resume_delay */
+	TAILBOX__SUSPECT_ACCEPT,         /* accept_queue_pressure */
+	TAILBOX__SUSPECT_LOOP,           /* event_loop_stall */
 	TAILBOX__SUSPECT_COUNT
 };
+#define TAILBOX__SUSPECT_OWN TAILBOX__SUSPECT_CPU /* the first of ours */
 extern const char *const tailbox__suspect_names[TAILBOX__SUSPECT_COUNT];
 
 enum tailbox__confidence {
@@ -43,11 +55,40 @@ struct tailbox__texts { /* items are NUL-terminated, valid UTF-8 */
 	size_t count, room;
 };
 
+/* A figure of a suspect of ours, for programs. */
+struct tailbox__figure {
+	const char *key; /* with its unit: "longest_us" */
+	tailbox__str name; /* of the run; 0: the value is the number */
+	uint64_t value;  /* NONE = not known */
+};
+
 struct tailbox__suspect {
 	enum tailbox__suspect_kind kind;
 	unsigned score; /* 0..100 */
 	enum tailbox__confidence confidence;
 	struct tailbox__texts evidence, next_checks, notes;
+	/* Another suspect that accounts for the same time and lies deeper;
+	 * COUNT = none. Comes behind that one. */
+	enum tailbox__suspect_kind explained_by;
+	/* What it is, in at most 60 bytes, with the name of whose fault it is:
+	 * "worker blocked by GET /report". */
+	char *title;
+	TAILBOX__LIST(struct tailbox__figure) figures; /* of ours; else none */
+};
+
+enum tailbox__ruling { /* of one kind of suspect, of the whole run */
+	TAILBOX__RULING_LIKELY, /* it is among the suspects */
+	TAILBOX__RULING_OUT,
+	TAILBOX__RULING_CANNOT_TELL
+};
+extern const char *const tailbox__ruling_names[3];
+
+struct tailbox__finding {
+	enum tailbox__suspect_kind kind;
+	enum tailbox__ruling ruling;
+	/* OUT: the figure that does, short, "max 0 of 511"; CANNOT_TELL: what
+	 * is missing; LIKELY: NULL. */
+	char *text;
 };
 
 enum tailbox__evidence { /* status of a family of evidence */
@@ -110,18 +151,22 @@ struct tailbox__report {
 	struct tailbox__report_trend trend;
 	TAILBOX__LIST(struct tailbox__report_route) routes;
 	TAILBOX__LIST(struct tailbox__report_segment) segments; /* 0 or 2 */
-	struct tailbox__anatomy anatomy; /* ours; the standard has none */
+	/* Ours; the standard has none of these. */
+	struct tailbox__anatomy anatomy;
+	/* One of each kind but UNKNOWN, in their order. */
+	TAILBOX__LIST(struct tailbox__finding) findings;
 	bool is_compat; /* for the renderers: leave out what is ours */
 };
 
 /* Analyse (spec section 2). The run is normalized in place, permissively, on
  * the way: it is not the same afterwards; texts of names in the report are
  * those of its pool, so it must outlive the report. Never rejects a run.
- * o must be valid. 0 or -ENOMEM; out is always safe to fini.
+ * o must be valid. is_compat: without suspects of ours, and without what they
+ * change of others. 0 or -ENOMEM; out is always safe to fini.
  * One thread; no clock, no locale. */
 int tailbox__analyze(struct tailbox__run *run,
                      const struct tailbox__analyzer_options *o,
-                     struct tailbox__report *out);
+                     bool is_compat, struct tailbox__report *out);
 void tailbox__report_fini(struct tailbox__report *r);
 
 /* The report as one JSON object, members in the order of the spec; ours come

@@ -42,6 +42,7 @@ struct tailbox__suspect *tailbox__suspect_add(struct tailbox__case *c,
 	if (new) {
 		new->kind = kind;
 		new->score = score;
+		new->explained_by = TAILBOX__SUSPECT_COUNT;
 	}
 	return new;
 }

@@ -239,12 +239,10 @@ static int analyze(const struct job *job,
 	struct tailbox__report report;
 	int rc;
 
-	if (tailbox__analyze(job->run, o, &report) < 0)
+	if (tailbox__analyze(job->run, o, job->is_compat, &report) < 0)
 		rc = cli__no_memory();
-	else {
-		report.is_compat = job->is_compat;
+	else
 		rc = print(job, &report, o);
-	}
 	tailbox__report_fini(&report);
 	return rc;
 }

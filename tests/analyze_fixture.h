@@ -191,7 +191,7 @@ static inline void stage_in_all(const char *name, uint64_t us)
 static inline void analyze(void)
 {
 	tailbox__report_fini(&rep);
-	ck_assert_int_eq(tailbox__analyze(run, &o, &rep), 0);
+	ck_assert_int_eq(tailbox__analyze(run, &o, false, &rep), 0);
 	ck_assert_uint_ge(rep.whole.suspect_count, 1);
 }
 
