@@ -55,6 +55,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/timeline_rows.c \
 	analyzer/timeline_text.c \
 	analyzer/trend.c \
+	analyzer/verdict.c \
 	analyzer/warnings.c \
 	analyzer/analysis.h \
 	analyzer/anatomy.h \
@@ -73,4 +74,5 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/report_page.h \
 	analyzer/timeline.h \
 	analyzer/timeline_model.h \
-	analyzer/timeline_text.h
+	analyzer/timeline_text.h \
+	analyzer/verdict.h

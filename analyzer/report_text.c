@@ -23,26 +23,6 @@ enum {
 	ANATOMY_ROWS = 6
 };
 
-/* The kind in words; its name is what JSON has. */
-static const char *const meanings[TAILBOX__SUSPECT_COUNT] = {
-	[TAILBOX__SUSPECT_QUEUE] = "requests wait in queues of the application",
-	[TAILBOX__SUSPECT_BLOCKING] = "jobs wait for the offload pool",
-	[TAILBOX__SUSPECT_EXECUTOR] = "workers do not keep up with requests",
-	[TAILBOX__SUSPECT_DOWNSTREAM] =
-	        "one stage takes most of the slow requests' time",
-	[TAILBOX__SUSPECT_UNKNOWN] = "what was recorded does not tell",
-	[TAILBOX__SUSPECT_CPU] = "threads wait for a CPU",
-	[TAILBOX__SUSPECT_CONNECTIONS] = "no connection more is accepted",
-	[TAILBOX__SUSPECT_LOCK] = "handlers wait for a lock of the application",
-	[TAILBOX__SUSPECT_SPINNING] = "a handler computes for long",
-	[TAILBOX__SUSPECT_WORKER_BLOCKED] = "requests wait for a held worker",
-	[TAILBOX__SUSPECT_UPLOAD] = "clients send their bodies slowly",
-	[TAILBOX__SUSPECT_DOWNLOAD] = "clients read their answers slowly",
-	[TAILBOX__SUSPECT_RESUME] = "resumed requests are taken up late",
-	[TAILBOX__SUSPECT_ACCEPT] = "connections wait to be accepted",
-	[TAILBOX__SUSPECT_LOOP] = "the event loop sleeps with ready requests",
-};
-
 /* --- pieces of a line ----------------------------------------------------- */
 
 static void put_name(struct tailbox__page *p, const struct tailbox__run *run,
@@ -181,7 +161,7 @@ static void put_primary(struct tailbox__page *p,
 	put_suspect(p, &s->suspects[0]);
 	tailbox__page_end(p, LABEL);
 	put_label(p, "");
-	fputs(meanings[s->suspects[0].kind], p->line);
+	fputs(tailbox__suspect_meanings[s->suspects[0].kind], p->line);
 	tailbox__page_end(p, LABEL);
 }
 
