@@ -42,6 +42,10 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/report_page.c \
 	analyzer/report_text.c \
 	analyzer/routes.c \
+	analyzer/screen.c \
+	analyzer/screen_findings.c \
+	analyzer/screen_next.c \
+	analyzer/screen_parts.c \
 	analyzer/segments.c \
 	analyzer/series.c \
 	analyzer/suspect_stage.c \
@@ -72,6 +76,8 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/options_internal.h \
 	analyzer/report.h \
 	analyzer/report_page.h \
+	analyzer/screen.h \
+	analyzer/screen_line.h \
 	analyzer/timeline.h \
 	analyzer/timeline_model.h \
 	analyzer/timeline_text.h \

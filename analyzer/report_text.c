@@ -207,14 +207,63 @@ static void put_texts(struct tailbox__page *p, const char *heading,
 	}
 }
 
-static void put_others(struct tailbox__page *p,
-                       const struct tailbox__report_slice *s)
+/* What is behind a suspect that is not the first: the standard has no place
+ * for it. */
+static void put_behind(struct tailbox__page *p,
+                       const struct tailbox__suspect *s)
 {
+	if (s->title) {
+		fprintf(p->line, "%*s", ENTRY, "");
+		tailbox__page_text(p, s->title, strlen(s->title));
+		tailbox__page_end(p, ENTRY);
+	}
+	if (s->explained_by < TAILBOX__SUSPECT_COUNT) {
+		fprintf(p->line, "%*sthe same time as %s", ENTRY, "",
+		        tailbox__suspect_names[s->explained_by]);
+		tailbox__page_end(p, ENTRY);
+	}
+	for (size_t i = 0; i < s->evidence.count; i++) {
+		fprintf(p->line, "%*s", ENTRY, "");
+		tailbox__page_text(p, s->evidence.items[i],
+		                   strlen(s->evidence.items[i]));
+		tailbox__page_end(p, ENTRY);
+	}
+}
+
+static void put_others(struct tailbox__page *p, const struct tailbox__report *r)
+{
+	const struct tailbox__report_slice *s = &r->whole;
+
 	if (s->suspect_count > 1)
 		put_heading(p, "other suspects");
 	for (size_t i = 1; i < s->suspect_count; i++) {
 		begin_entry(p);
 		put_suspect(p, &s->suspects[i]);
+		tailbox__page_end(p, ENTRY);
+		if (!r->is_compat)
+			put_behind(p, &s->suspects[i]);
+	}
+}
+
+static void put_rulings(struct tailbox__page *p, const struct tailbox__report *r,
+                        enum tailbox__ruling ruling, const char *heading)
+{
+	bool has_heading = false;
+
+	for (size_t i = 0; i < r->findings.count; i++) {
+		const struct tailbox__finding *f = &r->findings.items[i];
+
+		if (r->is_compat || f->ruling != ruling)
+			continue;
+		if (!has_heading)
+			put_heading(p, heading);
+		has_heading = true;
+		begin_entry(p);
+		fputs(tailbox__suspect_names[f->kind], p->line);
+		if (f->text) {
+			fputs(": ", p->line);
+			tailbox__page_text(p, f->text, strlen(f->text));
+		}
 		tailbox__page_end(p, ENTRY);
 	}
 }
@@ -310,7 +359,9 @@ int tailbox__report_text(const struct tailbox__report *r,
 		put_texts(&p, "why the confidence is not higher",
 		          &first->notes);
 		put_texts(&p, "next checks", &first->next_checks);
-		put_others(&p, &r->whole);
+		put_others(&p, r);
+		put_rulings(&p, r, TAILBOX__RULING_OUT, "ruled out");
+		put_rulings(&p, r, TAILBOX__RULING_CANNOT_TELL, "cannot tell");
 		put_routes(&p, run, r);
 		rc = put_options(&p, o);
 		put_segments(&p, r);

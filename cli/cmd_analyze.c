@@ -17,6 +17,7 @@
 #include "analyzer/report.h"
 #include "analyzer/timeline_text.h"
 #include "cli/load.h"
+#include "cli/report_view.h"
 #include "core/alloc.h"
 #include "core/fd.h"
 #include "core/toml.h"
@@ -29,7 +30,9 @@ struct job {
 	struct tailbox__run *run;
 	const char *config; /* NULL = none */
 	struct cli__list overrides;
-	bool is_permissive, is_json, is_compat;
+	enum cli__view view;
+	struct cli__view_names names;
+	bool is_permissive, is_compat;
 };
 
 /* --- the artifact --------------------------------------------------------- */
@@ -215,24 +218,6 @@ static int take_options(const struct job *job,
 
 /* --- the analysis --------------------------------------------------------- */
 
-static int print(const struct job *job, const struct tailbox__report *report,
-                 const struct tailbox__analyzer_options *o)
-{
-	struct tailbox__json j;
-
-	if (job->is_json) {
-		tailbox__json_init(&j, true);
-		if (tailbox__report_json(report, job->run, o, &j) == 0)
-			return cli__put_json(&j);
-		tailbox__json_fini(&j);
-		return cli__no_memory();
-	}
-	if (tailbox__report_text(report, job->run, o, cli__out()) < 0)
-		return cli__no_memory();
-	fputc('\n', cli__out());
-	return CLI__DONE;
-}
-
 static int analyze(const struct job *job,
                    const struct tailbox__analyzer_options *o)
 {
@@ -242,7 +227,8 @@ static int analyze(const struct job *job,
 	if (tailbox__analyze(job->run, o, job->is_compat, &report) < 0)
 		rc = cli__no_memory();
 	else
-		rc = print(job, &report, o);
+		rc = cli__put_report(job->view, &job->names, &report, job->run,
+		                     o);
 	tailbox__report_fini(&report);
 	return rc;
 }
@@ -276,6 +262,7 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 	job->name = t.kind == CLI__TARGET_STDIN ? "standard input"
 	            : arg                       ? arg
 	                                        : cli__target_name(&t);
+	cli__view_names(&t, arg, &job->names);
 	job->run = cli__load(&t);
 	if (!job->run)
 		return CLI__NO;
@@ -287,33 +274,38 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 
 /* --- the command line ----------------------------------------------------- */
 
-static bool take_format(const struct cli__command *self, const char *format,
-                        struct job *job, int *rc)
+/* The form, from three options that may not contradict each other. */
+static bool take_view(const struct cli__command *self, const char *format,
+                      bool is_json, bool is_all, struct job *job, int *rc)
 {
-	if (!format)
-		return true;
-	if (strcmp(format, "text") && strcmp(format, "json")) {
-		*rc = cli__usage(self, "--format: \"%s\" is not text or json",
+	job->view = is_json ? CLI__VIEW_JSON : CLI__VIEW_SCREEN;
+	if (format && !cli__view_of(format, &job->view))
+		*rc = cli__usage(self,
+		                 "--format: \"%s\" is not text, json or line",
 		                 format);
-		return false;
-	}
-	if (job->is_json && strcmp(format, "json")) {
+	else if (is_json && job->view != CLI__VIEW_JSON)
 		*rc = cli__usage(self, "--format %s and --json: which one?",
 		                 format);
-		return false;
-	}
-	job->is_json = !strcmp(format, "json");
-	return true;
+	else if (is_all && job->view == CLI__VIEW_LINE)
+		*rc = cli__usage(self, "--all and --format line: which one?");
+	else if (job->is_compat && job->view == CLI__VIEW_LINE)
+		*rc = cli__usage(self, "--compat: the standard has no line");
+	else
+		*rc = CLI__DONE;
+	if (is_all && job->view == CLI__VIEW_SCREEN)
+		job->view = CLI__VIEW_ALL;
+	return *rc == CLI__DONE;
 }
 
 int cli__analyze(const struct cli__command *self, int argc, char **argv)
 {
 	struct job job = { .name = NULL };
 	const char *format = NULL;
-	bool is_help = false;
+	bool is_help = false, is_json = false, is_all = false;
 	const struct cli__option options[] = {
 		{ "format", 0, CLI__TEXT, &format, 0, 1 },
-		{ "json", 0, CLI__FLAG, &job.is_json, 0, 1 },
+		{ "json", 0, CLI__FLAG, &is_json, 0, 1 },
+		{ "all", 0, CLI__FLAG, &is_all, 0, 1 },
 		{ "analyzer-config", 0, CLI__TEXT, &job.config, 0, 1 },
 		{ "analyzer-set", 0, CLI__LIST, &job.overrides, 0, 0 },
 		{ "set", 0, CLI__LIST, &job.overrides, 0, 0 },
@@ -326,8 +318,7 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 	int first, rc;
 
 	if (cli__options(self, argc, argv, options, 0, 1, &first, &rc) &&
-	    take_format(self, format, &job, &rc)) {
-		rc = CLI__DONE;
+	    take_view(self, format, is_json, is_all, &job, &rc)) {
 		if (is_help)
 			tailbox__analyzer_options_help(cli__out());
 		else
