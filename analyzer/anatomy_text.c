@@ -131,7 +131,9 @@ static const char *show(uint64_t us, char buf[24])
 static void put_row(const struct tailbox__anatomy *a, const char *label,
                     uint64_t tail_us, uint64_t typical_us, FILE *out)
 {
-	const uint64_t permille = tailbox__permille(tail_us, a->tail_us);
+	/* A part is no more than the whole, in what we made ourselves. */
+	const uint64_t permille = tailbox__min_u64(
+	        tailbox__permille(tail_us, a->tail_us), 1000);
 	const unsigned marks = (unsigned)(permille * BAR / 1000);
 	char slow[24], typical[24], bar[BAR + 1];
 

@@ -93,7 +93,9 @@ command_tests += \
 	tests/test_load \
 	tests/test_load_json \
 	tests/test_report \
-	tests/test_timeline
+	tests/test_screen \
+	tests/test_timeline \
+	tests/test_verdict
 # End to end, over real sockets.
 e2e_tests += \
 	tests/e2e_admin \
