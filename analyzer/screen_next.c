@@ -94,7 +94,8 @@ static bool put_artifact(const struct tailbox__sl_screen *s, struct command *c)
 
 /* --- lines ---------------------------------------------------------------- */
 
-/* The remark is a comment of the shell, left out where it does not fit. */
+/* The remark is a comment of the shell: all of it, or what stands before its
+ * comma, or nothing, as there is room. */
 static void put_command(struct tailbox__sl_screen *s, unsigned *number,
                         const struct command *c, const char *remark)
 {
@@ -122,10 +123,13 @@ static void put_command(struct tailbox__sl_screen *s, unsigned *number,
 		}
 		tailbox__sl_text(s, one, n, WIDTH);
 	}
-	const size_t need = tailbox__show_columns(remark, strlen(remark)) + 4;
-	if (*remark && tailbox__sl_left(s) >= need) {
+	const size_t left = tailbox__sl_left(s);
+	size_t n = strlen(remark);
+	if (tailbox__show_columns(remark, n) + 4 > left)
+		n = strcspn(remark, ",");
+	if (n > 0 && tailbox__show_columns(remark, n) + 4 <= left) {
 		tailbox__sl_put(s, "  # ");
-		tailbox__sl_text(s, remark, strlen(remark), WIDTH);
+		tailbox__sl_text(s, remark, n, WIDTH);
 	}
 }
 
@@ -329,18 +333,28 @@ static void put_checks(struct tailbox__sl_screen *s, unsigned *number,
 	}
 }
 
+/* Whether the slowest spend a good part in what nobody has given a name. */
+static bool is_unmarked(const struct tailbox__anatomy *a)
+{
+	uint64_t us = a->tail_left_us;
+
+	for (size_t i = 0; i < a->count; i++)
+		if (a->pieces[i].kind == TAILBOX__PIECE_PHASE &&
+		    a->pieces[i].phase == TAILBOX__PHASE_HANDLER &&
+		    a->pieces[i].tail_us > us)
+			us = a->pieces[i].tail_us;
+	return us > 0 && us >= a->tail_us / 4;
+}
+
 /* No lead: what would show one. */
 static void put_unclear(struct tailbox__sl_screen *s, unsigned *number)
 {
-	const struct tailbox__anatomy *a = &s->r->anatomy;
-
 	if (s->vitals.hanging && *number <= s->budget->checks)
 		put_look(s, number, TAILBOX__SUSPECT_WORKER_BLOCKED);
-	if (*number <= s->budget->checks &&
-	    a->tail_left_us >= a->tail_us / 4 && a->tail_us > 0)
+	if (*number <= s->budget->checks && is_unmarked(&s->r->anatomy))
 		put_advice(s, number,
-		           "mark what handlers do, TAILBOX_STAGE and "
-		           "TAILBOX_WAIT: the unexplained part gets names");
+		           "mark what the handler does, by TAILBOX_STAGE and "
+		           "TAILBOX_WAIT");
 	if (*number <= s->budget->checks)
 		put_capture(s, number, true, "samples at 100 ms");
 }
@@ -355,8 +369,8 @@ static bool put_all(struct tailbox__sl_screen *s)
 	word(&c, "--all");
 	const bool is_named = put_artifact(s, &c);
 	put_command(s, &unnumbered, &c,
-	            s->is_cut ? "what had no room here, and the rest"
-	                      : "routes, halves, notes, warnings");
+	            s->is_cut ? "with what had no room here"
+	                      : "the whole report");
 	return is_named;
 }
 

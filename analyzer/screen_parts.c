@@ -356,7 +356,7 @@ static void put_healthy(struct tailbox__sl_screen *s)
 	if (others.len) {
 		struct text seen = { .len = 0 };
 
-		add(&seen, "of no weight here: %s", others.at);
+		add(&seen, "seen, of no weight here: %s", others.at);
 		tailbox__sl_wrap(s, "", INDENT, seen.at, s->budget->others);
 	}
 }

@@ -15,7 +15,7 @@ TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions
 EXTRA_DIST += tests/check-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
-	tests/config tests/conformance tests/data tests/e2e \
+	tests/config tests/conformance tests/data tests/e2e tests/golden \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
 AM_TESTS_ENVIRONMENT = \
@@ -155,6 +155,7 @@ cli_tests = \
 	tests/cli_golden.sh \
 	tests/cli_live.sh \
 	tests/cli_container.sh \
+	tests/cli_screen.sh \
 	tests/cli_targets.sh \
 	tests/cli_url.sh
 TESTS += $(cli_tests)
