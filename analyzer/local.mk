@@ -44,8 +44,9 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/routes.c \
 	analyzer/screen.c \
 	analyzer/screen_findings.c \
+	analyzer/screen_head.c \
 	analyzer/screen_next.c \
-	analyzer/screen_parts.c \
+	analyzer/screen_verdict.c \
 	analyzer/segments.c \
 	analyzer/series.c \
 	analyzer/suspect_stage.c \

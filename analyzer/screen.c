@@ -6,7 +6,7 @@
  * The screen is built with a generous budget, and again with a smaller one as
  * long as it has too many lines. So each part decides by itself what of it
  * matters most, and a table keeps the sum: nothing is cut off from behind.
- * With the last budget no part can be too long (screen_parts.c and its like
+ * With the last budget no part can be too long (screen_head.c and its like
  * bound what does not depend on it): 6 lines of head, 6 of verdict, 6 of
  * anatomy, 2 of findings, 4 of commands.
  */
@@ -112,6 +112,17 @@ unsigned tailbox__sl_wrap(struct tailbox__sl_screen *s, const char *word,
 			text++;
 	}
 	return lines;
+}
+
+void tailbox__sl_add(struct tailbox__sl_string *t, const char *format, ...)
+{
+	const size_t room = sizeof(t->at) - t->len;
+	va_list args;
+
+	va_start(args, format);
+	const int n = vsnprintf(t->at + t->len, room, format, args);
+	va_end(args);
+	t->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 
 /* --- parts ---------------------------------------------------------------- */

@@ -62,8 +62,17 @@ unsigned tailbox__sl_wrap(struct tailbox__sl_screen *s, const char *word,
                           size_t indent, const char *text, unsigned most);
 void tailbox__sl_blank(struct tailbox__sl_screen *s);
 
-/* screen_parts.c: head; verdict with its evidence. */
+/* A text that is put together, and cut where it becomes too long. */
+struct tailbox__sl_string {
+	char at[800];
+	size_t len;
+};
+void tailbox__sl_add(struct tailbox__sl_string *t, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+/* screen_head.c: whose run, losses, figures. */
 void tailbox__sl_head(struct tailbox__sl_screen *s);
+/* screen_verdict.c: the verdict with its evidence. */
 void tailbox__sl_verdict(struct tailbox__sl_screen *s);
 /* screen_findings.c: ruled out, cannot tell. */
 void tailbox__sl_findings(struct tailbox__sl_screen *s);

@@ -381,28 +381,6 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
-static Suite *report_suite(void)
-{
-	Suite *s = suite_create("report");
-	TCase *t = tcase_create("report");
-
-	tcase_add_checked_fixture(t, begin, end);
-	tcase_add_test(t, what_is_ours_is_one_member);
-	tcase_add_test(t, text_of_the_least_report);
-	tcase_add_test(t, text_of_a_full_report);
-	tcase_add_test(t, figures_that_are_missing_say_so);
-	tcase_add_test(t, growth_has_a_sign_and_any_size);
-	tcase_add_test(t, foreign_texts_stay_on_their_line);
-	tcase_add_test(t, lines_break_behind_eighty_columns);
-	tcase_add_test(t, columns_are_characters);
-	tcase_add_test(t, a_long_word_is_left_whole);
-	tcase_add_test(t, json_has_arrays_without_members);
-	tcase_add_test(t, json_of_a_full_report);
-	tcase_add_test(t, every_allocation_may_fail);
-	suite_add_tcase(s, t);
-	return s;
-}
-
 START_TEST(what_is_ours_is_one_member)
 {
 	struct tailbox__finding *f = tailbox__list_add(&rep.findings);
@@ -448,6 +426,28 @@ START_TEST(what_is_ours_is_one_member)
 	free(text);
 }
 END_TEST
+
+static Suite *report_suite(void)
+{
+	Suite *s = suite_create("report");
+	TCase *t = tcase_create("report");
+
+	tcase_add_checked_fixture(t, begin, end);
+	tcase_add_test(t, what_is_ours_is_one_member);
+	tcase_add_test(t, text_of_the_least_report);
+	tcase_add_test(t, text_of_a_full_report);
+	tcase_add_test(t, figures_that_are_missing_say_so);
+	tcase_add_test(t, growth_has_a_sign_and_any_size);
+	tcase_add_test(t, foreign_texts_stay_on_their_line);
+	tcase_add_test(t, lines_break_behind_eighty_columns);
+	tcase_add_test(t, columns_are_characters);
+	tcase_add_test(t, a_long_word_is_left_whole);
+	tcase_add_test(t, json_has_arrays_without_members);
+	tcase_add_test(t, json_of_a_full_report);
+	tcase_add_test(t, every_allocation_may_fail);
+	suite_add_tcase(s, t);
+	return s;
+}
 
 int main(void)
 {
