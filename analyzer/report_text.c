@@ -245,7 +245,8 @@ static void put_others(struct tailbox__page *p, const struct tailbox__report *r)
 	}
 }
 
-static void put_rulings(struct tailbox__page *p, const struct tailbox__report *r,
+static void put_rulings(struct tailbox__page *p,
+                        const struct tailbox__report *r,
                         enum tailbox__ruling ruling, const char *heading)
 {
 	bool has_heading = false;

@@ -123,13 +123,15 @@ static void put_losses(struct tailbox__sl_screen *s)
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
 		if (!cuts[i].n)
 			continue;
-		tailbox__sl_add(&t, "%s%s %" PRIu64, before, cuts[i].what, cuts[i].n);
+		tailbox__sl_add(&t, "%s%s %" PRIu64, before, cuts[i].what,
+		                cuts[i].n);
 		before = ", ";
 	}
 	if (t.len == 0)
 		tailbox__sl_add(&t, "a limit was reached");
 	if (s->vitals.unfinished)
-		tailbox__sl_add(&t, "; %" PRIu64 " not ended", s->vitals.unfinished);
+		tailbox__sl_add(&t, "; %" PRIu64 " not ended",
+		                s->vitals.unfinished);
 	tailbox__sl_wrap(s, "LOST", INDENT, t.at, 2);
 }
 
@@ -162,7 +164,8 @@ static void put_latency(struct tailbox__sl_screen *s)
 
 	if (w->request_count == 0 || s->vitals.slowest == SIZE_MAX)
 		return;
-	const uint64_t max = s->run->requests.items[s->vitals.slowest].latency_us;
+	const uint64_t max =
+	        s->run->requests.items[s->vitals.slowest].latency_us;
 	const bool is_in_s = w->p99_us >= 10000000;
 
 	put_time(s, "p50", w->p50_us, is_in_s, "");

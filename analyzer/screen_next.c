@@ -33,7 +33,8 @@ static void word(struct command *c, const char *text)
 
 static bool is_bare(const char *text, size_t len)
 {
-	const char *safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	const char *safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                   "abcdefghijklmnopqrstuvwxyz"
 	                   "0123456789_-+./:@%=,";
 
 	/* '#' begins a comment in front of a word only. */

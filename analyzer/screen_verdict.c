@@ -52,7 +52,8 @@ static void tell_ratio(const struct tailbox__sl_screen *s,
 	char p99[TAILBOX__SHOW_ROOM];
 
 	if (w->p50_us == 0) {
-		tailbox__sl_add(t, "p99 is %s", tailbox__show_us(p99, w->p99_us));
+		tailbox__sl_add(t, "p99 is %s",
+		                tailbox__show_us(p99, w->p99_us));
 		return;
 	}
 	const double ratio = (double)w->p99_us / (double)w->p50_us;
@@ -110,7 +111,8 @@ static void put_likely(struct tailbox__sl_screen *s)
 	if (used < s->budget->evidence && !tailbox__is_long(w->p50_us,
 	                                                    w->p99_us)) {
 		tell_ratio(s, &note);
-		tailbox__sl_add(&note, ": all requests are like that, not only the "
+		tailbox__sl_add(&note,
+		                ": all requests are like that, not only the "
 		           "slowest");
 		used += tailbox__sl_wrap(s, "", INDENT, note.at, 1);
 	}
@@ -136,7 +138,8 @@ static void put_healthy(struct tailbox__sl_screen *s)
 	if (others.len) {
 		struct tailbox__sl_string seen = { .len = 0 };
 
-		tailbox__sl_add(&seen, "seen, of no weight here: %s", others.at);
+		tailbox__sl_add(&seen, "seen, of no weight here: %s",
+		                others.at);
 		tailbox__sl_wrap(s, "", INDENT, seen.at, s->budget->others);
 	}
 }
@@ -180,7 +183,8 @@ static void tell_trouble(const struct tailbox__sl_screen *s,
 		tailbox__sl_add(t, "; %" PRIu64 "%% of requests failed",
 		    tailbox__permille(v->failed, w->request_count) / 10);
 	if (v->hanging)
-		tailbox__sl_add(t, "; %" PRIu64 " request%s had not ended, the oldest "
+		tailbox__sl_add(t,
+		                "; %" PRIu64 " request%s had not ended, the oldest "
 		       "after %s", v->hanging, v->hanging == 1 ? "" : "s",
 		    tailbox__show_us(time, v->oldest_open_us));
 }

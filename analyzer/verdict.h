@@ -5,8 +5,8 @@
  * Ours, beside the standard's primary suspect, which always names something:
  * a service that is well has a primary suspect too. The rules, in their order:
  *
- * too few   fewer finished requests than evidence.low_completed_request_threshold, or
- *           nothing was ranked
+ * too few   fewer finished requests than
+ *           evidence.low_completed_request_threshold, or nothing was ranked
  * likely    the lead has at least medium confidence
  * unclear   another suspect that matters has, or one of ours is there at all,
  *           or the tail is long or slow, or requests fail or hang

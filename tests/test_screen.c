@@ -122,7 +122,8 @@ static void block_worker(void)
 	tailbox__texts_fini(&rep.whole.suspects[0].notes);
 	rep.whole.suspect_count = 0; /* insufficient_evidence was all */
 	struct tailbox__suspect *s = add_suspect(
-	        TAILBOX__SUSPECT_WORKER_BLOCKED, "worker blocked by GET /report");
+	        TAILBOX__SUSPECT_WORKER_BLOCKED,
+	        "worker blocked by GET /report");
 	say(&s->evidence, "It held a worker for 50 ms or more 71 times.");
 	say(&s->next_checks, "move GET /report to a pool");
 	s = add_suspect(TAILBOX__SUSPECT_EXECUTOR, NULL);
@@ -363,7 +364,8 @@ static void any_report(uint64_t *seed)
 	/* It is likely only where something is. */
 	if (!tailbox__lead(&rep) && rep.verdict == TAILBOX__REPORT_LIKELY)
 		rep.verdict = TAILBOX__REPORT_UNCLEAR;
-	for (unsigned k = 0; below(seed, 3) && k < TAILBOX__SUSPECT_COUNT; k++) {
+	for (unsigned k = 0; below(seed, 3) && k < TAILBOX__SUSPECT_COUNT;
+	     k++) {
 		hostile(seed, text, sizeof(text), 40);
 		if (k != TAILBOX__SUSPECT_UNKNOWN)
 			add_finding((enum tailbox__suspect_kind)k,
@@ -384,7 +386,8 @@ START_TEST(whatever_comes_fits_the_screen)
 		for (size_t n = below(&seed, 30); n > 0; n--) {
 			uint32_t i = add_request("/x", any_number(&seed) >> 2,
 			                         any_number(&seed) >> 2);
-			struct tailbox__run_request *r = &run->requests.items[i];
+			struct tailbox__run_request *r =
+			        &run->requests.items[i];
 			for (size_t k = below(&seed, 4); k > 0; k--) {
 				struct tailbox__run_span *s =
 				        add_stage(i, "s", 0, r->latency_us);
