@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "analyzer/own.h"
+#include "analyzer/verdict.h"
 #include "core/alloc.h"
 #include "core/validate.h"
 
@@ -235,6 +236,8 @@ int tailbox__analyze(struct tailbox__run *run,
 		                   out);
 	if (rc == 0)
 		rc = tailbox__anatomy_make(run, &index, &out->anatomy);
+	if (rc == 0)
+		tailbox__judge(out, run, o);
 	tailbox__own_fini(&own);
 	tailbox__index_fini(&index);
 	tailbox__scratch_fini(&scratch);

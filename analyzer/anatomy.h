@@ -44,7 +44,7 @@ int tailbox__anatomy_make(const struct tailbox__run *run,
 void tailbox__anatomy_fini(struct tailbox__anatomy *a);
 
 /* "wait for a worker", "wait db_pool", "stage render", "handler": at most
- * `size` bytes with the NUL, control characters as '?'. */
+ * `size` >= 16 bytes with the NUL, harmless, cut at a character. */
 void tailbox__piece_label(const struct tailbox__run *run,
                           const struct tailbox__piece *p, char *buf,
                           size_t size);

@@ -9,6 +9,7 @@
 
 #include "analyzer/analysis.h"
 #include "analyzer/anatomy.h"
+#include "analyzer/timeline_text.h"
 
 #define LABEL 22u /* columns */
 #define BAR 30u
@@ -28,15 +29,17 @@ void tailbox__piece_label(const struct tailbox__run *run,
                           const struct tailbox__piece *p, char *buf,
                           size_t size)
 {
-	if (p->kind == TAILBOX__PIECE_PHASE)
+	const bool is_wait = p->kind == TAILBOX__PIECE_WAIT;
+	size_t len, used;
+
+	if (p->kind == TAILBOX__PIECE_PHASE) {
 		snprintf(buf, size, "%s", phase_labels[p->phase]);
-	else
-		snprintf(buf, size, "%s %s",
-		         p->kind == TAILBOX__PIECE_WAIT ? "wait" : "stage",
-		         tailbox__run_text(run, p->name, NULL));
-	for (char *c = buf; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+		return;
+	}
+	snprintf(buf, size, is_wait ? "wait " : "stage ");
+	used = strlen(buf);
+	const char *name = tailbox__run_text(run, p->name, &len);
+	tailbox__show_into(buf + used, size - used, name, len, SIZE_MAX);
 }
 
 static uint64_t mean(uint64_t sum, uint64_t n)
@@ -109,40 +112,35 @@ int tailbox__anatomy_json(const struct tailbox__anatomy *a,
 
 /* --- text -------------------------------------------------------------------------- */
 
-/* "12.3 ms": at most 8 columns. */
+/* "12.3 ms": at most 9 columns, whatever the artifact claims. */
 static const char *show(uint64_t us, char buf[24])
 {
+	const uint64_t s = us / 1000000, day = 86400;
+
 	if (us < 10000)
 		snprintf(buf, 24, "%" PRIu64 ".%02u ms", us / 1000,
 		         (unsigned)(us % 1000 / 10));
 	else if (us < 1000000)
 		snprintf(buf, 24, "%" PRIu64 ".%u ms", us / 1000,
 		         (unsigned)(us % 1000 / 100));
-	else
-		snprintf(buf, 24, "%" PRIu64 ".%02u s", us / 1000000,
+	else if (s < 10000)
+		snprintf(buf, 24, "%" PRIu64 ".%02u s", s,
 		         (unsigned)(us % 1000000 / 10000));
+	else if (s < 100 * day)
+		snprintf(buf, 24, "%" PRIu64 " s", s);
+	else if (s / day < 1000000)
+		snprintf(buf, 24, "%" PRIu64 " d", s / day);
+	else
+		snprintf(buf, 24, "%" PRIu64 " yr", s / day / 365);
 	return buf;
-}
-
-/* Columns of UTF-8 text, as far as characters are one wide; cut to fit. */
-static void put_label(FILE *out, const char *label)
-{
-	unsigned columns = 0;
-	const char *c = label;
-
-	for (; *c && columns < LABEL; c++) {
-		fputc(*c, out);
-		if (((unsigned char)c[1] & 0xc0) != 0x80)
-			columns++;
-	}
-	for (; columns < LABEL; columns++)
-		fputc(' ', out);
 }
 
 static void put_row(const struct tailbox__anatomy *a, const char *label,
                     uint64_t tail_us, uint64_t typical_us, FILE *out)
 {
-	const uint64_t permille = tailbox__permille(tail_us, a->tail_us);
+	/* A part is no more than the whole, in what we made ourselves. */
+	const uint64_t permille = tailbox__min_u64(
+	        tailbox__permille(tail_us, a->tail_us), 1000);
 	const unsigned marks = (unsigned)(permille * BAR / 1000);
 	char slow[24], typical[24], bar[BAR + 1];
 
@@ -150,7 +148,7 @@ static void put_row(const struct tailbox__anatomy *a, const char *label,
 	memset(bar + marks, ' ', BAR - marks);
 	bar[BAR] = '\0';
 	fputs("\n  ", out);
-	put_label(out, label);
+	tailbox__show_padded(out, label, strlen(label), LABEL);
 	fprintf(out, " %s %3" PRIu64 "%% %9s %9s", bar, (permille + 5) / 10,
 	        show(mean(tail_us, a->tail_count), slow),
 	        show(mean(typical_us, a->typical_count), typical));
@@ -173,7 +171,8 @@ void tailbox__anatomy_text(const struct tailbox__anatomy *a,
 		return;
 	snprintf(label, sizeof(label), "%" PRIu64 " slowest beside %" PRIu64
 	         " typical (p40-p60)", a->tail_count, a->typical_count);
-	fprintf(out, "\n  %-*s %9s %9s", (int)(LABEL + 1 + BAR + 5), label,
+	fprintf(out, "\n  %-*.*s %9s %9s", (int)(LABEL + 1 + BAR + 5),
+	        (int)(LABEL + 1 + BAR + 5), label,
 	        "slowest", "typical");
 	for (size_t i = 0; i < a->count; i++) {
 		const struct tailbox__piece *p = &a->pieces[i];

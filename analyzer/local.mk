@@ -58,6 +58,11 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/report_page.c \
 	analyzer/report_text.c \
 	analyzer/routes.c \
+	analyzer/screen.c \
+	analyzer/screen_findings.c \
+	analyzer/screen_head.c \
+	analyzer/screen_next.c \
+	analyzer/screen_verdict.c \
 	analyzer/segments.c \
 	analyzer/series.c \
 	analyzer/suspect_stage.c \
@@ -71,6 +76,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/timeline_rows.c \
 	analyzer/timeline_text.c \
 	analyzer/trend.c \
+	analyzer/verdict.c \
 	analyzer/warnings.c \
 	analyzer/analysis.h \
 	analyzer/own.h \
@@ -92,6 +98,9 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/options_internal.h \
 	analyzer/report.h \
 	analyzer/report_page.h \
+	analyzer/screen.h \
+	analyzer/screen_line.h \
 	analyzer/timeline.h \
 	analyzer/timeline_model.h \
-	analyzer/timeline_text.h
+	analyzer/timeline_text.h \
+	analyzer/verdict.h

@@ -21,12 +21,33 @@ const char *const tailbox__suspect_names[TAILBOX__SUSPECT_COUNT] = {
 	"slow_client_download", "resume_delay",
 	"accept_queue_pressure", "event_loop_stall"
 };
+/* The kind in words; its name is what JSON has. */
+const char *const tailbox__suspect_meanings[TAILBOX__SUSPECT_COUNT] = {
+	[TAILBOX__SUSPECT_QUEUE] = "requests wait in queues of the application",
+	[TAILBOX__SUSPECT_BLOCKING] = "jobs wait for the offload pool",
+	[TAILBOX__SUSPECT_EXECUTOR] = "workers do not keep up with requests",
+	[TAILBOX__SUSPECT_DOWNSTREAM] =
+	        "one stage takes most of the slow requests' time",
+	[TAILBOX__SUSPECT_UNKNOWN] = "what was recorded does not tell",
+	[TAILBOX__SUSPECT_CPU] = "threads wait for a CPU",
+	[TAILBOX__SUSPECT_CONNECTIONS] = "no connection more is accepted",
+	[TAILBOX__SUSPECT_LOCK] = "handlers wait for a lock of the application",
+	[TAILBOX__SUSPECT_SPINNING] = "a handler computes for long",
+	[TAILBOX__SUSPECT_WORKER_BLOCKED] = "requests wait for a held worker",
+	[TAILBOX__SUSPECT_UPLOAD] = "clients send their bodies slowly",
+	[TAILBOX__SUSPECT_DOWNLOAD] = "clients read their answers slowly",
+	[TAILBOX__SUSPECT_RESUME] = "resumed requests are taken up late",
+	[TAILBOX__SUSPECT_ACCEPT] = "connections wait to be accepted",
+	[TAILBOX__SUSPECT_LOOP] = "the event loop sleeps with ready requests",
+};
 const char *const tailbox__ruling_names[3] = { "likely", "ruled_out",
 	                                       "cannot_tell" };
 const char *const tailbox__confidence_names[3] = { "low", "medium", "high" };
 const char *const tailbox__evidence_names[4] = { "present", "missing",
 	                                         "partial", "truncated" };
 const char *const tailbox__quality_names[3] = { "weak", "partial", "strong" };
+const char *const tailbox__report_verdict_names[4] = { "likely", "healthy", "too_few",
+	                                        "unclear" };
 
 int tailbox__texts_add(struct tailbox__texts *t, const char *format, ...)
 {

@@ -42,6 +42,8 @@ enum tailbox__suspect_kind { /* in the order of a tie */
 };
 #define TAILBOX__SUSPECT_OWN TAILBOX__SUSPECT_CPU /* the first of ours */
 extern const char *const tailbox__suspect_names[TAILBOX__SUSPECT_COUNT];
+/* In words, at most 50 bytes: "threads wait for a CPU". */
+extern const char *const tailbox__suspect_meanings[TAILBOX__SUSPECT_COUNT];
 
 enum tailbox__confidence {
 	TAILBOX__CONFIDENCE_LOW,
@@ -126,6 +128,15 @@ struct tailbox__report_slice {
 	struct tailbox__texts warnings;
 };
 
+enum tailbox__report_verdict { /* in a word; verdict.h has the rule of each */
+	TAILBOX__REPORT_LIKELY,
+	TAILBOX__REPORT_HEALTHY,
+	TAILBOX__REPORT_TOO_FEW,
+	TAILBOX__REPORT_UNCLEAR
+};
+extern const char *const tailbox__report_verdict_names[4];
+#define TAILBOX__HEADLINE_MAX 120u /* bytes */
+
 struct tailbox__report_trend {
 	bool is_known; /* false: null */
 	tailbox__str gauge;
@@ -155,6 +166,9 @@ struct tailbox__report {
 	struct tailbox__anatomy anatomy;
 	/* One of each kind but UNKNOWN, in their order. */
 	TAILBOX__LIST(struct tailbox__finding) findings;
+	enum tailbox__report_verdict verdict;
+	/* The verdict as a sentence: valid UTF-8, no control characters. */
+	char headline[TAILBOX__HEADLINE_MAX + 1];
 	bool is_compat; /* for the renderers: leave out what is ours */
 };
 

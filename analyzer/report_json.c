@@ -189,14 +189,88 @@ static void put_segments(struct tailbox__json *j,
 	tailbox__json_end_array(j);
 }
 
+/* A text that may be missing. */
+static void put_maybe(struct tailbox__json *j, const char *key,
+                      const char *text)
+{
+	tailbox__json_key(j, key);
+	if (text)
+		tailbox__json_cstr(j, text);
+	else
+		tailbox__json_null(j);
+}
+
+/* Those of one ruling, with what is told of each under `name`. */
+static void put_rulings(struct tailbox__json *j, const char *key,
+                        const struct tailbox__report *r,
+                        enum tailbox__ruling ruling, const char *name)
+{
+	tailbox__json_key(j, key);
+	tailbox__json_begin_array(j);
+	for (size_t i = 0; i < r->findings.count; i++) {
+		const struct tailbox__finding *f = &r->findings.items[i];
+		if (f->ruling != ruling)
+			continue;
+		tailbox__json_begin_object(j);
+		put_word(j, "kind", tailbox__suspect_names[f->kind]);
+		put_maybe(j, name, f->text);
+		tailbox__json_end_object(j);
+	}
+	tailbox__json_end_array(j);
+}
+
+static void put_suspect_figures(struct tailbox__json *j,
+                                const struct tailbox__run *run,
+                                const struct tailbox__suspect *s)
+{
+	tailbox__json_key(j, "figures");
+	tailbox__json_begin_object(j);
+	for (size_t i = 0; i < s->figures.count; i++) {
+		const struct tailbox__figure *f = &s->figures.items[i];
+		if (f->name)
+			put_name(j, f->key, run, f->name);
+		else
+			put_known(j, f->key, f->value,
+			          f->value != TAILBOX__NONE);
+	}
+	tailbox__json_end_object(j);
+}
+
+/* What the standard's form of a suspect has no place for. */
+static void put_details(struct tailbox__json *j, const struct tailbox__run *run,
+                        const struct tailbox__report *r)
+{
+	tailbox__json_key(j, "suspects");
+	tailbox__json_begin_array(j);
+	for (size_t i = 0; i < r->whole.suspect_count; i++) {
+		const struct tailbox__suspect *s = &r->whole.suspects[i];
+		tailbox__json_begin_object(j);
+		put_word(j, "kind", tailbox__suspect_names[s->kind]);
+		put_maybe(j, "title", s->title);
+		put_maybe(j, "explained_by",
+		          s->explained_by < TAILBOX__SUSPECT_COUNT
+		                  ? tailbox__suspect_names[s->explained_by]
+		                  : NULL);
+		put_suspect_figures(j, run, s);
+		tailbox__json_end_object(j);
+	}
+	tailbox__json_end_array(j);
+}
+
 /* What the standard has not, in one member. */
 static int put_own(const struct tailbox__report *r,
                    const struct tailbox__run *run, struct tailbox__json *j)
 {
 	tailbox__json_key(j, "tailbox");
 	tailbox__json_begin_object(j);
+	put_word(j, "verdict", tailbox__report_verdict_names[r->verdict]);
+	put_word(j, "headline", r->headline);
 	tailbox__json_key(j, "tail_anatomy");
 	const int rc = tailbox__anatomy_json(&r->anatomy, run, j);
+	put_rulings(j, "ruled_out", r, TAILBOX__RULING_OUT, "figure");
+	put_rulings(j, "cannot_tell", r, TAILBOX__RULING_CANNOT_TELL,
+	            "missing");
+	put_details(j, run, r);
 	tailbox__json_end_object(j);
 	return rc;
 }

@@ -23,26 +23,6 @@ enum {
 	ANATOMY_ROWS = 6
 };
 
-/* The kind in words; its name is what JSON has. */
-static const char *const meanings[TAILBOX__SUSPECT_COUNT] = {
-	[TAILBOX__SUSPECT_QUEUE] = "requests wait in queues of the application",
-	[TAILBOX__SUSPECT_BLOCKING] = "jobs wait for the offload pool",
-	[TAILBOX__SUSPECT_EXECUTOR] = "workers do not keep up with requests",
-	[TAILBOX__SUSPECT_DOWNSTREAM] =
-	        "one stage takes most of the slow requests' time",
-	[TAILBOX__SUSPECT_UNKNOWN] = "what was recorded does not tell",
-	[TAILBOX__SUSPECT_CPU] = "threads wait for a CPU",
-	[TAILBOX__SUSPECT_CONNECTIONS] = "no connection more is accepted",
-	[TAILBOX__SUSPECT_LOCK] = "handlers wait for a lock of the application",
-	[TAILBOX__SUSPECT_SPINNING] = "a handler computes for long",
-	[TAILBOX__SUSPECT_WORKER_BLOCKED] = "requests wait for a held worker",
-	[TAILBOX__SUSPECT_UPLOAD] = "clients send their bodies slowly",
-	[TAILBOX__SUSPECT_DOWNLOAD] = "clients read their answers slowly",
-	[TAILBOX__SUSPECT_RESUME] = "resumed requests are taken up late",
-	[TAILBOX__SUSPECT_ACCEPT] = "connections wait to be accepted",
-	[TAILBOX__SUSPECT_LOOP] = "the event loop sleeps with ready requests",
-};
-
 /* --- pieces of a line ----------------------------------------------------- */
 
 static void put_name(struct tailbox__page *p, const struct tailbox__run *run,
@@ -181,7 +161,7 @@ static void put_primary(struct tailbox__page *p,
 	put_suspect(p, &s->suspects[0]);
 	tailbox__page_end(p, LABEL);
 	put_label(p, "");
-	fputs(meanings[s->suspects[0].kind], p->line);
+	fputs(tailbox__suspect_meanings[s->suspects[0].kind], p->line);
 	tailbox__page_end(p, LABEL);
 }
 
@@ -227,14 +207,64 @@ static void put_texts(struct tailbox__page *p, const char *heading,
 	}
 }
 
-static void put_others(struct tailbox__page *p,
-                       const struct tailbox__report_slice *s)
+/* What is behind a suspect that is not the first: the standard has no place
+ * for it. */
+static void put_behind(struct tailbox__page *p,
+                       const struct tailbox__suspect *s)
 {
+	if (s->title) {
+		fprintf(p->line, "%*s", ENTRY, "");
+		tailbox__page_text(p, s->title, strlen(s->title));
+		tailbox__page_end(p, ENTRY);
+	}
+	if (s->explained_by < TAILBOX__SUSPECT_COUNT) {
+		fprintf(p->line, "%*sthe same time as %s", ENTRY, "",
+		        tailbox__suspect_names[s->explained_by]);
+		tailbox__page_end(p, ENTRY);
+	}
+	for (size_t i = 0; i < s->evidence.count; i++) {
+		fprintf(p->line, "%*s", ENTRY, "");
+		tailbox__page_text(p, s->evidence.items[i],
+		                   strlen(s->evidence.items[i]));
+		tailbox__page_end(p, ENTRY);
+	}
+}
+
+static void put_others(struct tailbox__page *p, const struct tailbox__report *r)
+{
+	const struct tailbox__report_slice *s = &r->whole;
+
 	if (s->suspect_count > 1)
 		put_heading(p, "other suspects");
 	for (size_t i = 1; i < s->suspect_count; i++) {
 		begin_entry(p);
 		put_suspect(p, &s->suspects[i]);
+		tailbox__page_end(p, ENTRY);
+		if (!r->is_compat)
+			put_behind(p, &s->suspects[i]);
+	}
+}
+
+static void put_rulings(struct tailbox__page *p,
+                        const struct tailbox__report *r,
+                        enum tailbox__ruling ruling, const char *heading)
+{
+	bool has_heading = false;
+
+	for (size_t i = 0; i < r->findings.count; i++) {
+		const struct tailbox__finding *f = &r->findings.items[i];
+
+		if (r->is_compat || f->ruling != ruling)
+			continue;
+		if (!has_heading)
+			put_heading(p, heading);
+		has_heading = true;
+		begin_entry(p);
+		fputs(tailbox__suspect_names[f->kind], p->line);
+		if (f->text) {
+			fputs(": ", p->line);
+			tailbox__page_text(p, f->text, strlen(f->text));
+		}
 		tailbox__page_end(p, ENTRY);
 	}
 }
@@ -330,7 +360,9 @@ int tailbox__report_text(const struct tailbox__report *r,
 		put_texts(&p, "why the confidence is not higher",
 		          &first->notes);
 		put_texts(&p, "next checks", &first->next_checks);
-		put_others(&p, &r->whole);
+		put_others(&p, r);
+		put_rulings(&p, r, TAILBOX__RULING_OUT, "ruled out");
+		put_rulings(&p, r, TAILBOX__RULING_CANNOT_TELL, "cannot tell");
 		put_routes(&p, run, r);
 		rc = put_options(&p, o);
 		put_segments(&p, r);

@@ -115,12 +115,13 @@ static void put_when(const struct page *p)
 	}
 }
 
-static bool is_loss(const struct page *p, const struct tailbox__run_pair *pair)
+bool tailbox__tl_is_loss(const struct tailbox__run *run,
+                         const struct tailbox__run_pair *pair)
 {
 	size_t len;
-	const char *key = tailbox__run_text(p->run, pair->key, &len);
+	const char *key = tailbox__run_text(run, pair->key, &len);
 
-	return !pair->text && pair->number && len == strlen(key) &&
+	return !pair->text && len == strlen(key) &&
 	       (!strncmp(key, "lost_", 5) || !strcmp(key, "late_spans"));
 }
 
@@ -135,7 +136,7 @@ static bool put_losses(const struct page *p)
 		const struct tailbox__run_pair *pair = &m->extra.items[i];
 		char text[64];
 		size_t len;
-		if (!is_loss(p, pair))
+		if (!pair->number || !tailbox__tl_is_loss(p->run, pair))
 			continue;
 		const char *key = tailbox__run_text(p->run, pair->key, &len);
 		if (!strncmp(key, "lost_", 5))

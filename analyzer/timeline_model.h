@@ -109,5 +109,8 @@ const char *tailbox__tl_row_name(const struct tailbox__run *run,
                                  size_t *len);
 /* Run offset, in us, of the end of the run as far as it is known. */
 uint64_t tailbox__tl_run_end_us(const struct tailbox__run *run);
+/* Whether a further fact of the run counts what the recorder lost. */
+bool tailbox__tl_is_loss(const struct tailbox__run *run,
+                         const struct tailbox__run_pair *pair);
 
 #endif

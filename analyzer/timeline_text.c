@@ -146,6 +146,26 @@ static bool is_unsafe(uint32_t cp)
 	       (cp >= 0xe0000 && cp <= 0xe0fff) || cp == TAILBOX__UTF8_INVALID;
 }
 
+/* What terminals give two columns: East Asian wide characters and emoji. By
+ * whole blocks: one too many leaves a blank, one too few breaks the line. */
+static bool is_wide(uint32_t cp)
+{
+	return (cp >= 0x1100 && cp <= 0x115f) ||
+	       (cp >= 0x231a && cp <= 0x23ff) ||
+	       (cp >= 0x25fd && cp <= 0x27bf) ||
+	       (cp >= 0x2b1b && cp <= 0x2b55) ||
+	       (cp >= 0x2e80 && cp <= 0xa4cf) ||
+	       (cp >= 0xa960 && cp <= 0xa97f) ||
+	       (cp >= 0xac00 && cp <= 0xd7a3) ||
+	       (cp >= 0xf900 && cp <= 0xfaff) ||
+	       (cp >= 0xfe10 && cp <= 0xfe6f) ||
+	       (cp >= 0xff00 && cp <= 0xff60) ||
+	       (cp >= 0xffe0 && cp <= 0xffe6) ||
+	       (cp >= 0x16fe0 && cp <= 0x1b2ff) ||
+	       (cp >= 0x1f000 && cp <= 0x1faff) ||
+	       (cp >= 0x20000 && cp <= 0x3fffd);
+}
+
 /* One character at s: its bytes, and the columns it takes when shown. */
 static size_t character(const char *s, size_t len, size_t *columns,
                         bool *unsafe)
@@ -154,7 +174,7 @@ static size_t character(const char *s, size_t len, size_t *columns,
 	size_t n = tailbox__utf8_next(s, len, &cp);
 
 	*unsafe = is_unsafe(cp);
-	*columns = *unsafe ? 4 * n : 1;
+	*columns = *unsafe ? 4 * n : is_wide(cp) ? 2 : 1;
 	return n;
 }
 
@@ -192,4 +212,74 @@ void tailbox__show_padded(FILE *out, const char *s, size_t len, size_t columns)
 
 	for (; used < columns; used++)
 		fputc(' ', out);
+}
+
+size_t tailbox__show_columns(const char *s, size_t len)
+{
+	size_t sum = 0, width;
+	bool unsafe;
+
+	for (size_t at = 0; at < len; sum += width)
+		at += character(s + at, len - at, &width, &unsafe);
+	return sum;
+}
+
+size_t tailbox__show_fit(const char *s, size_t len, size_t columns)
+{
+	size_t used = 0, blank = 0, width;
+	bool unsafe;
+
+	for (size_t at = 0; at < len;) {
+		size_t n = character(s + at, len - at, &width, &unsafe);
+		if (s[at] == ' ')
+			blank = at;
+		if (used + width > columns)
+			/* At least a character, or nobody gets on. */
+			return blank ? blank : at ? at : n;
+		used += width;
+		at += n;
+	}
+	return len;
+}
+
+bool tailbox__show_is_plain(const char *s, size_t len)
+{
+	size_t width;
+	bool unsafe = false;
+
+	for (size_t at = 0; at < len && !unsafe;)
+		at += character(s + at, len - at, &width, &unsafe);
+	return !unsafe;
+}
+
+size_t tailbox__show_into(char *buf, size_t size, const char *s, size_t len,
+                          size_t columns)
+{
+	size_t used = 0, column = 0, whole = 0, width;
+	bool unsafe, is_cut = false;
+
+	for (size_t at = 0; at < len;) {
+		size_t n = character(s + at, len - at, &width, &unsafe);
+		size_t bytes = unsafe ? 4 * n : n;
+		is_cut = used + bytes >= size || column + width > columns;
+		if (is_cut)
+			break;
+		for (size_t i = 0; unsafe && i < n; i++)
+			snprintf(buf + used + 4 * i, 5, "\\x%02x",
+			         (unsigned char)s[at + i]);
+		if (!unsafe)
+			memcpy(buf + used, s + at, n);
+		used += bytes;
+		column += width;
+		at += n;
+		if (used + 2 < size && column + 2 <= columns)
+			whole = used;
+	}
+	if (is_cut) {
+		used = whole;
+		for (int i = 0; i < 2 && used + 1 < size && columns >= 2; i++)
+			buf[used++] = '.';
+	}
+	buf[used] = '\0';
+	return used;
 }

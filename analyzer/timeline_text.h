@@ -4,11 +4,13 @@
  *
  * Texts of a run or a tape come from outside, so nothing of them reaches a
  * terminal that could move its cursor or turn the line around. Columns are
- * counted by characters.
+ * counted by characters,
+ * two for the wide ones.
  */
 #ifndef TAILBOX_ANALYZER_TIMELINE_TEXT_H
 #define TAILBOX_ANALYZER_TIMELINE_TEXT_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,5 +42,16 @@ const char *tailbox__show_clock_ms(char *buf, uint64_t unix_ms);
 size_t tailbox__show_text(FILE *out, const char *s, size_t len, size_t columns);
 /* The same, filled up with blanks. */
 void tailbox__show_padded(FILE *out, const char *s, size_t len, size_t columns);
+/* The columns of all of it. */
+size_t tailbox__show_columns(const char *s, size_t len);
+/* How many bytes of it a line of so many columns takes: all, or those before
+ * a blank, or where there is none those before a character; at least one. */
+size_t tailbox__show_fit(const char *s, size_t len, size_t columns);
+/* Whether it is shown as it is: nothing becomes \xNN. */
+bool tailbox__show_is_plain(const char *s, size_t len);
+/* Into size >= 1 bytes, with a NUL behind: whole characters, at most so many
+ * columns, the same as tailbox__show_text(). Returns the bytes used. */
+size_t tailbox__show_into(char *buf, size_t size, const char *s, size_t len,
+                          size_t columns);
 
 #endif

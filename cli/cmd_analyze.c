@@ -18,6 +18,7 @@
 #include "analyzer/timeline_text.h"
 #include "cli/cmd_analyze.h"
 #include "cli/load.h"
+#include "cli/report_view.h"
 #include "core/alloc.h"
 #include "core/fd.h"
 #include "core/toml.h"
@@ -30,7 +31,9 @@ struct job {
 	struct tailbox__run *run;
 	const char *config; /* NULL = none */
 	struct cli__list overrides;
-	bool is_permissive, is_json, is_compat;
+	enum cli__view view;
+	struct cli__view_names names;
+	bool is_permissive, is_compat;
 	bool is_failures;
 	uint64_t slow_ms; /* 0 = none */
 };
@@ -218,24 +221,6 @@ static int take_options(const struct job *job,
 
 /* --- the analysis --------------------------------------------------------- */
 
-static int print(const struct job *job, const struct tailbox__report *report,
-                 const struct tailbox__analyzer_options *o)
-{
-	struct tailbox__json j;
-
-	if (job->is_json) {
-		tailbox__json_init(&j, true);
-		if (tailbox__report_json(report, job->run, o, &j) == 0)
-			return cli__put_json(&j);
-		tailbox__json_fini(&j);
-		return cli__no_memory();
-	}
-	if (tailbox__report_text(report, job->run, o, cli__out()) < 0)
-		return cli__no_memory();
-	fputc('\n', cli__out());
-	return CLI__DONE;
-}
-
 static int analyze(const struct job *job,
                    const struct tailbox__analyzer_options *o)
 {
@@ -245,7 +230,8 @@ static int analyze(const struct job *job,
 	if (tailbox__analyze(job->run, o, job->is_compat, &report) < 0)
 		rc = cli__no_memory();
 	else
-		rc = print(job, &report, o);
+		rc = cli__put_report(job->view, &job->names, &report, job->run,
+		                     o);
 	tailbox__report_fini(&report);
 	return rc;
 }
@@ -260,7 +246,7 @@ static int work(const struct job *job)
 	put_warnings(job->run);
 	if (job->is_failures)
 		return cli__analyze_failures(job->run, job->slow_ms,
-		                             job->is_json);
+		                             job->view == CLI__VIEW_JSON);
 	if (tailbox__analyzer_options_init(&o) < 0)
 		rc = cli__no_memory();
 	else
@@ -282,6 +268,7 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 	job->name = t.kind == CLI__TARGET_STDIN ? "standard input"
 	            : arg                       ? arg
 	                                        : cli__target_name(&t);
+	cli__view_names(&t, arg, &job->names);
 	job->run = cli__load(&t);
 	if (!job->run)
 		return CLI__NO;
@@ -293,23 +280,27 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 
 /* --- the command line ----------------------------------------------------- */
 
-static bool take_format(const struct cli__command *self, const char *format,
-                        struct job *job, int *rc)
+/* The form, from three options that may not contradict each other. */
+static bool take_view(const struct cli__command *self, const char *format,
+                      bool is_json, bool is_all, struct job *job, int *rc)
 {
-	if (!format)
-		return true;
-	if (strcmp(format, "text") && strcmp(format, "json")) {
-		*rc = cli__usage(self, "--format: \"%s\" is not text or json",
+	job->view = is_json ? CLI__VIEW_JSON : CLI__VIEW_SCREEN;
+	if (format && !cli__view_of(format, &job->view))
+		*rc = cli__usage(self,
+		                 "--format: \"%s\" is not text, json or line",
 		                 format);
-		return false;
-	}
-	if (job->is_json && strcmp(format, "json")) {
+	else if (is_json && job->view != CLI__VIEW_JSON)
 		*rc = cli__usage(self, "--format %s and --json: which one?",
 		                 format);
-		return false;
-	}
-	job->is_json = !strcmp(format, "json");
-	return true;
+	else if (is_all && job->view == CLI__VIEW_LINE)
+		*rc = cli__usage(self, "--all and --format line: which one?");
+	else if (job->is_compat && job->view == CLI__VIEW_LINE)
+		*rc = cli__usage(self, "--compat: the standard has no line");
+	else
+		*rc = CLI__DONE;
+	if (is_all && job->view == CLI__VIEW_SCREEN)
+		job->view = CLI__VIEW_ALL;
+	return *rc == CLI__DONE;
 }
 
 /* The grouping of failures has neither scores nor a form in the standard. */
@@ -320,6 +311,10 @@ static bool take_failures(const struct cli__command *self,
 		*rc = cli__usage(self, "--slow needs --failures");
 	else if (job->is_failures && (job->config || job->overrides.count))
 		*rc = cli__usage(self, "--failures takes no analyzer options");
+	else if (job->is_failures && (job->view == CLI__VIEW_ALL ||
+	                              job->view == CLI__VIEW_LINE))
+		*rc = cli__usage(self,
+		                 "--failures is text or json, and all of it");
 	else if (job->is_failures && job->is_compat)
 		*rc = cli__usage(self, "--failures and --compat: which one?");
 	else
@@ -331,10 +326,11 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 {
 	struct job job = { .name = NULL };
 	const char *format = NULL;
-	bool is_help = false;
+	bool is_help = false, is_json = false, is_all = false;
 	const struct cli__option options[] = {
 		{ "format", 0, CLI__TEXT, &format, 0, 1 },
-		{ "json", 0, CLI__FLAG, &job.is_json, 0, 1 },
+		{ "json", 0, CLI__FLAG, &is_json, 0, 1 },
+		{ "all", 0, CLI__FLAG, &is_all, 0, 1 },
 		{ "analyzer-config", 0, CLI__TEXT, &job.config, 0, 1 },
 		{ "analyzer-set", 0, CLI__LIST, &job.overrides, 0, 0 },
 		{ "set", 0, CLI__LIST, &job.overrides, 0, 0 },
@@ -349,9 +345,8 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 	int first, rc;
 
 	if (cli__options(self, argc, argv, options, 0, 1, &first, &rc) &&
-	    take_format(self, format, &job, &rc) &&
+	    take_view(self, format, is_json, is_all, &job, &rc) &&
 	    take_failures(self, &job, &rc)) {
-		rc = CLI__DONE;
 		if (is_help)
 			tailbox__analyzer_options_help(cli__out());
 		else

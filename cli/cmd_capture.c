@@ -14,20 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "analyzer/load.h"
-#include "analyzer/timeline.h"
-#include "analyzer/timeline_text.h"
 #include "analyzer/json_tree.h"
 #include "cli/load.h"
 #include "cli/outfile.h"
+#include "cli/report_view.h"
 #include "cli/window.h"
 
 enum {
 	STEP_MS = 100,
 	POLL_MS = 200,
 	GRACE_MS = 15000,    /* then we say that we still wait */
-	PATIENCE_MS = 660000, /* longest drain timeout, and a minute */
-	FIRST_SCREEN = 2     /* waterfalls */
+	PATIENCE_MS = 660000 /* longest drain timeout, and a minute */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -206,29 +203,22 @@ static bool save(const struct cli__target *t, const struct cli__artifact *a,
 	return cli__outfile_commit(f, path != NULL);
 }
 
-static int show(const struct cli__outfile *f)
+static int show(const struct cli__outfile *f, const struct cli__target *t)
 {
-	struct tailbox__error err = TAILBOX__ERROR_INIT;
-	struct tailbox__timeline_options o;
+	struct cli__view_names names;
 	struct tailbox__run *run;
-	FILE *out = cli__out();
 
-	fprintf(out, "saved %s\n", f->path);
+	fprintf(cli__out(), "saved %s\n", f->path);
 	if (f->is_direct)
 		return CLI__DONE;
 	run = cli__load_file(f->path);
 	if (!run)
 		return CLI__NO;
-	fputc('\n', out);
-	tailbox__timeline_options_init(&o);
-	o.slowest = FIRST_SCREEN;
-	o.max_routes = 8;
-	int rc = tailbox__timeline_text(run, &o, out, &err);
+	fputc('\n', cli__out());
+	cli__view_names(t, f->path, &names);
+	int rc = cli__put_first_screen(run, &names);
 	tailbox__run_destroy(run);
-	if (rc < 0)
-		return cli__fail("%s: %s", f->path, err.text);
-	fprintf(out, "\nnext  tailbox timeline %s\n", f->path);
-	return CLI__DONE;
+	return rc;
 }
 
 int cli__capture(const struct cli__command *self, int argc, char **argv)
@@ -259,7 +249,7 @@ int cli__capture(const struct cli__command *self, int argc, char **argv)
 		                        "write 30s, 500ms, 2m",
 		                  argv[first]);
 	if (path && !strcmp(path, "-"))
-		return cli__usage(self, "-o -: an artifact and its timeline do "
+		return cli__usage(self, "-o -: an artifact and its first screen do "
 		                        "not both fit on standard output");
 	const char *target = first + 1 < argc ? argv[first + 1] : NULL;
 	if (!cli__target_service(self, target, &t, &rc))
@@ -275,5 +265,5 @@ int cli__capture(const struct cli__command *self, int argc, char **argv)
 		return CLI__NO;
 	if (!wait_artifact(&t, id, &a) || !save(&t, &a, path, &f))
 		return CLI__NO;
-	return show(&f);
+	return show(&f, &t);
 }

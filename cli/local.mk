@@ -33,6 +33,7 @@ tailbox_SOURCES += \
 	cli/output.c \
 	cli/proc.c \
 	cli/process.c \
+	cli/report_view.c \
 	cli/services.c \
 	cli/sock.c \
 	cli/tape_json.c \
@@ -52,6 +53,7 @@ tailbox_SOURCES += \
 	cli/output.h \
 	cli/proc.h \
 	cli/process.h \
+	cli/report_view.h \
 	cli/services.h \
 	cli/sock.h \
 	cli/target.h \

@@ -120,7 +120,10 @@ const struct cli__command cli__commands[] = {
 	  ANY_TARGET_HELP
 	  "An artifact must be valid (see validate) and hold a request.\n"
 	  "\n"
-	  "      --format FORMAT    text (default) or json\n"
+	  "The first screen: 25 lines with the verdict and what to type next.\n"
+	  "\n"
+	  "      --all              and behind it everything else\n"
+	  "      --format FORMAT    text (default), json, or line: one sentence\n"
 	  "      --json             as JSON\n"
 	  "      --failures         instead: failed requests in groups, by where\n"
 	  "                         they were blocked and what they share\n"

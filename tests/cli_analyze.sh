@@ -39,9 +39,26 @@ requests() {
 
 # --- the report ---------------------------------------------------------------
 
+# The first screen, and with --all the report behind it.
 run 0 analyze "$example"
-test ! -s "$d/err" || fail "a good artifact gives warnings: $(cat "$d/err")"
 cp "$d/out" "$d/text"
+test "$(wc -l <"$d/out")" -le 25 || fail "more than 25 lines"
+test -z "$(awk 'length > 80' "$d/out")" || fail "the first screen is wide"
+has out "catalog  shop-2 pid 912   2026-01-01 00:00:00 UTC, 3.00 s   nothing cut off"
+has out "TOO FEW  1 request of the 20 that a verdict takes"
+has out "tailbox timeline --request _items__id_-1767225600200-0"
+run 0 analyze --all "$example"
+head -n "$(wc -l <"$d/text")" "$d/out" | sed 's/ --all//' >"$d/head"
+sed 's/ --all//' "$d/text" | cmp - "$d/head" ||
+	fail "--all does not begin with the first screen"
+run 0 analyze --format line "$example"
+expect out <<EOT
+too few: 1 request
+EOT
+
+sed -n '1,/^NEXT/p' "$d/text" | grep -q "^NEXT" || fail "nothing to do next"
+run 0 analyze --compat "$example"
+test ! -s "$d/err" || fail "a good artifact gives warnings: $(cat "$d/err")"
 sed -n '1,4p' "$d/out" >"$d/head"
 diff - "$d/head" <<EOT || fail "another head"
 analysis of catalog on shop-2, pid 912, 2026-01-01 00:00:00 UTC (3.00 s)
@@ -89,11 +106,15 @@ test "$(wc -l <"$d/json")" -eq "$(awk 'END { print NR }' "$d/json")" ||
 
 input=$example
 run 0 analyze -
-cmp "$d/out" "$d/text" || fail "standard input gives another report"
+# No name to suggest: FILE.
+has out "tailbox analyze --all FILE"
+has out "FILE is what was given on standard input"
 input=
 gzip -c "$example" >"$d/run.json.gz"
-run 0 analyze "$d/run.json.gz"
-cmp "$d/out" "$d/text" || fail "gzip gives another report"
+run 0 analyze --compat "$example"
+cp "$d/out" "$d/compat"
+run 0 analyze --compat "$d/run.json.gz"
+cmp "$d/out" "$d/compat" || fail "gzip gives another report"
 run 0 analyze "$data/tiny.tailbox"
 
 # --- warnings, and names that would move the cursor ---------------------------
@@ -101,8 +122,10 @@ run 0 analyze "$data/tiny.tailbox"
 with '"service_name": "catalog"' \
 	'"service_name": "cat\\u001b[2J\\n\\u0085log"' name.json
 run 0 analyze "$d/name.json"
+tr -d '\n' <"$d/out" | grep -q '[[:cntrl:]]' && fail "a control character"
+run 0 analyze --compat "$d/name.json"
 has out 'analysis of cat\x1b[2J\x0a\xc2\x85log on shop-2'
-test "$(wc -l <"$d/out")" -ge "$(wc -l <"$d/text")" || fail "lines are missing"
+test "$(wc -l <"$d/out")" -ge "$(wc -l <"$d/compat")" || fail "lines are missing"
 tr -d '\n' <"$d/out" | grep -q '[[:cntrl:]]' && fail "a control character"
 run 0 analyze --json "$d/name.json"
 
@@ -187,7 +210,7 @@ for n in 7 8 9 20; do
 	fi
 done
 
-run 0 analyze --allow-ambiguous-artifact "$d/many.json"
+run 0 analyze --all --allow-ambiguous-artifact "$d/many.json"
 has out "requests    10"
 test "$(grep -c '^warning: request\[[0-9]*\]\.route: empty_required_field: .' \
 	"$d/err")" -eq 20 || fail "not every finding is a line"
@@ -221,7 +244,7 @@ has out '"value": "500"'
 has out '"schema_version": 1'
 run 0 analyze "$example" --json --set $trigger=300
 cmp "$d/out" "$d/json" || fail "an option at its default is in the report"
-run 0 analyze "$example" --set $trigger=500
+run 0 analyze --all "$example" --set $trigger=500
 has out "$trigger = 500"
 # In the order of the arguments, whichever way they are spelled.
 run 0 analyze --json "$example" --set $trigger=1 --analyzer-set $trigger=2
@@ -231,7 +254,7 @@ has out '"value": "3"'
 high=confidence.high_score_threshold=95
 medium=confidence.medium_score_threshold=90
 run 0 analyze "$example" --analyzer-set $high --set $medium
-run 0 analyze "$example" --set $high --analyzer-set $medium
+run 0 analyze --all "$example" --set $high --analyzer-set $medium
 run 1 analyze "$example" --set $medium --analyzer-set $high
 run 1 analyze "$example" --analyzer-set $medium --set $high
 has err "confidence.medium_score_threshold"
@@ -294,16 +317,19 @@ test "$(sed -n '1s/:.*//p; $s/:.*//p' "$d/err" | tr '\n' ' ')" = \
 # --- the command line ---------------------------------------------------------
 
 run 2 analyze --format xml "$example"
-has err '--format: "xml" is not text or json'
+has err '--format: "xml" is not text, json or line'
 has err "usage: tailbox analyze "
 run 2 analyze --format xml --help-analyzer-options
 run 2 analyze --format text --json "$example"
+run 2 analyze --format line --json "$example"
+run 2 analyze --format line --all "$example"
+run 2 analyze --format line --compat "$example"
 run 2 analyze --format
 run 2 analyze --set
 run 2 analyze --analyzer-config
 run 2 analyze --frob "$example"
 run 2 analyze "$example" "$example"
-for twice in --json --compat --help-analyzer-options --allow-ambiguous-artifact \
+for twice in --json --all --compat --help-analyzer-options --allow-ambiguous-artifact \
 	--format=json --analyzer-config=x; do
 	run 2 analyze $twice $twice "$example"
 	has err "${twice%=*}: given twice"
@@ -326,16 +352,18 @@ kill -USR1 "$pid"
 until_ok sh -c "'$tailbox' ls --json | grep -q '\"finished\": 4'"
 run 0 disarm hut
 until_ok "$tailbox" fetch hut#1 -o "$d/one.tailbox"
-run 0 analyze
+run 0 analyze --all
 has out "analysis of hut "
 has out "requests    4"
 for target in hut "$pid" "$d/run/hut.$pid.tape"; do
 	run 0 analyze --json "$target"
 	has out '  "request_count": 4,'
 done
-run 0 analyze "$d/one.tailbox"
+run 0 analyze --compat "$d/one.tailbox"
 cp "$d/out" "$d/text"
 run 0 analyze hut#1
+has out "hut#1"
+run 0 analyze --compat hut#1
 cmp "$d/out" "$d/text" || fail "an artifact and its file differ"
 run 1 analyze hut --set nothing
 has err "tailbox: "

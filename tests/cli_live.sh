@@ -82,7 +82,8 @@ test "$first" != "$(cat "$d/out")" || fail "a file was replaced"
 (for i in 1 2 3 4; do get /; sleep 0.1; done) &
 run 0 capture 500ms
 has out "saved shop-"
-has out "next  tailbox timeline shop-"
+has out "tailbox analyze --all shop-"
+test "$(wc -l <"$d/out")" -le 27 || fail "the first screen is long"
 wait $!
 
 # --- the kill switch ----------------------------------------------------------

@@ -15,7 +15,8 @@ BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions
 EXTRA_DIST += tests/check-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
-	tests/config tests/conformance tests/data tests/e2e tests/lab.sh \
+	tests/config tests/conformance tests/data tests/e2e tests/golden \
+	tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
 AM_TESTS_ENVIRONMENT = \
@@ -94,7 +95,9 @@ command_tests += \
 	tests/test_load \
 	tests/test_load_json \
 	tests/test_report \
-	tests/test_timeline
+	tests/test_screen \
+	tests/test_timeline \
+	tests/test_verdict
 # End to end, over real sockets.
 e2e_tests += \
 	tests/e2e_admin \
@@ -155,6 +158,7 @@ cli_tests = \
 	tests/cli_golden.sh \
 	tests/cli_live.sh \
 	tests/cli_container.sh \
+	tests/cli_screen.sh \
 	tests/cli_targets.sh \
 	tests/cli_url.sh
 ALONE_TESTS += $(cli_tests)

@@ -278,7 +278,7 @@ START_TEST(text_shows_what_counts)
 	add_stage(r, "tiny", 900000, 904000);
 	analyze();
 	text = text_of();
-	ck_assert_ptr_nonnull(strstr(text, "stage a?[2Jb"));
+	ck_assert_ptr_nonnull(strstr(text, "stage a\\x1b[2Jb"));
 	ck_assert_ptr_nonnull(strstr(text, " 50%  500.0 ms"));
 	ck_assert_ptr_nonnull(strstr(text, "the rest"));
 	ck_assert_ptr_null(strstr(text, "third"));

@@ -381,12 +381,59 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(what_is_ours_is_one_member)
+{
+	struct tailbox__finding *f = tailbox__list_add(&rep.findings);
+
+	rep.is_compat = false;
+	rep.verdict = TAILBOX__REPORT_UNCLEAR;
+	snprintf(rep.headline, sizeof(rep.headline), "unclear: x");
+	f->kind = TAILBOX__SUSPECT_CPU;
+	f->ruling = TAILBOX__RULING_OUT;
+	f->text = tailbox__zalloc(8, 1);
+	ck_assert_ptr_nonnull(f->text);
+	memcpy(f->text, "1 core", 7);
+	f = tailbox__list_add(&rep.findings);
+	f->kind = TAILBOX__SUSPECT_LOCK;
+	f->ruling = TAILBOX__RULING_CANNOT_TELL;
+	f = tailbox__list_add(&rep.findings);
+	f->kind = TAILBOX__SUSPECT_LOOP;
+	struct tailbox__suspect *s = &rep.whole.suspects[0];
+	s->explained_by = TAILBOX__SUSPECT_LOCK;
+	struct tailbox__figure *g = tailbox__list_add(&s->figures);
+	g->key = "longest_us";
+	g->value = 7;
+	g = tailbox__list_add(&s->figures);
+	g->key = "route";
+	g->name = tailbox__run_cstr(run, "/a");
+	g = tailbox__list_add(&s->figures);
+	g->key = "held_us";
+	g->value = TAILBOX__NONE;
+	expect_json("\"tailbox\":{\"verdict\":\"unclear\","
+	            "\"headline\":\"unclear: x\",\"tail_anatomy\":{");
+	expect_json("},\"ruled_out\":[{\"kind\":\"cpu_starvation\","
+	            "\"figure\":\"1 core\"}],\"cannot_tell\":[{\"kind\":"
+	            "\"lock_contention\",\"missing\":null}],\"suspects\":[{"
+	            "\"kind\":\"downstream_stage_dominates\","
+	            "\"title\":null,\"explained_by\":\"lock_contention\","
+	            "\"figures\":{\"longest_us\":7,\"route\":\"/a\","
+	            "\"held_us\":null}}]}}");
+	expect_part("ruled out\n  - cpu_starvation: 1 core\n");
+	expect_part("cannot tell\n  - lock_contention");
+	rep.is_compat = true;
+	char *text = text_of();
+	ck_assert_ptr_null(strstr(text, "ruled out"));
+	free(text);
+}
+END_TEST
+
 static Suite *report_suite(void)
 {
 	Suite *s = suite_create("report");
 	TCase *t = tcase_create("report");
 
 	tcase_add_checked_fixture(t, begin, end);
+	tcase_add_test(t, what_is_ours_is_one_member);
 	tcase_add_test(t, text_of_the_least_report);
 	tcase_add_test(t, text_of_a_full_report);
 	tcase_add_test(t, figures_that_are_missing_say_so);
