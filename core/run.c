@@ -91,6 +91,16 @@ tailbox__str tailbox__run_str(struct tailbox__run *run, const char *s,
 	return tailbox__strings_put(run->strings, s, len);
 }
 
+tailbox__str tailbox__run_str_near(struct tailbox__run *run, const char *s,
+                                   size_t len, tailbox__str near)
+{
+	if (tailbox__strings_is(run->strings, near, s, len))
+		return near;
+	if (tailbox__strings_is(run->strings, near + 1, s, len))
+		return near + 1;
+	return tailbox__run_str(run, s, len);
+}
+
 tailbox__str tailbox__run_cstr(struct tailbox__run *run, const char *s)
 {
 	return tailbox__run_str(run, s, strlen(s));
