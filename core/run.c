@@ -14,7 +14,10 @@
 #include "core/run_strings.h"
 #include "core/utf8.h"
 
-enum { FIRST_ITEMS = 8 };
+enum {
+	FIRST_ITEMS = 8,
+	LARGE_BYTES = 1 << 20
+};
 
 const char *const tailbox__phase_names[TAILBOX__PHASE_COUNT] = {
 	[TAILBOX__PHASE_INGRESS] = "ingress_wait",
@@ -148,7 +151,16 @@ void *tailbox__list_grow(void **items, size_t *count, size_t *room,
 	memcpy(&base, items, sizeof(base));
 	if (*count == *room) {
 		size_t want = *room ? *room + *room / 2 + 1 : FIRST_ITEMS;
-		char *grown = tailbox__realloc(base, want, item_bytes);
+		char *grown = NULL;
+
+		/* Of a large block only the pages that are used are there:
+		 * rather have room than move it often, if that is granted. */
+		if (*room > LARGE_BYTES / item_bytes) {
+			grown = tailbox__realloc(base, *room * 16, item_bytes);
+			want = grown ? *room * 16 : want;
+		}
+		if (!grown)
+			grown = tailbox__realloc(base, want, item_bytes);
 		if (!grown)
 			return NULL;
 		base = grown;
