@@ -27,6 +27,7 @@ enum { ISSUES_SHOWN = 8, LOCATION = 96, CODES_MAX = 32 };
 struct job {
 	const char *name; /* of the artifact */
 	struct tailbox__run *run;
+	struct tailbox__inspection in; /* of the run */
 	const char *config; /* NULL = none */
 	struct cli__list overrides;
 	bool is_permissive, is_json, is_compat;
@@ -115,21 +116,15 @@ static int judge(const struct job *job, const struct tailbox__inspection *in)
 	return CLI__DONE;
 }
 
-static int check(const struct job *job)
+static int check(struct job *job)
 {
-	struct tailbox__inspection in;
-	int rc;
-
 	if (job->run->meta.finalized_ms == TAILBOX__NONE)
 		return cli__fail("%s: not finalized, a live snapshot: analyze "
 		                 "takes a run that has ended",
 		                 job->name);
-	if (tailbox__inspect(job->run, &in) < 0)
-		rc = cli__no_memory();
-	else
-		rc = judge(job, &in);
-	tailbox__inspection_fini(&in);
-	return rc;
+	if (tailbox__inspect(job->run, &job->in) < 0)
+		return cli__no_memory();
+	return judge(job, &job->in);
 }
 
 /* What whoever recorded it had to say, which no report repeats. */
@@ -233,13 +228,12 @@ static int print(const struct job *job, const struct tailbox__report *report,
 	return CLI__DONE;
 }
 
-static int analyze(const struct job *job,
-                   const struct tailbox__analyzer_options *o)
+static int analyze(struct job *job, const struct tailbox__analyzer_options *o)
 {
 	struct tailbox__report report;
 	int rc;
 
-	if (tailbox__analyze(job->run, o, &report) < 0)
+	if (tailbox__analyze_inspected(job->run, &job->in, o, &report) < 0)
 		rc = cli__no_memory();
 	else {
 		report.is_compat = job->is_compat;
@@ -249,7 +243,7 @@ static int analyze(const struct job *job,
 	return rc;
 }
 
-static int work(const struct job *job)
+static int work(struct job *job)
 {
 	struct tailbox__analyzer_options o;
 	int rc = check(job);
@@ -282,6 +276,7 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 	if (!job->run)
 		return CLI__NO;
 	rc = work(job);
+	tailbox__inspection_fini(&job->in);
 	tailbox__run_destroy(job->run);
 	job->run = NULL;
 	return rc;
