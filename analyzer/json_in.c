@@ -25,7 +25,7 @@
 #include "core/alloc.h"
 #include "core/tailbox.h"
 
-#define PIECE_BYTES 262144u
+#define PIECE_BYTES 131072u
 
 struct block { /* before every allocation of yajl */
 	struct block *prev, *next;

@@ -35,7 +35,7 @@ typedef size_t (*tailbox__json_ahead_fn)(void *cls, const char *text,
                                          size_t len);
 
 /* Read one JSON document, by the syntax rules of spec/run-artifact.md section
- * 2, in pieces of 256 KiB. fn must refuse a document that is no object. Memory
+ * 2, in pieces of 128 KiB. fn must refuse a document that is no object. Memory
  * does not depend on the size of the document but for its longest string and
  * its depth.
  * 0, what fn returned, what read_fn returned, -ENOMEM, -TAILBOX_EMALFORMED,
