@@ -32,6 +32,7 @@ tailbox_SOURCES += \
 	cli/output.c \
 	cli/proc.c \
 	cli/process.c \
+	cli/progress.c \
 	cli/services.c \
 	cli/sock.c \
 	cli/tape_json.c \
@@ -50,6 +51,7 @@ tailbox_SOURCES += \
 	cli/output.h \
 	cli/proc.h \
 	cli/process.h \
+	cli/progress.h \
 	cli/services.h \
 	cli/sock.h \
 	cli/target.h \
