@@ -14,7 +14,7 @@ check_scripts = \
 TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions
 EXTRA_DIST += tests/check-instructions
-EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
+EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs tests/run.sh \
 	tests/config tests/conformance tests/data tests/e2e \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
@@ -91,6 +91,7 @@ command_tests += \
 	tests/test_compare \
 	tests/test_anatomy \
 	tests/test_load \
+	tests/test_load_ahead \
 	tests/test_load_json \
 	tests/test_report \
 	tests/test_timeline
