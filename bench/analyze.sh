@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2164
 # bench/analyze.sh - the part of bench/run.sh that measures `tailbox analyze`.
 #
 # SPDX-License-Identifier: MIT
@@ -76,7 +77,7 @@ judge() {
 			kind ", per request of N/10, N, 3N", a, b, c
 		most(kind ", dearest over cheapest", high / low, 1.5, "times")
 	}
-	$2 > 0 { bytes[$1] = $2; wall[$1] = $3; cpu[$1] = $4; rss[$1] = $7 }
+	NF == 7 && $2 ~ /^[0-9]+$/ { bytes[$1] = $2; wall[$1] = $3; cpu[$1] = $4; rss[$1] = $7 }
 	END {
 		most("native, N: CPU", cpu["one.tailbox"], 1.0, "s")
 		most("native, N: peak memory", rss["one.tailbox"] / 1e6, 400,
