@@ -112,7 +112,7 @@ static const char *take_word(const char *p, const char *word, size_t len)
 	return memcmp(p, word, len) == 0 ? p + len : NULL;
 }
 
-/* --- between values -------------------------------------------------------- */
+/* --- between values ------------------------------------------------------ */
 
 static bool is_gap(const struct tailbox__gap *g, const char *p)
 {
@@ -214,7 +214,7 @@ static const char *take_begin(const struct element *e, const char *p,
 	return p;
 }
 
-/* --- a value of a `tailbox` member ------------------------------------------ */
+/* --- a value of a `tailbox` member --------------------------------------- */
 
 struct nest { /* the brackets that are open */
 	unsigned depth;
@@ -326,7 +326,7 @@ static const char *ext_value(struct element *e, const char *p)
 	return p;
 }
 
-/* --- a value of a known member ----------------------------------------------- */
+/* --- a value of a known member ------------------------------------------- */
 
 static void mark(struct element *e, const struct tailbox__load_member *m)
 {
@@ -405,7 +405,7 @@ static const char *take_value(struct element *e, uint8_t at, const char *p)
 	                                          : NULL;
 }
 
-/* --- elements ------------------------------------------------------------------ */
+/* --- elements ------------------------------------------------------------ */
 
 static const char *take_element(struct element *e, const char *p)
 {
@@ -437,7 +437,8 @@ static void set_shape(struct tailbox__load_ahead *a,
 
 static bool is_in_array(const struct tailbox__decoder *d)
 {
-	const struct tailbox__frame *f = &d->frames[d->depth - 1];
+	const struct tailbox__frame *f =
+	        &d->frames[d->depth > 0 ? d->depth - 1 : 0];
 
 	return d->depth > 0 && d->skip == 0 && d->ext.level == 0 && !f->shape &&
 	       f->member->kind == TAILBOX__LOAD_ARRAY &&
