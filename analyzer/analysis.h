@@ -40,11 +40,34 @@ struct tailbox__series {
 	uint64_t *items;
 	size_t count, room;
 };
-int tailbox__series_add(struct tailbox__series *s, uint64_t value);
+/* Room for n in all, so that adding them moves nothing. 0 or -ENOMEM. */
+int tailbox__series_reserve(struct tailbox__series *s, size_t n);
+int tailbox__series_add_slowly(struct tailbox__series *s, uint64_t value);
+static inline int tailbox__series_add(struct tailbox__series *s, uint64_t value)
+{
+	if (s->count == s->room)
+		return tailbox__series_add_slowly(s, value);
+	s->items[s->count++] = value;
+	return 0;
+}
 void tailbox__series_fini(struct tailbox__series *s);
 /* The P-th percentile (spec section 3); NONE of an empty one. Moves the items
  * about. Linear, whatever the values are. */
 uint64_t tailbox__series_percentile(struct tailbox__series *s, unsigned p);
+
+/* Shares in permille, 0 to 1000: counted, since there are so few. */
+struct tailbox__shares {
+	uint32_t of[1001];
+	size_t count;
+};
+static inline void tailbox__shares_add(struct tailbox__shares *s,
+                                       uint64_t permille)
+{
+	s->of[tailbox__min_u64(permille, 1000)]++;
+	s->count++;
+}
+uint64_t tailbox__shares_percentile(const struct tailbox__shares *s,
+                                    unsigned p);
 
 /* --- index.c: events by request ------------------------------------------- */
 
@@ -121,9 +144,11 @@ struct tailbox__scratch { /* grows, is used again by the next part */
 	uint32_t *events;
 	size_t interval_room, event_room;
 	struct tailbox__stage *stages; /* by number of the name, all empty */
+	size_t stage_count;
 	uint32_t *touched; /* names that the present part has */
 	size_t touched_count;
 };
+void tailbox__stages_fini(struct tailbox__scratch *s); /* suspect_stage.c */
 void tailbox__scratch_fini(struct tailbox__scratch *s);
 /* Room for n events. 0 or -ENOMEM. */
 int tailbox__scratch_events(struct tailbox__scratch *s, size_t n);
@@ -138,12 +163,12 @@ uint64_t tailbox__attributed(struct tailbox__scratch *s,
 
 struct tailbox__figures {
 	struct tailbox__series latency; /* of all requests */
-	struct tailbox__series completed, observed, service; /* permille */
+	struct tailbox__shares completed, observed, service;
 	uint64_t p50, p95, p99;
 	uint64_t completed_p95, observed_p95, service_p95; /* permille */
 	/* The same without waits for a worker, which are a suspect of ours;
 	 * where ours are left out they are those above. */
-	struct tailbox__series own_completed, own_observed;
+	struct tailbox__shares own_completed, own_observed;
 	uint64_t own_completed_p95, own_observed_p95;
 	uint64_t latency_sum, tail_sum;
 	size_t queue_count, queue_partial; /* events */

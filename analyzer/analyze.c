@@ -110,16 +110,14 @@ static int add_text(void *cls, const char *text)
 }
 
 /* Normalize; what was found goes to `summaries`. */
-static int normalize(struct tailbox__run *run, struct tailbox__texts *summaries)
+static int normalize(struct tailbox__run *run, struct tailbox__inspection *in,
+                     struct tailbox__texts *summaries)
 {
-	struct tailbox__inspection in;
-	int rc = tailbox__inspect(run, &in);
+	int rc = tailbox__summaries(in, false, add_text, summaries);
 
 	if (rc == 0)
-		rc = tailbox__summaries(&in, false, add_text, summaries);
-	if (rc == 0)
-		tailbox__normalize(run, &in);
-	tailbox__inspection_fini(&in);
+		tailbox__normalize(run, in);
+	tailbox__inspection_fini(in);
 	return rc;
 }
 
@@ -202,9 +200,10 @@ static int analyze_whole(const struct tailbox__part *whole,
 	return rc;
 }
 
-int tailbox__analyze(struct tailbox__run *run,
-                     const struct tailbox__analyzer_options *o,
-                     bool is_compat, struct tailbox__report *out)
+int tailbox__analyze_inspected(struct tailbox__run *run,
+                               struct tailbox__inspection *in,
+                               const struct tailbox__analyzer_options *o,
+                               bool is_compat, struct tailbox__report *out)
 {
 	struct tailbox__scratch scratch = { .intervals = NULL };
 	struct tailbox__texts summaries = { NULL, 0, 0 };
@@ -219,7 +218,7 @@ int tailbox__analyze(struct tailbox__run *run,
 	                          &whole.workers, &whole.worker_count);
 	rc = keep_original(run, &original);
 	if (rc == 0)
-		rc = normalize(run, &summaries);
+		rc = normalize(run, in, &summaries);
 	if (rc == 0)
 		rc = tailbox__index_make(run, &index);
 	if (rc == 0 && !is_compat && run->ext.count > 0) {
@@ -244,5 +243,20 @@ int tailbox__analyze(struct tailbox__run *run,
 	tailbox__texts_fini(&summaries);
 	tailbox__free(original.snapshots);
 	tailbox__free(original.gauges);
+	return rc;
+}
+
+int tailbox__analyze(struct tailbox__run *run,
+                     const struct tailbox__analyzer_options *o,
+                     bool is_compat, struct tailbox__report *out)
+{
+	struct tailbox__inspection in;
+	int rc = tailbox__inspect(run, &in);
+
+	*out = (struct tailbox__report){ .whole = { .suspects = NULL } };
+	if (rc == 0)
+		rc = tailbox__analyze_inspected(run, &in, o, is_compat,
+		                                out);
+	tailbox__inspection_fini(&in);
 	return rc;
 }

@@ -62,13 +62,10 @@ static int find_bounds(const struct tailbox__run *run, uint64_t *p40,
 {
 	struct tailbox__series s = { NULL, 0, 0 };
 
-	for (size_t i = 0; i < run->requests.count; i++) {
-		if (tailbox__series_add(&s, run->requests.items[i].latency_us) <
-		    0) {
-			tailbox__series_fini(&s);
-			return -ENOMEM;
-		}
-	}
+	if (tailbox__series_reserve(&s, run->requests.count) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->requests.count; i++)
+		s.items[s.count++] = run->requests.items[i].latency_us;
 	*p40 = tailbox__series_percentile(&s, 40);
 	*p60 = tailbox__series_percentile(&s, 60);
 	*p99 = tailbox__series_percentile(&s, 99);

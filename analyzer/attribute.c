@@ -19,9 +19,9 @@ void tailbox__scratch_fini(struct tailbox__scratch *s)
 {
 	tailbox__free(s->intervals);
 	tailbox__free(s->events);
-	tailbox__free(s->stages);
+	tailbox__stages_fini(s);
 	tailbox__free(s->touched);
-	*s = (struct tailbox__scratch){ NULL, NULL, 0, 0, NULL, NULL, 0 };
+	*s = (struct tailbox__scratch){ .intervals = NULL };
 }
 
 static bool make_room(struct tailbox__scratch *s, size_t n)
@@ -96,6 +96,13 @@ static uint64_t covered(struct tailbox__interval *v, size_t n)
 	return sum;
 }
 
+static uint64_t length(const struct tailbox__run_span *e)
+{
+	if ((e->flags & BOTH) != BOTH)
+		return e->dur_us;
+	return e->end_us > e->start_us ? e->end_us - e->start_us : 0;
+}
+
 uint64_t tailbox__attributed(struct tailbox__scratch *s,
                              const struct tailbox__run_span *items,
                              const uint32_t *events, size_t n,
@@ -105,6 +112,11 @@ uint64_t tailbox__attributed(struct tailbox__scratch *s,
 	bool has_all = true;
 	size_t count = 0;
 
+	if (n == 1) /* the usual case */
+		return completed_only && (items[*events].flags &
+		                          TAILBOX__PARTIAL)
+		               ? 0
+		               : tailbox__min_u64(length(&items[*events]), cap);
 	if (!make_room(s, n)) {
 		*rc = -ENOMEM;
 		return 0;

@@ -38,18 +38,14 @@ static bool look_at_queues(const struct tailbox__part *p, uint32_t from,
 	return has_partial;
 }
 
-static int add_shares(struct tailbox__figures *f, uint64_t latency,
-                      uint64_t completed, uint64_t observed)
+static void add_shares(struct tailbox__figures *f, uint64_t latency,
+                       uint64_t completed, uint64_t observed)
 {
-	const uint64_t c = tailbox__permille(completed, latency);
-	const uint64_t o = tailbox__permille(observed, latency);
-	const uint64_t s = tailbox__permille(latency - completed, latency);
-
-	if (tailbox__series_add(&f->completed, tailbox__min_u64(c, 1000)) < 0 ||
-	    tailbox__series_add(&f->observed, tailbox__min_u64(o, 1000)) < 0 ||
-	    tailbox__series_add(&f->service, tailbox__min_u64(s, 1000)) < 0)
-		return -ENOMEM;
-	return 0;
+	tailbox__shares_add(&f->completed,
+	                    tailbox__permille(completed, latency));
+	tailbox__shares_add(&f->observed, tailbox__permille(observed, latency));
+	tailbox__shares_add(&f->service,
+	                    tailbox__permille(latency - completed, latency));
 }
 
 /* What the request waited for but for a worker. */
@@ -69,14 +65,11 @@ static int look_without_ingress(const struct tailbox__part *p,
 	                                true, latency, &rc);
 	observed = tailbox__attributed(scratch, items, scratch->events, n,
 	                               false, latency, &rc);
-	completed = tailbox__permille(completed, latency);
-	observed = tailbox__permille(observed, latency);
-	if (rc == 0)
-		rc = tailbox__series_add(&f->own_completed,
-		                         tailbox__min_u64(completed, 1000));
-	return rc == 0 ? tailbox__series_add(&f->own_observed,
-	                                     tailbox__min_u64(observed, 1000))
-	               : rc;
+	tailbox__shares_add(&f->own_completed,
+	                    tailbox__permille(completed, latency));
+	tailbox__shares_add(&f->own_observed,
+	                    tailbox__permille(observed, latency));
+	return rc;
 }
 
 static int look_at_request(const struct tailbox__part *p,
@@ -114,7 +107,7 @@ static int look_at_request(const struct tailbox__part *p,
 	                                         q->events + from, to - from,
 	                                         false, r->latency_us, &rc);
 	if (rc == 0)
-		rc = add_shares(f, r->latency_us, completed, observed);
+		add_shares(f, r->latency_us, completed, observed);
 	return rc == 0 && p->own ? look_without_ingress(p, scratch, at, f) : rc;
 }
 
@@ -177,9 +170,10 @@ int tailbox__figures_make(const struct tailbox__part *p,
                           struct tailbox__scratch *scratch,
                           struct tailbox__figures *f)
 {
-	int rc = 0;
+	int rc;
 
 	*f = (struct tailbox__figures){ .p50 = TAILBOX__NONE };
+	rc = tailbox__series_reserve(&f->latency, p->request_count);
 	for (size_t i = 0; rc == 0 && i < p->request_count; i++)
 		rc = look_at_request(p, scratch, i, f);
 	if (rc == 0)
@@ -191,15 +185,15 @@ int tailbox__figures_make(const struct tailbox__part *p,
 	f->p50 = tailbox__series_percentile(&f->latency, 50);
 	f->p95 = tailbox__series_percentile(&f->latency, 95);
 	f->p99 = tailbox__series_percentile(&f->latency, 99);
-	f->completed_p95 = tailbox__series_percentile(&f->completed, 95);
-	f->observed_p95 = tailbox__series_percentile(&f->observed, 95);
+	f->completed_p95 = tailbox__shares_percentile(&f->completed, 95);
+	f->observed_p95 = tailbox__shares_percentile(&f->observed, 95);
 	f->own_completed_p95 =
-	        p->own ? tailbox__series_percentile(&f->own_completed, 95)
+	        p->own ? tailbox__shares_percentile(&f->own_completed, 95)
 	               : f->completed_p95;
 	f->own_observed_p95 =
-	        p->own ? tailbox__series_percentile(&f->own_observed, 95)
+	        p->own ? tailbox__shares_percentile(&f->own_observed, 95)
 	               : f->observed_p95;
-	f->service_p95 = tailbox__series_percentile(&f->service, 95);
+	f->service_p95 = tailbox__shares_percentile(&f->service, 95);
 	for (size_t i = 0; i < f->latency.count; i++)
 		if (f->latency.items[i] >= f->p95)
 			f->tail_sum = tailbox__sat_add(f->tail_sum,
@@ -210,11 +204,6 @@ int tailbox__figures_make(const struct tailbox__part *p,
 void tailbox__figures_fini(struct tailbox__figures *f)
 {
 	tailbox__series_fini(&f->latency);
-	tailbox__series_fini(&f->completed);
-	tailbox__series_fini(&f->observed);
-	tailbox__series_fini(&f->service);
-	tailbox__series_fini(&f->own_completed);
-	tailbox__series_fini(&f->own_observed);
 	tailbox__series_fini(&f->blocking);
 	tailbox__series_fini(&f->global);
 	tailbox__series_fini(&f->local);

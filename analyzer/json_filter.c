@@ -185,6 +185,7 @@ static const char *pass_byte(struct tailbox__json_filter *f, unsigned char c)
 		if (f->depth == 0)
 			return "a bracket is closed that was not opened";
 		f->is_done = --f->depth == 0;
+		f->is_stopped = f->stops && f->depth == 2 && c == '}';
 		break;
 	case MINUS:
 		f->number = number == OUTSIDE ? AFTER_MINUS : INSIDE;
@@ -209,6 +210,7 @@ size_t tailbox__json_filter(struct tailbox__json_filter *f, char *piece,
 	size_t i = 0;
 
 	*why = NULL;
+	f->is_stopped = false;
 	while (i < len) {
 		if (f->is_in_string) {
 			i = pass_string(f, piece, i, len);
@@ -220,6 +222,8 @@ size_t tailbox__json_filter(struct tailbox__json_filter *f, char *piece,
 		if (*why)
 			return i;
 		i++;
+		if (f->is_stopped)
+			return i;
 		/* Indented documents are one third spaces. */
 		while (i < len && piece[i] == ' ' && piece[i - 1] == ' ')
 			i++;

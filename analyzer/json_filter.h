@@ -16,6 +16,8 @@ struct tailbox__json_filter { /* zeroed = before the first byte */
 	uint64_t depth;       /* open objects and arrays */
 	bool is_in_string;
 	bool is_done;   /* the outermost one has been closed */
+	bool stops;     /* set by the caller: stop after an element */
+	bool is_stopped;
 	uint8_t number; /* where in a number we are */
 };
 
@@ -23,6 +25,8 @@ struct tailbox__json_filter { /* zeroed = before the first byte */
  * mark lone surrogate escapes in it. Returns how many bytes may go on to the
  * parser; less than len where
  *   *why != NULL: the byte there is not allowed, and why;
+ *   else, if is_stopped: an object has just ended that is inside two others
+ *                 or arrays, as an element of `requests` is;
  *   else:         the rest (at most TAILBOX__JSON_FILTER_HELD - 1 bytes) can
  *                 be judged only together with what follows it.
  * A lone surrogate escape becomes as many bytes 0xff: not UTF-8, so a string

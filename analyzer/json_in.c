@@ -25,7 +25,7 @@
 #include "core/alloc.h"
 #include "core/tailbox.h"
 
-#define PIECE_BYTES 65536u
+#define PIECE_BYTES 131072u
 
 struct block { /* before every allocation of yajl */
 	struct block *prev, *next;
@@ -39,13 +39,15 @@ struct reader {
 	struct block blocks; /* a ring; this is its anchor */
 	struct tailbox__json_filter filter;
 	tailbox__json_fn fn;
+	tailbox__json_ahead_fn ahead;
 	void *cls;
 	struct tailbox__error *err;
 	int code; /* of fn, when it refused */
 	char *piece;
 	size_t have;   /* bytes in piece */
-	size_t good;   /* of them may go to yajl */
-	uint64_t base; /* offset in the input of piece[0] */
+	char *text;    /* in piece: what yajl gets next */
+	size_t good;   /* so many bytes of it */
+	uint64_t base; /* offset in the input of text[0] */
 };
 
 static void *yajl_block(void *cls, size_t size)
@@ -114,9 +116,9 @@ static uint64_t token_bytes(const struct reader *r,
 	for (size_t i = end < 2 ? 0 : end - 1; i-- > 0;) {
 		size_t slashes = 0;
 
-		if (r->piece[i] != '"')
+		if (r->text[i] != '"')
 			continue;
-		while (slashes < i && r->piece[i - 1 - slashes] == '\\')
+		while (slashes < i && r->text[i - 1 - slashes] == '\\')
 			slashes++;
 		if (slashes % 2 == 0)
 			return end - i;
@@ -214,7 +216,7 @@ static int guarded(struct reader *r, enum step step)
 		yajl_config(r->yajl, yajl_dont_validate_strings, 1);
 		break;
 	case PARSE:
-		return (int)yajl_parse(r->yajl, (unsigned char *)r->piece,
+		return (int)yajl_parse(r->yajl, (unsigned char *)r->text,
 		                       r->good);
 	case COMPLETE:
 		return (int)yajl_complete_parse(r->yajl);
@@ -266,12 +268,44 @@ static int finish(struct reader *r)
 	                                    : "the input is empty");
 }
 
+/* Deal with the bytes of the piece. What is held back stays in it. */
+static int take_piece(struct reader *r)
+{
+	char *const end = r->piece + r->have;
+	const char *why;
+	int ret;
+
+	r->text = r->piece;
+	do {
+		r->good = tailbox__json_filter(&r->filter, r->text,
+		                               (size_t)(end - r->text), &why);
+		ret = feed(r);
+		if (ret < 0)
+			return ret;
+		r->base += r->good;
+		r->text += r->good;
+		if (why) {
+			r->err->offset = r->base;
+			return tailbox__fail(r->err, -TAILBOX_EMALFORMED, "%s",
+			                     why);
+		}
+		if (r->filter.is_stopped) {
+			r->good = r->ahead(r->cls, r->text,
+			                   (size_t)(end - r->text));
+			r->base += r->good;
+			r->text += r->good;
+		}
+	} while (r->filter.is_stopped);
+	r->have = (size_t)(end - r->text);
+	memmove(r->piece, r->text, r->have);
+	return 0;
+}
+
 static int read_all(struct reader *r, tailbox__read_fn read_fn, void *read_cls)
 {
 	int ret = guarded(r, CREATE);
 
 	while (ret == 0) {
-		const char *why;
 		const long n =
 			read_fn(read_cls, r->piece + r->have, PIECE_BYTES);
 
@@ -281,25 +315,14 @@ static int read_all(struct reader *r, tailbox__read_fn read_fn, void *read_cls)
 		if (n == 0)
 			return finish(r);
 		r->have += (size_t)n;
-		r->good = tailbox__json_filter(&r->filter, r->piece, r->have,
-		                               &why);
-		ret = feed(r);
-		if (ret < 0)
-			break;
-		r->base += r->good;
-		if (why) {
-			r->err->offset = r->base;
-			return tailbox__fail(r->err, -TAILBOX_EMALFORMED, "%s",
-			                     why);
-		}
-		r->have -= r->good;
-		memmove(r->piece, r->piece + r->good, r->have);
+		ret = take_piece(r);
 	}
 	return ret;
 }
 
 int tailbox__json_in(tailbox__read_fn read_fn, void *read_cls,
-                     tailbox__json_fn fn, void *cls, struct tailbox__error *err)
+                     tailbox__json_fn fn, tailbox__json_ahead_fn ahead,
+                     void *cls, struct tailbox__error *err)
 {
 	struct reader *r = tailbox__zalloc(1, sizeof(*r));
 
@@ -307,6 +330,8 @@ int tailbox__json_in(tailbox__read_fn read_fn, void *read_cls,
 		return tailbox__fail(err, -ENOMEM, "out of memory");
 	r->blocks.prev = r->blocks.next = &r->blocks;
 	r->fn = fn;
+	r->ahead = ahead;
+	r->filter.stops = ahead != NULL;
 	r->cls = cls;
 	r->err = err;
 	r->piece = tailbox__alloc(PIECE_BYTES + TAILBOX__JSON_FILTER_HELD, 1);

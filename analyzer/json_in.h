@@ -28,14 +28,21 @@ enum tailbox__json_event {
 typedef int (*tailbox__json_fn)(void *cls, enum tailbox__json_event event,
                                 const char *text, size_t len);
 
+/* After an object that is inside two other containers: take what follows of
+ * it, in whole elements from comma to closing bracket, so that the parser goes
+ * on behind them as if they had not been there. Returns the bytes taken. */
+typedef size_t (*tailbox__json_ahead_fn)(void *cls, const char *text,
+                                         size_t len);
+
 /* Read one JSON document, by the syntax rules of spec/run-artifact.md section
- * 2, in pieces of 64 KiB. fn must refuse a document that is no object. Memory
+ * 2, in pieces of 128 KiB. fn must refuse a document that is no object. Memory
  * does not depend on the size of the document but for its longest string and
  * its depth.
  * 0, what fn returned, what read_fn returned, -ENOMEM, -TAILBOX_EMALFORMED,
  * -TAILBOX_ETRUNCATED. err: never NULL. */
 int tailbox__json_in(tailbox__read_fn read_fn, void *read_cls,
-                     tailbox__json_fn fn, void *cls,
+                     tailbox__json_fn fn, tailbox__json_ahead_fn ahead,
+                     void *cls,
                      struct tailbox__error *err);
 
 #endif

@@ -36,15 +36,7 @@ static int push(struct tailbox__decoder *d,
 		f->member = f[-1].member;
 		return 0;
 	}
-	if (shape->none)
-		*(uint64_t *)(base + shape->none) = TAILBOX__NONE;
-	for (unsigned i = 0; i < shape->member_count; i++) {
-		const struct tailbox__load_member *m = &shape->members[i];
-
-		if (m->kind == TAILBOX__LOAD_U64 && !m->flag &&
-		    m->class == TAILBOX__LOAD_NULLABLE)
-			*(uint64_t *)(base + m->offset) = TAILBOX__NONE;
-	}
+	tailbox__load_nothing_known(shape, base);
 	return 0;
 }
 
@@ -217,6 +209,11 @@ static int on_event(void *cls, enum tailbox__json_event event, const char *text,
 	return on_known(d, event, text, len);
 }
 
+static size_t ahead(void *cls, const char *text, size_t len)
+{
+	return tailbox__load_ahead(cls, text, len);
+}
+
 int tailbox__load_json(tailbox__read_fn read_fn, void *cls,
                        struct tailbox__run **out, struct tailbox__error *err)
 {
@@ -227,7 +224,7 @@ int tailbox__load_json(tailbox__read_fn read_fn, void *cls,
 	if (ret < 0)
 		return tailbox__fail(err, ret, "out of memory");
 	d.run = *out;
-	ret = tailbox__json_in(read_fn, cls, on_event, &d, d.err);
+	ret = tailbox__json_in(read_fn, cls, on_event, ahead, &d, d.err);
 	if (ret == 0 && d.run->schema_version != 2)
 		ret = tailbox__fail(d.err, -TAILBOX_EVERSION,
 		                    "schema_version: %" PRIu64

@@ -10,6 +10,7 @@
 #define TAILBOX_ANALYZER_LOAD_JSON_H 1
 
 #include "analyzer/json_in.h"
+#include "analyzer/load_ahead.h"
 #include "core/run.h"
 
 enum tailbox__load_kind {
@@ -117,6 +118,7 @@ struct tailbox__decoder {
 	struct tailbox__run *run;
 	struct tailbox__error *err;
 	struct tailbox__load_ext ext; /* when ext.level > 0 */
+	struct tailbox__load_ahead ahead;
 	uint64_t skip;                /* open containers of an unknown value */
 	unsigned depth;
 	struct tailbox__frame frames[TAILBOX__LOAD_FRAMES];
@@ -135,6 +137,11 @@ enum tailbox__load_kind tailbox__load_wanted(const struct tailbox__decoder *d);
 void tailbox__load_mark(const struct tailbox__frame *f);
 /* Append to a TAILBOX__LIST of a type that only the table knows. */
 void *tailbox__load_list_add(char *list, size_t item_bytes);
+/* Take the last item off it. */
+void tailbox__load_list_drop(char *list);
+/* Of a new object: what may be absent is not known. */
+void tailbox__load_nothing_known(const struct tailbox__load_shape *shape,
+                                 char *base);
 /* Store a string, number, boolean or null. */
 int tailbox__load_scalar(struct tailbox__decoder *d,
                          enum tailbox__json_event event, const char *text,

@@ -177,13 +177,32 @@ static int on_null(struct tailbox__decoder *d)
 	return tailbox__load_mismatch(d);
 }
 
+void tailbox__load_nothing_known(const struct tailbox__load_shape *shape,
+                                 char *base)
+{
+	if (shape->none)
+		*(uint64_t *)(base + shape->none) = TAILBOX__NONE;
+	for (unsigned i = 0; i < shape->member_count; i++) {
+		const struct tailbox__load_member *m = &shape->members[i];
+
+		if (m->kind == TAILBOX__LOAD_U64 && !m->flag &&
+		    m->class == TAILBOX__LOAD_NULLABLE)
+			*(uint64_t *)(base + m->offset) = TAILBOX__NONE;
+	}
+}
+
+struct any { /* a TAILBOX__LIST */
+	void *items;
+	size_t count, room;
+};
+
+void tailbox__load_list_drop(char *list)
+{
+	--*(size_t *)(list + offsetof(struct any, count));
+}
+
 void *tailbox__load_list_add(char *list, size_t item_bytes)
 {
-	struct any {
-		void *items;
-		size_t count, room;
-	};
-
 	return tailbox__list_grow(
 		(void **)(list + offsetof(struct any, items)),
 		(size_t *)(list + offsetof(struct any, count)),

@@ -29,6 +29,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/json_in.c \
 	analyzer/json_tree.c \
 	analyzer/load.c \
+	analyzer/load_ahead.c \
 	analyzer/load_ext.c \
 	analyzer/load_ext_fields.c \
 	analyzer/load_fail.c \
@@ -92,6 +93,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/json_put.h \
 	analyzer/json_tree.h \
 	analyzer/load.h \
+	analyzer/load_ahead.h \
 	analyzer/load_ext.h \
 	analyzer/load_json.h \
 	analyzer/options.h \

@@ -21,6 +21,8 @@
 
 /* Unknown figures are TAILBOX__NONE and become null. */
 
+struct tailbox__inspection; /* core/validate.h */
+
 enum tailbox__suspect_kind { /* in the order of a tie */
 	TAILBOX__SUSPECT_QUEUE,      /* application_queue_saturation */
 	TAILBOX__SUSPECT_BLOCKING,   /* blocking_pool_pressure */
@@ -181,6 +183,12 @@ struct tailbox__report {
 int tailbox__analyze(struct tailbox__run *run,
                      const struct tailbox__analyzer_options *o,
                      bool is_compat, struct tailbox__report *out);
+/* The same with an inspection of the run that was made already. It is used up:
+ * empty afterwards, safe to fini. */
+int tailbox__analyze_inspected(struct tailbox__run *run,
+                               struct tailbox__inspection *in,
+                               const struct tailbox__analyzer_options *o,
+                               bool is_compat, struct tailbox__report *out);
 void tailbox__report_fini(struct tailbox__report *r);
 
 /* The report as one JSON object, members in the order of the spec; ours come

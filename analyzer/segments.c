@@ -46,26 +46,45 @@ static int in_time(const void *a, const void *b)
 	return tailbox__run_compare(sorted_run, x->id, y->id);
 }
 
+static uint64_t time_of(const struct tailbox__run_request *r)
+{
+	return sorted_by_run ? r->start_us : r->start_ms;
+}
+
+/* Whether each begins after the one before: as if sorted, and no ties. */
+static bool is_in_order(const struct tailbox__run *run, uint32_t *order)
+{
+	const struct tailbox__run_request *r = run->requests.items;
+
+	for (size_t i = 0; i < run->requests.count; i++) {
+		if (i > 0 && time_of(&r[i]) <= time_of(&r[i - 1]))
+			return false;
+		order[i] = (uint32_t)i;
+	}
+	return true;
+}
+
 /* Indexes of the requests in time. By a linear sort on the first key, then the
  * few that are equal in it among themselves. */
 static int put_in_order(const struct tailbox__run *run, uint32_t *order)
 {
 	const size_t n = run->requests.count;
-	struct tailbox__key *keys = tailbox__alloc(n, 2 * sizeof(*keys));
+	struct tailbox__key *keys;
 
-	if (!keys)
-		return -ENOMEM;
 	sorted_run = run;
 	sorted_by_run = true;
 	for (size_t i = 0; i < n; i++)
 		sorted_by_run = sorted_by_run &&
 		                run->requests.items[i].flags &
 		                        TAILBOX__HAS_START_US;
+	if (is_in_order(run, order))
+		return 0;
+	keys = tailbox__alloc(n, 2 * sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		keys[i] = (struct tailbox__key){
-			sorted_by_run ? run->requests.items[i].start_us
-			              : run->requests.items[i].start_ms,
-			(uint32_t)i, 0
+			time_of(&run->requests.items[i]), (uint32_t)i, 0
 		};
 	tailbox__sort_keys(keys, keys + n, n);
 	for (size_t i = 0; i < n; i++)

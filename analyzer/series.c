@@ -15,12 +15,22 @@
 
 #define FEW 24 /* sorted by insertion */
 
-int tailbox__series_add(struct tailbox__series *s, uint64_t value)
+int tailbox__series_reserve(struct tailbox__series *s, size_t n)
 {
-	if (s->count < s->room) {
-		s->items[s->count++] = value;
+	uint64_t *items;
+
+	if (n <= s->room)
 		return 0;
-	}
+	items = tailbox__realloc(s->items, n, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	s->items = items;
+	s->room = n;
+	return 0;
+}
+
+int tailbox__series_add_slowly(struct tailbox__series *s, uint64_t value)
+{
 	if (!tailbox__list_grow((void **)&s->items, &s->count, &s->room,
 	                        sizeof(*s->items)))
 		return -ENOMEM;
@@ -118,4 +128,19 @@ uint64_t tailbox__series_percentile(struct tailbox__series *s, unsigned p)
 		return TAILBOX__NONE;
 	return select_item(s->items, s->count,
 	                   (size_t)tailbox__percentile_at(s->count, p));
+}
+
+uint64_t tailbox__shares_percentile(const struct tailbox__shares *s, unsigned p)
+{
+	uint64_t at, before = 0;
+
+	if (s->count == 0)
+		return TAILBOX__NONE;
+	at = tailbox__percentile_at(s->count, p);
+	for (uint64_t share = 0; share < 1000; share++) {
+		before += s->of[share];
+		if (before > at)
+			return share;
+	}
+	return 1000;
 }

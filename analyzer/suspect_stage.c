@@ -313,23 +313,38 @@ static bool make_stages(struct tailbox__case *c)
 	const size_t n = c->part->index->name_count;
 	struct tailbox__scratch *s = c->scratch;
 
-	if (!s->stages)
+	if (!s->stages) {
 		s->stages = tailbox__zalloc(n, sizeof(*s->stages));
+		s->stage_count = n;
+	}
 	if (!s->touched)
 		s->touched = tailbox__alloc(n, sizeof(*s->touched));
 	return s->stages && s->touched;
 }
 
+/* The memory of the times stays: the next part has the same names. */
 static void empty_stages(struct tailbox__scratch *s)
 {
 	for (size_t i = 0; i < s->touched_count; i++) {
 		struct tailbox__stage *stage = &s->stages[s->touched[i]];
 
-		tailbox__series_fini(&stage->of[COMPLETED].times);
-		tailbox__series_fini(&stage->of[OBSERVED].times);
-		memset(stage, 0, sizeof(*stage));
+		for (unsigned basis = 0; basis < BASES; basis++) {
+			stage->of[basis].sum = stage->of[basis].tail_sum = 0;
+			stage->of[basis].times.count = 0;
+		}
+		stage->partial = 0;
 	}
 	s->touched_count = 0;
+}
+
+void tailbox__stages_fini(struct tailbox__scratch *s)
+{
+	for (size_t i = 0; s->stages && i < s->stage_count; i++)
+		for (unsigned basis = 0; basis < BASES; basis++)
+			tailbox__series_fini(&s->stages[i].of[basis].times);
+	tailbox__free(s->stages);
+	s->stages = NULL;
+	s->stage_count = 0;
 }
 
 int tailbox__suspect_downstream(struct tailbox__case *c)

@@ -7,6 +7,7 @@
 #   bench/run.sh record          the record call against the floor loop
 #   bench/run.sh mhd [SLICES]    a server's emptiest request, by CPU time
 #   bench/run.sh instructions    the same in instructions, by callgrind
+#   bench/run.sh analyze [REQUESTS [ROUNDS]]   tailbox analyze, large runs
 #   bench/run.sh                 all of them
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -36,8 +37,8 @@ make_programs() {
 		test -x "$top/configure" || (cd "$top" && ./autogen.sh)
 		(cd "$build" && "$top/configure") >"$build/configure.log"
 	fi
-	make -C "$build" -s bench/record bench/mhd bench/instructions \
-		>"$build/make.log" 2>&1 || {
+	# shellcheck disable=SC2086 # words on purpose
+	make -C "$build" -s $1 >"$build/make.log" 2>&1 || {
 		tail -n 20 "$build/make.log" >&2
 		exit 1
 	}
@@ -73,13 +74,18 @@ instructions() {
 		"MHD's own parsing included"
 }
 
+. "$top/bench/analyze.sh"
+
 case ${1-all} in
-record | mhd | instructions | all) ;;
+record | mhd | instructions) needed=bench/$1 ;;
+analyze) needed="bench/analyze tailbox" ;;
+all) needed="bench/record bench/mhd bench/instructions bench/analyze tailbox" ;;
 *) usage ;;
 esac
 machine
-make_programs
+make_programs "$needed"
 case ${1-all} in
+analyze) analyze "${2-1000000}" "${3-5}" ;;
 record) say "$build/bench/record" ;;
 mhd) say "$build/bench/mhd" "${2-120}" ;;
 instructions) instructions ;;
@@ -87,5 +93,6 @@ all)
 	say "$build/bench/record"
 	say "$build/bench/mhd" "${2-120}"
 	instructions
+	analyze 1000000 5
 	;;
 esac

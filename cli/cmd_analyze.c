@@ -29,6 +29,7 @@ enum { ISSUES_SHOWN = 8, LOCATION = 96, CODES_MAX = 32 };
 struct job {
 	const char *name; /* of the artifact */
 	struct tailbox__run *run;
+	struct tailbox__inspection in; /* of the run */
 	const char *config; /* NULL = none */
 	struct cli__list overrides;
 	enum cli__view view;
@@ -121,21 +122,15 @@ static int judge(const struct job *job, const struct tailbox__inspection *in)
 	return CLI__DONE;
 }
 
-static int check(const struct job *job)
+static int check(struct job *job)
 {
-	struct tailbox__inspection in;
-	int rc;
-
 	if (job->run->meta.finalized_ms == TAILBOX__NONE)
 		return cli__fail("%s: not finalized, a live snapshot: analyze "
 		                 "takes a run that has ended",
 		                 job->name);
-	if (tailbox__inspect(job->run, &in) < 0)
-		rc = cli__no_memory();
-	else
-		rc = judge(job, &in);
-	tailbox__inspection_fini(&in);
-	return rc;
+	if (tailbox__inspect(job->run, &job->in) < 0)
+		return cli__no_memory();
+	return judge(job, &job->in);
 }
 
 /* What whoever recorded it had to say, which no report repeats. */
@@ -221,13 +216,13 @@ static int take_options(const struct job *job,
 
 /* --- the analysis --------------------------------------------------------- */
 
-static int analyze(const struct job *job,
-                   const struct tailbox__analyzer_options *o)
+static int analyze(struct job *job, const struct tailbox__analyzer_options *o)
 {
 	struct tailbox__report report;
 	int rc;
 
-	if (tailbox__analyze(job->run, o, job->is_compat, &report) < 0)
+	if (tailbox__analyze_inspected(job->run, &job->in, o, job->is_compat,
+	                               &report) < 0)
 		rc = cli__no_memory();
 	else
 		rc = cli__put_report(job->view, &job->names, &report, job->run,
@@ -236,7 +231,7 @@ static int analyze(const struct job *job,
 	return rc;
 }
 
-static int work(const struct job *job)
+static int work(struct job *job)
 {
 	struct tailbox__analyzer_options o;
 	int rc = check(job);
@@ -273,6 +268,7 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 	if (!job->run)
 		return CLI__NO;
 	rc = work(job);
+	tailbox__inspection_fini(&job->in);
 	tailbox__run_destroy(job->run);
 	job->run = NULL;
 	return rc;

@@ -5,6 +5,7 @@
 #include "cli/load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "analyzer/load.h"
 #include "cli/http.h"
+#include "cli/progress.h"
 #include "analyzer/json_tree.h"
 #include "core/assemble.h"
 
@@ -31,9 +33,16 @@ struct tailbox__run *cli__load_file(const char *path)
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	struct tailbox__run *run;
 	bool is_stdin = !strcmp(path, "-");
-	int rc = is_stdin ? tailbox__load_fd(STDIN_FILENO, &run, &err)
-	                  : tailbox__load_path(path, &run, &err);
+	int fd = is_stdin ? STDIN_FILENO
+	                  : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct cli__progress *progress = cli__progress_start(fd);
+	/* What cannot be opened is tried again, for the reason. */
+	int rc = fd < 0 ? tailbox__load_path(path, &run, &err)
+	                : tailbox__load_fd(fd, &run, &err);
 
+	cli__progress_stop(progress);
+	if (fd > STDIN_FILENO)
+		close(fd);
 	if (rc < 0) {
 		tell(is_stdin ? "standard input" : path, &err, rc);
 		return NULL;

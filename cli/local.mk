@@ -33,6 +33,7 @@ tailbox_SOURCES += \
 	cli/output.c \
 	cli/proc.c \
 	cli/process.c \
+	cli/progress.c \
 	cli/report_view.c \
 	cli/services.c \
 	cli/sock.c \
@@ -53,6 +54,7 @@ tailbox_SOURCES += \
 	cli/output.h \
 	cli/proc.h \
 	cli/process.h \
+	cli/progress.h \
 	cli/report_view.h \
 	cli/services.h \
 	cli/sock.h \

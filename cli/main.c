@@ -11,6 +11,7 @@
 #include <tailbox.h>
 
 #include "cli/output.h"
+#include "core/alloc.h"
 
 /* The whole of it: cli/target_help.c. */
 #define TARGET_HELP                                                            \
@@ -237,6 +238,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	tailbox__alloc_prefer_huge();
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		return cli__fail("libcurl does not start");
 	int rc = cli__finish(run(argc, argv));

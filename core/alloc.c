@@ -8,12 +8,19 @@
  */
 #include "core/alloc.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+/* Blocks of this many bytes get huge pages when they are wanted. */
+#define LARGE_BYTES ((size_t)4 << 20)
+#define HUGE_PAGE ((uintptr_t)2 << 20)
+
+static atomic_bool wants_huge;
 static atomic_long allowed = -1; /* allocations to let through; -1 = all */
 static atomic_long live;
 
@@ -45,6 +52,37 @@ static size_t total_bytes(size_t n, size_t size)
 	return bytes ? bytes : 1;
 }
 
+/* Only advice, so what comes of it does not matter. */
+static void advise(void *p, size_t bytes)
+{
+	const uintptr_t begin = ((uintptr_t)p + HUGE_PAGE - 1) & -HUGE_PAGE;
+	const uintptr_t end = ((uintptr_t)p + bytes) & -HUGE_PAGE;
+
+	if (p && bytes >= LARGE_BYTES && begin < end &&
+	    atomic_load_explicit(&wants_huge, memory_order_relaxed))
+		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+/* realloc() moves a large block by its pages, and huge ones that come to lie
+ * at another place in theirs are broken up. So copy. */
+static void *resize_large(void *p, size_t bytes)
+{
+	void *q = malloc(bytes);
+
+	if (!q)
+		return NULL;
+	const size_t have = malloc_usable_size(p);
+	advise(q, bytes);
+	memcpy(q, p, have < bytes ? have : bytes);
+	free(p);
+	return q;
+}
+
+void tailbox__alloc_prefer_huge(void)
+{
+	atomic_store_explicit(&wants_huge, true, memory_order_relaxed);
+}
+
 void *tailbox__alloc(size_t n, size_t size)
 {
 	size_t bytes = total_bytes(n, size);
@@ -54,6 +92,7 @@ void *tailbox__alloc(size_t n, size_t size)
 	void *p = malloc(bytes);
 	if (p)
 		count_live(1);
+	advise(p, bytes);
 	return p;
 }
 
@@ -67,6 +106,7 @@ void *tailbox__zalloc(size_t n, size_t size)
 	void *p = calloc(1, bytes);
 	if (p)
 		count_live(1);
+	advise(p, bytes);
 	return p;
 }
 
@@ -76,9 +116,13 @@ void *tailbox__realloc(void *p, size_t n, size_t size)
 
 	if (!bytes || !may_allocate())
 		return NULL;
+	if (p && bytes >= LARGE_BYTES &&
+	    atomic_load_explicit(&wants_huge, memory_order_relaxed))
+		return resize_large(p, bytes);
 	void *q = realloc(p, bytes);
 	if (q && !p)
 		count_live(1);
+	advise(q, bytes);
 	return q;
 }
 

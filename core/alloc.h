@@ -17,6 +17,11 @@ void tailbox__free(void *p);
 /* A copy of s, NULL on failure or for NULL. */
 char *tailbox__strdup(const char *s);
 
+/* From now on ask for huge pages behind large blocks, if the machine gives
+ * them to who asks. For a command that fills hundreds of megabytes; a service
+ * that is observed keeps the pages it chose. Any thread. */
+void tailbox__alloc_prefer_huge(void);
+
 /* Tests only, before start: let the next `n` allocations succeed and every
  * later one fail; -1 = never fail (the default). */
 void tailbox__alloc_fail_after(long n);

@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <zlib.h>
 
 #include "core/alloc.h"
@@ -25,6 +28,7 @@ enum { FIRST_BYTES = 1 << 20, SKIP_BYTES = 8192, TEXT_BYTES = 120 };
 struct reader {
 	int fd;
 	uint64_t offset; /* of the next byte */
+	uint64_t known;  /* bytes from the start that are there; 0 not known */
 	struct tailbox__run *run;
 	struct tailbox__error *err;
 	struct tailbox__artifact_header header;
@@ -67,6 +71,23 @@ static int take(struct reader *r, void *buf, size_t len, const char *what)
 	return 0;
 }
 
+/* How much a regular file holds from here on: that much may be asked for at
+ * once. */
+static uint64_t known_bytes(int fd)
+{
+	const off_t at = lseek(fd, 0, SEEK_CUR);
+	struct stat st;
+
+	if (at < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
+}
+
+static bool is_there(const struct reader *r, size_t bytes)
+{
+	return r->known >= r->offset && r->known - r->offset >= bytes;
+}
+
 /* A part's payload into memory of its own. *out is NULL on error. */
 static int take_payload(struct reader *r,
                         const struct tailbox__artifact_part *head, char **out)
@@ -82,7 +103,7 @@ static int take_payload(struct reader *r,
 	size_t bytes = (size_t)head->bytes;
 	while (!rc && (!buf || have < bytes)) {
 		room = room ? room * 2 : FIRST_BYTES;
-		if (room > bytes)
+		if (room > bytes || is_there(r, bytes))
 			room = bytes;
 		char *grown = tailbox__realloc(buf, room, 1);
 		if (!grown) {
@@ -318,7 +339,7 @@ static int take_all(struct reader *r)
 int tailbox__artifact_read(int fd, struct tailbox__run **out,
                            struct tailbox__error *err)
 {
-	struct reader r = { .fd = fd, .err = err };
+	struct reader r = { .fd = fd, .known = known_bytes(fd), .err = err };
 	int rc = tailbox__run_create(&r.run);
 
 	*out = NULL;

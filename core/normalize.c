@@ -115,8 +115,8 @@ static void normalize_ext(struct tailbox__run *run)
 	run->ext.count = kept;
 }
 
-void tailbox__normalize(struct tailbox__run *run,
-                        const struct tailbox__inspection *in)
+static void normalize_events(struct tailbox__run *run,
+                             const struct tailbox__inspection *in)
 {
 	normalize_requests(run, in->excluded[TAILBOX__SECTION_REQUESTS],
 	                   in->cleared[TAILBOX__SECTION_REQUESTS]);
@@ -128,5 +128,12 @@ void tailbox__normalize(struct tailbox__run *run,
 	                in->cleared[TAILBOX__SECTION_QUEUES]);
 	normalize_inflight(run, in->excluded[TAILBOX__SECTION_INFLIGHT]);
 	normalize_snapshots(run, in->cleared[TAILBOX__SECTION_SNAPSHOTS]);
+}
+
+void tailbox__normalize(struct tailbox__run *run,
+                        const struct tailbox__inspection *in)
+{
+	if (in->changes > 0) /* or all would be moved to where they are */
+		normalize_events(run, in);
 	normalize_ext(run);
 }

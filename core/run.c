@@ -14,7 +14,10 @@
 #include "core/run_strings.h"
 #include "core/utf8.h"
 
-enum { FIRST_ITEMS = 8 };
+enum {
+	FIRST_ITEMS = 8,
+	LARGE_BYTES = 1 << 20
+};
 
 const char *const tailbox__phase_names[TAILBOX__PHASE_COUNT] = {
 	[TAILBOX__PHASE_INGRESS] = "ingress_wait",
@@ -91,6 +94,16 @@ tailbox__str tailbox__run_str(struct tailbox__run *run, const char *s,
 	return tailbox__strings_put(run->strings, s, len);
 }
 
+tailbox__str tailbox__run_str_near(struct tailbox__run *run, const char *s,
+                                   size_t len, tailbox__str near)
+{
+	if (tailbox__strings_is(run->strings, near, s, len))
+		return near;
+	if (tailbox__strings_is(run->strings, near + 1, s, len))
+		return near + 1;
+	return tailbox__run_str(run, s, len);
+}
+
 tailbox__str tailbox__run_cstr(struct tailbox__run *run, const char *s)
 {
 	return tailbox__run_str(run, s, strlen(s));
@@ -138,7 +151,16 @@ void *tailbox__list_grow(void **items, size_t *count, size_t *room,
 	memcpy(&base, items, sizeof(base));
 	if (*count == *room) {
 		size_t want = *room ? *room + *room / 2 + 1 : FIRST_ITEMS;
-		char *grown = tailbox__realloc(base, want, item_bytes);
+		char *grown = NULL;
+
+		/* Of a large block only the pages that are used are there:
+		 * rather have room than move it often, if that is granted. */
+		if (*room > LARGE_BYTES / item_bytes) {
+			grown = tailbox__realloc(base, *room * 16, item_bytes);
+			want = grown ? *room * 16 : want;
+		}
+		if (!grown)
+			grown = tailbox__realloc(base, want, item_bytes);
 		if (!grown)
 			return NULL;
 		base = grown;

@@ -249,6 +249,10 @@ void tailbox__run_destroy(struct tailbox__run *run); /* NULL allowed */
  * memory or the 32-bit space ran out. */
 tailbox__str tailbox__run_str(struct tailbox__run *run, const char *s,
                               size_t len);
+/* The same, looking at the string `near` and the one after it first: cheap
+ * where texts repeat or come in the order in which they were put in. */
+tailbox__str tailbox__run_str_near(struct tailbox__run *run, const char *s,
+                                   size_t len, tailbox__str near);
 tailbox__str tailbox__run_cstr(struct tailbox__run *run, const char *s);
 /* The text of a string; *len may be NULL. s == 0 gives "" and 0. Always
  * NUL-terminated, may hold NULs. Valid until the run is destroyed: the pool

@@ -10,8 +10,10 @@
 #ifndef TAILBOX_CORE_RUN_STRINGS_H
 #define TAILBOX_CORE_RUN_STRINGS_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TAILBOX__STR_MAX_BYTES 0xfffffff0u /* of one string */
 
@@ -39,6 +41,19 @@ void tailbox__strings_destroy(struct tailbox__run_strings *s);
 /* The number of the text, put in if it is new; 0 when out of room. */
 uint32_t tailbox__strings_put(struct tailbox__run_strings *s, const char *text,
                               size_t len);
+
+/* Whether the string of that number (any number) has the text. */
+static inline bool tailbox__strings_is(const struct tailbox__run_strings *s,
+                                       uint32_t number, const char *text,
+                                       size_t len)
+{
+	uint32_t have;
+
+	if (number == 0 || number > s->count)
+		return false;
+	memcpy(&have, s->text[number - 1] - sizeof(have), sizeof(have));
+	return have == len && memcmp(s->text[number - 1], text, len) == 0;
+}
 
 /* Take over a block in the layout above, from tailbox__alloc(), into an empty
  * pool. 0, -ENOMEM, or -TAILBOX_EDAMAGED (bounds, no NUL, a text twice) with

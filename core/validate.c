@@ -120,6 +120,21 @@ static void report(struct state *s, unsigned code, unsigned section,
 	s->out->error_count += !i->is_warning;
 }
 
+/* Keep what is to be done about an event. It is nothing already: a section
+ * without findings stays as it was given, untouched. */
+static void dispose(struct state *s, const struct verdict *v, unsigned section,
+                    size_t index)
+{
+	if (v->excluded) {
+		s->out->excluded[section][index] = v->excluded;
+		s->out->changes++;
+	}
+	if (v->is_cleared) {
+		s->out->cleared[section][index] = 1;
+		s->out->changes++;
+	}
+}
+
 /* Report what was found about one event in the order of 9.3. */
 static void report_verdict(struct state *s, const struct verdict *v,
                            unsigned section, size_t index)
@@ -247,8 +262,7 @@ static void inspect_requests(struct state *s)
 			v.codes |= BIT(DUPLICATE);
 			v.excluded |= BIT(DUPLICATE);
 		}
-		s->out->excluded[section][i] = v.excluded;
-		s->out->cleared[section][i] = v.is_cleared;
+		dispose(s, &v, section, i);
 		report_verdict(s, &v, section, i);
 	}
 }
@@ -297,8 +311,7 @@ static void inspect_spans(struct state *s, unsigned section,
 			v.codes |= BIT(code);
 			v.excluded |= BIT(code);
 		}
-		s->out->excluded[section][i] = v.excluded;
-		s->out->cleared[section][i] = v.is_cleared;
+		dispose(s, &v, section, i);
 		report_verdict(s, &v, section, i);
 	}
 }
@@ -311,7 +324,7 @@ static void inspect_inflight(struct state *s)
 		struct verdict v = {0};
 
 		judge_blank(s, &v, s->run->inflight.items[i].gauge, F_GAUGE);
-		s->out->excluded[section][i] = v.excluded;
+		dispose(s, &v, section, i);
 		report_verdict(s, &v, section, i);
 	}
 }
@@ -327,6 +340,7 @@ static void inspect_snapshots(struct state *s)
 		if (!(x->flags & TAILBOX__HAS_WORKERS) || x->worker_count)
 			continue;
 		s->out->cleared[section][i] = 1;
+		s->out->changes++;
 		report(s, WORKERS, section, i, "worker_count", NULL);
 	}
 }
@@ -370,7 +384,9 @@ static int reserve(struct state *s)
 		const char *text =
 			tailbox__run_text(run, (tailbox__str)i, &len);
 
-		s->is_blank[i] = tailbox__is_blank(text, len);
+		/* Most begin with a letter, a digit or a slash. */
+		s->is_blank[i] = !(len > 0 && *text > ' ') &&
+		                 tailbox__is_blank(text, len);
 	}
 	return 0;
 }

@@ -50,6 +50,7 @@ struct tailbox__inspection {
 	                                                NULL for an empty or
 	                                                never excluding section */
 	size_t error_count;                          /* issues not warnings */
+	uint64_t changes; /* entries of the masks here that are not 0 */
 	/* For normalization: per event, whether its offsets get cleared. */
 	uint8_t *cleared[TAILBOX__SECTION_COUNT];
 };

@@ -7,8 +7,10 @@
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -DTAILBOX_LIBFUZZER ...
  *
- * The bytes are loaded as a file of any kind, and as Run JSON in pieces of a
- * size that the input chooses. A run that comes out is inspected, summarized,
+ * The bytes are loaded as a file of any kind, and as Run JSON whole and in
+ * pieces of a size that the input chooses, at most 96 bytes: in those
+ * analyzer/load_ahead.c finds nothing to take, so it is tried against the
+ * parser, and both must come to the same run or the same error. A run that comes out is inspected, summarized,
  * normalized and written; it must load again as the same document, and a
  * normalized one must have no errors but those of metadata.
  *
@@ -30,6 +32,7 @@
 #include "core/artifact.h"
 #include "core/artifact_format.h"
 #include "core/run_json.h"
+#include "core/tailbox.h"
 #include "core/validate.h"
 
 #define MUST(condition)                                                        \
@@ -224,17 +227,62 @@ static int load_file(const void *bytes, size_t len)
 	return ret;
 }
 
+/* As Run JSON in steps; what comes of it as text, for free(). */
+static char *load_in_steps(const uint8_t *bytes, size_t len, size_t step,
+                           int *ret, size_t *text_len)
+{
+	struct input in = { bytes, len, 0, step };
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__run *run;
+	char *text;
+
+	*ret = tailbox__load_json(read_input, &in, &run, &err);
+	MUST((*ret == 0) == (run != NULL));
+	MUST(*ret == err.code);
+	if (run) {
+		text = as_json(run, text_len);
+		tailbox__run_destroy(run);
+		return text;
+	}
+	text = malloc(sizeof(err.text) + 32);
+	MUST(text);
+	/* Where it is malformed yajl may find out one piece later. */
+	snprintf(text, sizeof(err.text) + 32, "%s %llu",
+	         *ret == -TAILBOX_EMALFORMED ? "" : err.text,
+	         *ret == -TAILBOX_EMALFORMED
+	                 ? 0
+	                 : (unsigned long long)err.offset);
+	*text_len = strlen(text);
+	return text;
+}
+
+static int check_json(const uint8_t *bytes, size_t len)
+{
+	size_t whole_len, pieces_len;
+	int whole_ret, pieces_ret;
+	char *whole = load_in_steps(bytes, len, len + 1, &whole_ret, &whole_len);
+	char *pieces =
+	        load_in_steps(bytes, len, len ? bytes[len / 2] % 96u + 1 : 1,
+	                      &pieces_ret, &pieces_len);
+
+	MUST(whole_ret == pieces_ret);
+	if (whole_len != pieces_len || memcmp(whole, pieces, whole_len) != 0) {
+		fprintf(stderr, "%.*s\n%.*s\n", (int)whole_len, whole,
+		        (int)pieces_len, pieces);
+		abort();
+	}
+	free(whole);
+	free(pieces);
+	return whole_ret;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	struct input in = { bytes, len, 0, len ? bytes[len - 1] + 1u : 1 };
-	struct tailbox__run *run;
 	const int whole = load_file(bytes, len);
-	const int pieces = tailbox__load_json(read_input, &in, &run, NULL);
+	const int json = check_json(bytes, len);
 
-	MUST((pieces == 0) == (run != NULL));
 	if (len > 0 && bytes[0] == '{')
-		MUST(pieces == whole);
-	tailbox__run_destroy(run);
+		MUST(json == whole);
 	if (len >= 8 && tailbox__artifact_is_ours(bytes, len)) {
 		char *mended = malloc(len);
 

@@ -14,9 +14,9 @@ check_scripts = \
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions
 EXTRA_DIST += tests/check-instructions
-EXTRA_DIST += $(check_scripts) tests/common.sh tests/needs tests/run.sh \
-	tests/config tests/conformance tests/data tests/e2e tests/golden \
-	tests/lab.sh \
+EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
+	tests/run.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
 AM_TESTS_ENVIRONMENT = \
@@ -93,6 +93,7 @@ command_tests += \
 	tests/test_anatomy \
 	tests/test_failures \
 	tests/test_load \
+	tests/test_load_ahead \
 	tests/test_load_json \
 	tests/test_report \
 	tests/test_screen \

@@ -4,7 +4,7 @@
 # command is enough: what is missing is installed first, and named.
 #
 #     tests/run.sh            build, every test, a smoke run of the benchmarks
-#     tests/run.sh --full     and clang, ASan+UBSan, TSan, distcheck, install
+#     tests/run.sh --full     and clang, ASan+UBSan, TSan, fuzz, distcheck, install
 #     tests/run.sh faults     build; faults and wrong input, a line for each
 #
 # Writes into _build/ of this tree only, and temporary folders that it removes.
@@ -249,6 +249,9 @@ full_run() {
 	fi
 	unset CK_TIMEOUT_MULTIPLIER
 
+	say "Fuzz the loaders of artifacts"
+	step "fuzz" "$src/tests/fuzz" 45 "$top/_build/fuzz" || :
+
 	say "distcheck"
 	# What has a service ran thrice by now, and alone.
 	step "make distcheck" make -C "$top/_build/main" -j "$jobs" distcheck \
@@ -293,6 +296,7 @@ step "lab" env top_srcdir="$src" top_builddir="$top/_build/main" \
 	"$src/tests/lab.sh" || :
 step "bench record" smoke record || :
 step "bench mhd" smoke mhd 4 || :
+step "bench analyze" smoke analyze 2000 1 || :
 step "demo" demo/run.sh || :
 step "demo offline" demo/run.sh --offline-artifact || :
 test $full = no || full_run

@@ -627,7 +627,7 @@ END_TEST
 
 START_TEST(a_string_longer_than_a_piece_arrives)
 {
-	const size_t len = 200000;
+	const size_t len = 600000;
 	char *text = malloc(sizeof(minimal) + 2 * len + 32);
 	const char *place = strstr(minimal, "\"r\"");
 	size_t n = (size_t)snprintf(text, 32, "{\"x\":\"");
