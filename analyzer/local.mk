@@ -8,6 +8,12 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/analyze.c \
 	analyzer/anatomy.c \
 	analyzer/anatomy_text.c \
+	analyzer/assert.c \
+	analyzer/assert_metric.c \
+	analyzer/assert_missing.c \
+	analyzer/assert_parse.c \
+	analyzer/assert_suspect.c \
+	analyzer/assert_text.c \
 	analyzer/attribute.c \
 	analyzer/bootstrap.c \
 	analyzer/bootstrap_interval.c \
@@ -58,6 +64,8 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/warnings.c \
 	analyzer/analysis.h \
 	analyzer/anatomy.h \
+	analyzer/assert.h \
+	analyzer/assert_internal.h \
 	analyzer/bootstrap.h \
 	analyzer/compare.h \
 	analyzer/compare_internal.h \

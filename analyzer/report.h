@@ -105,6 +105,8 @@ struct tailbox__report_segment {
 	struct tailbox__report_slice slice;
 };
 
+struct tailbox__asserts; /* analyzer/assert.h */
+
 struct tailbox__report {
 	struct tailbox__report_slice whole;
 	struct tailbox__report_trend trend;
@@ -112,6 +114,7 @@ struct tailbox__report {
 	TAILBOX__LIST(struct tailbox__report_segment) segments; /* 0 or 2 */
 	struct tailbox__anatomy anatomy; /* ours; the standard has none */
 	bool is_compat; /* for the renderers: leave out what is ours */
+	const struct tailbox__asserts *asserts; /* judged, for JSON; or NULL */
 };
 
 /* Analyse (spec section 2). The run is normalized in place, permissively, on

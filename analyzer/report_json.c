@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include "analyzer/assert.h"
+
 static void put_num(struct tailbox__json *j, const char *key, uint64_t value)
 {
 	tailbox__json_key(j, key);
@@ -197,6 +199,10 @@ static int put_own(const struct tailbox__report *r,
 	tailbox__json_begin_object(j);
 	tailbox__json_key(j, "tail_anatomy");
 	const int rc = tailbox__anatomy_json(&r->anatomy, run, j);
+	if (r->asserts && r->asserts->items.count > 0) {
+		tailbox__json_key(j, "assertions");
+		tailbox__asserts_json(r->asserts, j);
+	}
 	tailbox__json_end_object(j);
 	return rc;
 }
