@@ -16,6 +16,7 @@
 
 #include "analyzer/report.h"
 #include "analyzer/timeline_text.h"
+#include "cli/analyze_assert.h"
 #include "cli/load.h"
 #include "core/alloc.h"
 #include "core/fd.h"
@@ -29,6 +30,7 @@ struct job {
 	struct tailbox__run *run;
 	const char *config; /* NULL = none */
 	struct cli__list overrides;
+	struct tailbox__asserts asserts;
 	bool is_permissive, is_json, is_compat;
 };
 
@@ -233,27 +235,33 @@ static int print(const struct job *job, const struct tailbox__report *report,
 	return CLI__DONE;
 }
 
-static int analyze(const struct job *job,
+static int analyze(struct job *job,
                    const struct tailbox__analyzer_options *o)
 {
 	struct tailbox__report report;
 	int rc;
 
-	if (tailbox__analyze(job->run, o, &report) < 0)
+	if (tailbox__analyze(job->run, o, &report) < 0 ||
+	    tailbox__asserts_judge(&job->asserts, job->run, o, &report) < 0)
 		rc = cli__no_memory();
 	else {
 		report.is_compat = job->is_compat;
+		report.asserts = &job->asserts;
 		rc = print(job, &report, o);
 	}
+	if (rc == CLI__DONE)
+		rc = cli__asserts_end(&job->asserts, job->is_json);
 	tailbox__report_fini(&report);
 	return rc;
 }
 
-static int work(const struct job *job)
+static int work(const struct cli__command *self, struct job *job)
 {
 	struct tailbox__analyzer_options o;
 	int rc = check(job);
 
+	if (rc == CLI__DONE)
+		rc = cli__asserts_begin(self, &job->asserts, job->run);
 	if (rc != CLI__DONE)
 		return rc;
 	put_warnings(job->run);
@@ -281,7 +289,7 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 	job->run = cli__load(&t);
 	if (!job->run)
 		return CLI__NO;
-	rc = work(job);
+	rc = work(self, job);
 	tailbox__run_destroy(job->run);
 	job->run = NULL;
 	return rc;
@@ -312,6 +320,7 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 {
 	struct job job = { .name = NULL };
 	const char *format = NULL;
+	struct cli__list asserts = { NULL, 0, 0 };
 	bool is_help = false;
 	const struct cli__option options[] = {
 		{ "format", 0, CLI__TEXT, &format, 0, 1 },
@@ -322,19 +331,24 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 		{ "help-analyzer-options", 0, CLI__FLAG, &is_help, 0, 1 },
 		{ "allow-ambiguous-artifact", 0, CLI__FLAG, &job.is_permissive,
 		  0, 1 },
+		{ "assert", 0, CLI__LIST, &asserts, 0, 0 },
 		{ "compat", 0, CLI__FLAG, &job.is_compat, 0, 1 },
 		{ NULL, 0, CLI__FLAG, NULL, 0, 0 }
 	};
 	int first, rc;
 
 	if (cli__options(self, argc, argv, options, 0, 1, &first, &rc) &&
-	    take_format(self, format, &job, &rc)) {
+	    take_format(self, format, &job, &rc) &&
+	    cli__asserts_take(self, &asserts, job.is_compat, &job.asserts,
+	                      &rc)) {
 		rc = CLI__DONE;
 		if (is_help)
 			tailbox__analyzer_options_help(cli__out());
 		else
 			rc = load_and_work(self, argv[first], &job);
 	}
+	tailbox__asserts_fini(&job.asserts);
+	cli__list_fini(&asserts);
 	cli__list_fini(&job.overrides);
 	return rc;
 }
