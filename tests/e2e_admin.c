@@ -480,7 +480,7 @@ START_TEST(index_can_be_pasted)
 			pasted++;
 		pclose(f);
 	}
-	ck_assert_msg(pasted == 0 || pasted == 5, "%d", pasted);
+	ck_assert_msg(pasted == 0 || pasted == 6, "%d", pasted);
 	forget(&a);
 }
 END_TEST

@@ -109,6 +109,7 @@ e2e_tests += \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
 	tests/e2e_reload \
+	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_switch \
 	tests/e2e_window
