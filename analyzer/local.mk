@@ -9,6 +9,12 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/anatomy.c \
 	analyzer/anatomy_text.c \
 	analyzer/apart.c \
+	analyzer/assert.c \
+	analyzer/assert_metric.c \
+	analyzer/assert_missing.c \
+	analyzer/assert_parse.c \
+	analyzer/assert_suspect.c \
+	analyzer/assert_text.c \
 	analyzer/attribute.c \
 	analyzer/bootstrap.c \
 	analyzer/bootstrap_interval.c \
@@ -83,6 +89,8 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/own.h \
 	analyzer/anatomy.h \
 	analyzer/apart.h \
+	analyzer/assert.h \
+	analyzer/assert_internal.h \
 	analyzer/bootstrap.h \
 	analyzer/compare.h \
 	analyzer/compare_internal.h \

@@ -159,6 +159,8 @@ struct tailbox__report_segment {
 	struct tailbox__report_slice slice;
 };
 
+struct tailbox__asserts; /* analyzer/assert.h */
+
 struct tailbox__report {
 	struct tailbox__report_slice whole;
 	struct tailbox__report_trend trend;
@@ -172,6 +174,7 @@ struct tailbox__report {
 	/* The verdict as a sentence: valid UTF-8, no control characters. */
 	char headline[TAILBOX__HEADLINE_MAX + 1];
 	bool is_compat; /* for the renderers: leave out what is ours */
+	const struct tailbox__asserts *asserts; /* judged, for JSON; or NULL */
 };
 
 /* Analyse (spec section 2). The run is normalized in place, permissively, on

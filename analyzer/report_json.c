@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include "analyzer/assert.h"
+
 static void put_num(struct tailbox__json *j, const char *key, uint64_t value)
 {
 	tailbox__json_key(j, key);
@@ -271,6 +273,10 @@ static int put_own(const struct tailbox__report *r,
 	put_rulings(j, "cannot_tell", r, TAILBOX__RULING_CANNOT_TELL,
 	            "missing");
 	put_details(j, run, r);
+	if (r->asserts && r->asserts->items.count > 0) {
+		tailbox__json_key(j, "assertions");
+		tailbox__asserts_json(r->asserts, j);
+	}
 	tailbox__json_end_object(j);
 	return rc;
 }

@@ -16,6 +16,7 @@
 
 #include "analyzer/report.h"
 #include "analyzer/timeline_text.h"
+#include "cli/analyze_assert.h"
 #include "cli/cmd_analyze.h"
 #include "cli/load.h"
 #include "cli/report_view.h"
@@ -34,6 +35,7 @@ struct job {
 	struct cli__list overrides;
 	enum cli__view view;
 	struct cli__view_names names;
+	struct tailbox__asserts asserts;
 	bool is_permissive, is_compat;
 	bool is_failures;
 	uint64_t slow_ms; /* 0 = none */
@@ -222,20 +224,28 @@ static int analyze(struct job *job, const struct tailbox__analyzer_options *o)
 	int rc;
 
 	if (tailbox__analyze_inspected(job->run, &job->in, o, job->is_compat,
-	                               &report) < 0)
+	                               &report) < 0 ||
+	    tailbox__asserts_judge(&job->asserts, job->run, o, &report) < 0) {
 		rc = cli__no_memory();
-	else
+	} else {
+		report.asserts = &job->asserts;
 		rc = cli__put_report(job->view, &job->names, &report, job->run,
 		                     o);
+	}
+	if (rc == CLI__DONE)
+		rc = cli__asserts_end(&job->asserts,
+		                      job->view == CLI__VIEW_JSON);
 	tailbox__report_fini(&report);
 	return rc;
 }
 
-static int work(struct job *job)
+static int work(const struct cli__command *self, struct job *job)
 {
 	struct tailbox__analyzer_options o;
 	int rc = check(job);
 
+	if (rc == CLI__DONE)
+		rc = cli__asserts_begin(self, &job->asserts, job->run);
 	if (rc != CLI__DONE)
 		return rc;
 	put_warnings(job->run);
@@ -267,7 +277,7 @@ static int load_and_work(const struct cli__command *self, const char *arg,
 	job->run = cli__load(&t);
 	if (!job->run)
 		return CLI__NO;
-	rc = work(job);
+	rc = work(self, job);
 	tailbox__inspection_fini(&job->in);
 	tailbox__run_destroy(job->run);
 	job->run = NULL;
@@ -322,6 +332,7 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 {
 	struct job job = { .name = NULL };
 	const char *format = NULL;
+	struct cli__list asserts = { NULL, 0, 0 };
 	bool is_help = false, is_json = false, is_all = false;
 	const struct cli__option options[] = {
 		{ "format", 0, CLI__TEXT, &format, 0, 1 },
@@ -333,6 +344,7 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 		{ "help-analyzer-options", 0, CLI__FLAG, &is_help, 0, 1 },
 		{ "allow-ambiguous-artifact", 0, CLI__FLAG, &job.is_permissive,
 		  0, 1 },
+		{ "assert", 0, CLI__LIST, &asserts, 0, 0 },
 		{ "compat", 0, CLI__FLAG, &job.is_compat, 0, 1 },
 		{ "failures", 0, CLI__FLAG, &job.is_failures, 0, 1 },
 		{ "slow", 0, CLI__DURATION, &job.slow_ms, 1, CLI__SLOW_MAX_MS },
@@ -342,12 +354,16 @@ int cli__analyze(const struct cli__command *self, int argc, char **argv)
 
 	if (cli__options(self, argc, argv, options, 0, 1, &first, &rc) &&
 	    take_view(self, format, is_json, is_all, &job, &rc) &&
-	    take_failures(self, &job, &rc)) {
+	    take_failures(self, &job, &rc) &&
+	    cli__asserts_take(self, &asserts, job.is_compat, &job.asserts,
+	                      &rc)) {
 		if (is_help)
 			tailbox__analyzer_options_help(cli__out());
 		else
 			rc = load_and_work(self, argv[first], &job);
 	}
+	tailbox__asserts_fini(&job.asserts);
+	cli__list_fini(&asserts);
 	cli__list_fini(&job.overrides);
 	return rc;
 }

@@ -4,6 +4,7 @@ dist_man1_MANS = doc/tailbox.1
 endif
 tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
 tailbox_SOURCES += \
+	cli/analyze_assert.c \
 	cli/cmd_analyze.c \
 	cli/cmd_analyze_failures.c \
 	cli/cmd_arm.c \
@@ -44,6 +45,7 @@ tailbox_SOURCES += \
 	cli/target_url.c \
 	cli/target_word.c \
 	cli/token.c \
+	cli/analyze_assert.h \
 	cli/cli.h \
 	cli/cmd_analyze.h \
 	cli/cmd_doctor.h \

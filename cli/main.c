@@ -137,6 +137,9 @@ const struct cli__command cli__commands[] = {
 	  "      --allow-ambiguous-artifact\n"
 	  "                         leave out what is not valid, go on with\n"
 	  "                         the rest\n"
+	  "      --assert ASSERTION 'p99(/a) < 200ms', 'no SUSPECT': exit with\n"
+	  "                         3 when one failed, 4 when one cannot be\n"
+	  "                         judged; repeatable\n"
 	  "      --compat           nothing but what the format's standard has\n",
 	  cli__analyze },
 	{ "compare", "BEFORE AFTER [options]",
@@ -210,8 +213,8 @@ static int help(const char *about)
 	      "more, tailbox help target what a TARGET is, tailbox(1) all.\n"
 	      "\n"
 	      "Exit status: 0 done, 1 the input or the service said no,\n"
-	      "2 the command line is wrong; compare: 3 the gate failed, 4 it\n"
-	      "cannot be judged.\n",
+	      "2 the command line is wrong; compare, analyze: 3 a gate failed,\n"
+	      "4 it cannot be judged.\n",
 	      out);
 	return CLI__DONE;
 }

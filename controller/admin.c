@@ -26,6 +26,7 @@
 
 #include "controller/admin_guard.h"
 #include "controller/admin_internal.h"
+#include "controller/admin_report.h"
 #include "core/alloc.h"
 #include "core/daemons.h"
 
@@ -449,6 +450,7 @@ int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
 	snprintf(server.path, sizeof(server.path), "%s/%s", facts->run_dir,
 	         server.name);
 	tailbox__admin_load_open();
+	tailbox__admin_report_open();
 	rc = serve(fd, &server.daemon, err);
 	if (rc != 0) {
 		unlinkat(dirfd, server.name, 0);
@@ -516,6 +518,8 @@ void tailbox__admin_stop(void)
 {
 	if (server.daemon == NULL)
 		return;
+	/* Before the jobs of mounted forms, which wait for it. */
+	tailbox__admin_report_close();
 	tailbox__mount_close();
 	tailbox__admin_load_close();
 	tailbox__guard_stop();

@@ -16,6 +16,7 @@
 #include <tailbox.h>
 
 #include "controller/admin_load.h"
+#include "controller/admin_report.h"
 #include "core/alloc.h"
 
 #define SUFFIX ".tailbox"
@@ -174,9 +175,9 @@ static bool split_id(const struct tailbox__admin_request *q, char id[256],
 	return true;
 }
 
-static bool find(struct tailbox__admin_request *q,
-                 struct tailbox__artifact_entry *e, bool *is_native,
-                 enum MHD_Result *sent)
+bool tailbox__admin_find_artifact(struct tailbox__admin_request *q,
+                                  struct tailbox__artifact_entry *e,
+                                  bool *is_native, enum MHD_Result *sent)
 {
 	char id[256] = "";
 	bool is_early;
@@ -394,7 +395,9 @@ enum MHD_Result tailbox__admin_artifact(struct tailbox__admin_request *q)
 	enum MHD_Result sent;
 	bool is_native;
 
-	if (!find(q, &e, &is_native, &sent))
+	if (tailbox__is_report(q))
+		return tailbox__admin_report(q);
+	if (!tailbox__admin_find_artifact(q, &e, &is_native, &sent))
 		return sent;
 	return is_native ? send_native(q, &e) : send_json(q, &e);
 }
@@ -408,7 +411,7 @@ enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q)
 	bool is_native;
 	int rc;
 
-	if (!find(q, &e, &is_native, &sent))
+	if (!tailbox__admin_find_artifact(q, &e, &is_native, &sent))
 		return sent;
 	rc = tailbox__artifact_delete(&e);
 	if (rc != 0 && rc != -ENOENT)
@@ -470,7 +473,7 @@ enum MHD_Result tailbox__admin_pin(struct tailbox__admin_request *q)
 		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
 		                            "bad_parameter",
 		                            "parameter on takes 0 or 1");
-	if (!find(q, &e, &is_native, &sent))
+	if (!tailbox__admin_find_artifact(q, &e, &is_native, &sent))
 		return sent;
 	rc = tailbox__artifact_pin(&e, on != 0);
 	if (rc == -ENOENT)

@@ -32,6 +32,8 @@ static const struct {
 	  "read the configuration file again" },
 	{ "--compressed ", "artifacts/1", "window 1 as Run JSON" },
 	{ "-OJ ", "artifacts/1.tailbox", "window 1 as a native file" },
+	{ "", "artifacts/1/report?format=text",
+	  "what made the slow requests of window 1 slow" },
 	{ "-X POST ", "artifacts/1/pin?on=1",
 	  "keep it: the oldest others go when the folder is full" },
 	{ "-X DELETE ", "artifacts/1", "delete it" },

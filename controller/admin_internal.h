@@ -33,6 +33,7 @@
 #define TAILBOX__ADMIN_TRANSFERS_MAX 4u
 
 struct tailbox__loaded;
+struct tailbox__report_made;
 
 #define TAILBOX__PEER_TEXT 96
 /* Headers that artifacts are asked for with. */
@@ -66,6 +67,7 @@ struct tailbox__admin_request {
 	bool as_text;
 	bool is_transfer;
 	struct tailbox__loaded *loaded; /* a run that it uses; NULL = none */
+	struct tailbox__report_made *report; /* that it waits for, or has */
 	uint64_t body_bytes;
 	uint32_t param_count;
 	struct {

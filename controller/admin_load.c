@@ -18,6 +18,7 @@
  * something is.)
  */
 #include "controller/admin_load.h"
+#include "controller/admin_report.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -69,6 +70,7 @@ bool tailbox__admin_transfer(struct tailbox__admin_request *q)
 void tailbox__admin_transfer_end(struct tailbox__admin_request *q)
 {
 	tailbox__load_release(q->loaded), q->loaded = NULL;
+	tailbox__report_release(q->report), q->report = NULL;
 	pthread_mutex_lock(&lock);
 	if (q->is_transfer)
 		transfers--;
@@ -268,6 +270,7 @@ void tailbox__admin_load_in_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
 	pthread_cond_init(&loaded, NULL);
+	tailbox__admin_report_in_child();
 	memset(places, 0, sizeof(places));
 	transfers = 0;
 }

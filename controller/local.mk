@@ -15,6 +15,8 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_params.c \
 	controller/admin_peer.c \
 	controller/admin_reply.c \
+	controller/admin_report.c \
+	controller/admin_report_send.c \
 	controller/admin_requests.c \
 	controller/admin_session.c \
 	controller/admin_socket.c \
@@ -29,6 +31,8 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_window.c \
 	controller/admin_workers.c \
 	controller/artifacts.c \
+	controller/child.c \
+	controller/child_start.c \
 	controller/controller.c \
 	controller/cost.c \
 	controller/finish.c \
@@ -50,8 +54,11 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_internal.h \
 	controller/admin_load.h \
 	controller/admin_look.h \
+	controller/admin_report.h \
 	controller/admin_status.h \
 	controller/admin_token.h \
+	controller/child.h \
+	controller/child_internal.h \
 	controller/controller.h \
 	controller/internal.h \
 	controller/settings.h

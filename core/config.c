@@ -91,6 +91,9 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_ADMIN_ALLOW_HOSTS] =
 	        LIST(admin, allow_hosts, "only the address that it listens on",
 	             "further names in Host and Origin that are answered"),
+	[TAILBOX__KEY_ADMIN_REPORT_COMMAND] =
+	        TEXT(admin, report_command, 1, "the installed tailbox",
+	             "path of the command that makes reports"),
 	[TAILBOX__KEY_WINDOW_ARM_AT_START] =
 	        BOOL(window, arm_at_start, false,
 	             "arm a window when the service starts"),

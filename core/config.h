@@ -69,6 +69,7 @@ struct tailbox__config_admin {
 	char token[TAILBOX__CONFIG_TEXT_MAX + 1];
 	char token_file[TAILBOX__CONFIG_PATH_MAX + 1];
 	struct tailbox__config_list allow_hosts; /* of Host and Origin */
+	char report_command[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = installed */
 };
 
 /* What a window gets that is armed without parameters. */
@@ -115,6 +116,7 @@ enum tailbox__config_key {
 	TAILBOX__KEY_ADMIN_TOKEN,
 	TAILBOX__KEY_ADMIN_TOKEN_FILE,
 	TAILBOX__KEY_ADMIN_ALLOW_HOSTS,
+	TAILBOX__KEY_ADMIN_REPORT_COMMAND,
 	TAILBOX__KEY_WINDOW_ARM_AT_START,
 	TAILBOX__KEY_WINDOW_MODE,
 	TAILBOX__KEY_WINDOW_STRICT_LIFECYCLE,

@@ -89,6 +89,7 @@ command_tests += \
 	tests/test_analyze_stage \
 	tests/test_analyze_trend \
 	tests/test_analyzer_options \
+	tests/test_assert \
 	tests/test_compare \
 	tests/test_anatomy \
 	tests/test_failures \
@@ -113,6 +114,7 @@ e2e_tests += \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
 	tests/e2e_reload \
+	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_switch \
 	tests/e2e_window
@@ -150,6 +152,7 @@ tests_e2e_long_window_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 # The command, word by word. They skip where it was not built.
 cli_tests = \
 	tests/cli_analyze.sh \
+	tests/cli_assert.sh \
 	tests/cli_compare.sh \
 	tests/cli_config.sh \
 	tests/cli_doctor.sh \
