@@ -110,6 +110,14 @@ static void say(struct tailbox__texts *t, const char *text)
 	ck_assert_int_eq(tailbox__texts_add(t, "%s", text), 0);
 }
 
+/* The rulings of the analysis: these tests make their own. */
+static void forget_findings(void)
+{
+	for (size_t i = 0; i < rep.findings.count; i++)
+		tailbox__free(rep.findings.items[i].text);
+	rep.findings.count = 0;
+}
+
 /* A run of 400 requests, 4 of them slow, and the report that a blocked worker
  * would get. */
 static void block_worker(void)
@@ -117,6 +125,7 @@ static void block_worker(void)
 	for (unsigned i = 0; i < 400; i++)
 		add_request("/item", i * 150000u, i % 100 ? 1400 : 171000);
 	analyze();
+	forget_findings();
 	tailbox__texts_fini(&rep.whole.suspects[0].evidence);
 	tailbox__texts_fini(&rep.whole.suspects[0].next_checks);
 	tailbox__texts_fini(&rep.whole.suspects[0].notes);
