@@ -48,6 +48,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_client.h \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
+	tests/own_fixture.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/test_sampler_fixture.h
@@ -92,6 +93,9 @@ command_tests += \
 	tests/test_anatomy \
 	tests/test_load \
 	tests/test_load_json \
+	tests/test_own \
+	tests/test_own_join \
+	tests/test_own_samples \
 	tests/test_report \
 	tests/test_timeline
 # End to end, over real sockets.
