@@ -159,6 +159,13 @@ uint64_t tailbox__attributed(struct tailbox__scratch *s,
                              const uint32_t *events, size_t n,
                              bool completed_only, uint64_t cap, int *rc);
 
+/* The same of waits and stages together, finished or not. */
+uint64_t tailbox__attributed_both(struct tailbox__scratch *s,
+                                  const struct tailbox__run *run,
+                                  const uint32_t *waits, size_t wait_count,
+                                  const uint32_t *stages, size_t stage_count,
+                                  uint64_t cap, int *rc);
+
 /* --- figures.c: what every suspect is built from -------------------------- */
 
 struct tailbox__figures {
@@ -170,6 +177,7 @@ struct tailbox__figures {
 	 * where ours are left out they are those above. */
 	struct tailbox__shares own_completed, own_observed;
 	uint64_t own_completed_p95, own_observed_p95;
+	size_t own_queue_count;
 	uint64_t latency_sum, tail_sum;
 	size_t queue_count, queue_partial; /* events */
 	size_t stage_count, stage_partial;

@@ -103,14 +103,36 @@ static uint64_t length(const struct tailbox__run_span *e)
 	return e->end_us > e->start_us ? e->end_us - e->start_us : 0;
 }
 
+/* Intervals of some events behind those that are there; room must be. */
+struct events {
+	size_t count; /* of intervals */
+	uint64_t durations;
+	bool has_all;
+};
+
+static void collect(struct tailbox__scratch *s, struct events *to,
+                    const struct tailbox__run_span *items,
+                    const uint32_t *events, size_t n, bool completed_only)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct tailbox__run_span *e = &items[events[i]];
+
+		if (completed_only && (e->flags & TAILBOX__PARTIAL))
+			continue;
+		to->has_all = to->has_all && (e->flags & BOTH) == BOTH;
+		to->durations = tailbox__sat_add(to->durations, e->dur_us);
+		s->intervals[to->count++] = (struct tailbox__interval){
+			e->start_us, e->end_us
+		};
+	}
+}
+
 uint64_t tailbox__attributed(struct tailbox__scratch *s,
                              const struct tailbox__run_span *items,
                              const uint32_t *events, size_t n,
                              bool completed_only, uint64_t cap, int *rc)
 {
-	uint64_t durations = 0;
-	bool has_all = true;
-	size_t count = 0;
+	struct events all = { 0, 0, true };
 
 	if (n == 1) /* the usual case */
 		return completed_only && (items[*events].flags &
@@ -121,17 +143,25 @@ uint64_t tailbox__attributed(struct tailbox__scratch *s,
 		*rc = -ENOMEM;
 		return 0;
 	}
-	for (size_t i = 0; i < n; i++) {
-		const struct tailbox__run_span *e = &items[events[i]];
+	collect(s, &all, items, events, n, completed_only);
+	return tailbox__min_u64(all.has_all ? covered(s->intervals, all.count)
+	                                    : all.durations, cap);
+}
 
-		if (completed_only && (e->flags & TAILBOX__PARTIAL))
-			continue;
-		has_all = has_all && (e->flags & BOTH) == BOTH;
-		durations = tailbox__sat_add(durations, e->dur_us);
-		s->intervals[count++] = (struct tailbox__interval){
-			e->start_us, e->end_us
-		};
+uint64_t tailbox__attributed_both(struct tailbox__scratch *s,
+                                  const struct tailbox__run *run,
+                                  const uint32_t *waits, size_t wait_count,
+                                  const uint32_t *stages, size_t stage_count,
+                                  uint64_t cap, int *rc)
+{
+	struct events all = { 0, 0, true };
+
+	if (!make_room(s, wait_count + stage_count)) {
+		*rc = -ENOMEM;
+		return 0;
 	}
-	return tailbox__min_u64(has_all ? covered(s->intervals, count)
-	                                : durations, cap);
+	collect(s, &all, run->queues.items, waits, wait_count, false);
+	collect(s, &all, run->stages.items, stages, stage_count, false);
+	return tailbox__min_u64(all.has_all ? covered(s->intervals, all.count)
+	                                    : all.durations, cap);
 }

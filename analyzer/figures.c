@@ -61,6 +61,9 @@ static int look_without_ingress(const struct tailbox__part *p,
 
 	if (rc < 0)
 		return rc;
+	f->own_queue_count += n;
+	if (latency == 0)
+		return 0;
 	completed = tailbox__attributed(scratch, items, scratch->events, n,
 	                                true, latency, &rc);
 	observed = tailbox__attributed(scratch, items, scratch->events, n,
@@ -96,8 +99,12 @@ static int look_at_request(const struct tailbox__part *p,
 	     st->partial_count > 0 && k < st->first[at + 1]; k++)
 		f->stage_partial += (p->run->stages.items[st->events[k]].flags &
 		                     TAILBOX__PARTIAL) != 0;
-	if (r->latency_us == 0)
-		return 0;
+	if (p->own)
+		rc = look_without_ingress(p, scratch, at, f);
+	else
+		f->own_queue_count += to - from;
+	if (rc < 0 || r->latency_us == 0)
+		return rc;
 	completed = tailbox__attributed(scratch, p->run->queues.items,
 	                                q->events + from, to - from, true,
 	                                r->latency_us, &rc);
@@ -108,7 +115,7 @@ static int look_at_request(const struct tailbox__part *p,
 	                                         false, r->latency_us, &rc);
 	if (rc == 0)
 		add_shares(f, r->latency_us, completed, observed);
-	return rc == 0 && p->own ? look_without_ingress(p, scratch, at, f) : rc;
+	return rc;
 }
 
 /* --- snapshots ------------------------------------------------------------- */

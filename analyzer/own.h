@@ -25,13 +25,21 @@ struct tailbox__own_split {
 	bool is_first;            /* of its connection in the run */
 };
 
+/* A request that held a worker, while others waited. */
+struct tailbox__own_hold {
+	uint64_t us; /* in its handler */
+	tailbox__str route;
+};
+
 /* A worker in one sample. NONE = not known. */
 struct tailbox__own_look {
-	uint32_t snapshot, worker;
+	uint32_t worker;
+	tailbox__str wchan; /* 0 = not known */
+	uint64_t at_us;     /* run offset */
 	uint64_t cpu_us, runq_us; /* since the look before */
 	uint64_t held_us;
-	tailbox__str wchan; /* 0 = not known */
-	uint8_t state;      /* letter, 0 = not known */
+	uint64_t ready_us; /* run queue time up to here, of all steps */
+	uint8_t state;     /* letter, 0 = not known */
 };
 /* From one look at a worker to the next: what it used between them. */
 struct tailbox__own_step {
@@ -44,8 +52,10 @@ struct tailbox__own {
 	const struct tailbox__run *run;
 	tailbox__str ingress;             /* "mhd.ingress"; 0 = none */
 	struct tailbox__own_split *split; /* by request */
-	struct tailbox__own_look *looks;  /* by worker, then by snapshot */
+	struct tailbox__own_look *looks;  /* by worker, then by time */
 	size_t look_count;
+	struct tailbox__own_hold *holds; /* by route, then by length */
+	size_t hold_count;
 	/* Sums by name for one part at a time: all 0 between parts. */
 	uint64_t *sums[3];
 	tailbox__str *touched;
@@ -68,6 +78,13 @@ int tailbox__own_looks_make(struct tailbox__own *own);
 /* The step that ends with look i; false: there is none that can be told. */
 bool tailbox__own_step(const struct tailbox__own *own, size_t i,
                        struct tailbox__own_step *out);
+/* First and last value of a total, in the order of time, and the time from the
+ * one to the other. false: there are no two, or it went down. */
+struct tailbox__own_total {
+	uint64_t grown, span_us;
+};
+bool tailbox__own_total(const struct tailbox__run *run, unsigned metric,
+                        struct tailbox__own_total *out);
 /* Extension data of a request; NULL = none. */
 static inline const struct tailbox__run_ext *
 tailbox__own_ext(const struct tailbox__run *run,
@@ -110,7 +127,7 @@ struct tailbox__own_part {
 	tailbox__str top[TAILBOX__OWN_BY]; /* of the tail; 0 = none */
 	tailbox__str bare_route; /* most bare time in the tail */
 	size_t with_ext;         /* requests */
-	size_t behind_top;       /* requests that waited behind top holder */
+	size_t behind_top; /* requests that waited behind the top holder */
 	/* Of the tail: waits for a held worker, and all that held it then. */
 	uint64_t waits, holders;
 	size_t phases_known[TAILBOX__PHASE_COUNT]; /* requests */

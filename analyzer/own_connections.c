@@ -26,8 +26,9 @@ enum {
 };
 
 struct connections {
-	size_t samples, full, queued; /* full: at the limit */
-	uint64_t most, limit;         /* of the daemon nearest to its limit */
+	size_t samples, full;          /* full: at the limit */
+	size_t queue_samples, queued;  /* queued: QUEUE_LEAST or more */
+	uint64_t most, limit;          /* of all daemons together */
 	uint64_t queue_most, queue_limit, worker_most;
 	uint64_t overflows; /* while it ran; NONE = not known */
 	bool has_limit, has_queue, has_workers;
@@ -37,21 +38,23 @@ struct connections {
  * told by each, so with several their limits are taken together. */
 struct one {
 	uint64_t connections, limit, queue;
-	bool has_connections, has_limit;
+	bool has_connections, has_limit, has_queue;
 };
 
 static void end_sample(struct connections *c, const struct one *s)
 {
-	if (!s->has_connections)
+	if (s->has_queue) {
+		c->has_queue = true;
+		c->queue_samples++;
+		c->queued += s->queue >= QUEUE_LEAST;
+	}
+	if (!s->has_connections || !s->has_limit)
 		return;
+	c->has_limit = true;
 	c->samples++;
 	c->most = s->connections > c->most ? s->connections : c->most;
-	if (s->has_limit) {
-		c->has_limit = true;
-		c->limit = s->limit;
-		c->full += s->connections >= s->limit;
-	}
-	c->queued += s->queue >= QUEUE_LEAST;
+	c->limit = s->limit > c->limit ? s->limit : c->limit;
+	c->full += s->connections >= s->limit;
 }
 
 static void take(struct connections *c, struct one *s,
@@ -67,13 +70,14 @@ static void take(struct connections *c, struct one *s,
 		s->has_limit = true;
 		break;
 	case TAILBOX__METRIC_ACCEPT_QUEUE:
-		c->has_queue = true;
+		s->has_queue = true;
 		s->queue = v->value > s->queue ? v->value : s->queue;
 		c->queue_most = v->value > c->queue_most ? v->value
 		                                         : c->queue_most;
 		break;
 	case TAILBOX__METRIC_ACCEPT_QUEUE_LIMIT:
-		c->queue_limit = v->value;
+		c->queue_limit = v->value > c->queue_limit ? v->value
+		                                           : c->queue_limit;
 		break;
 	case TAILBOX__METRIC_WORKER_CONNECTIONS:
 		c->has_workers = true;
@@ -87,10 +91,12 @@ static void take(struct connections *c, struct one *s,
 
 static void look(const struct tailbox__run *run, struct connections *c)
 {
-	uint64_t first = TAILBOX__NONE;
+	struct tailbox__own_total lost;
 	struct one s = { .has_limit = false };
 
 	*c = (struct connections){ .overflows = TAILBOX__NONE };
+	if (tailbox__own_total(run, TAILBOX__METRIC_LISTEN_OVERFLOWS, &lost))
+		c->overflows = lost.grown;
 	for (size_t i = 0; i < run->values.count; i++) {
 		const struct tailbox__run_value *v = &run->values.items[i];
 
@@ -99,13 +105,6 @@ static void look(const struct tailbox__run *run, struct connections *c)
 			s = (struct one){ .has_limit = false };
 		}
 		take(c, &s, v);
-		if (v->metric != TAILBOX__METRIC_LISTEN_OVERFLOWS)
-			continue;
-		if (first == TAILBOX__NONE)
-			first = v->value;
-		else
-			c->overflows = v->value >= first ? v->value - first
-			                                 : TAILBOX__NONE;
 	}
 	end_sample(c, &s);
 }
@@ -176,11 +175,12 @@ static int tell_accept(struct tailbox__case *c, const struct connections *x,
                        const struct tailbox__own_part *p)
 {
 	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_ACCEPT];
-	const uint64_t share = tailbox__permille(x->queued, x->samples);
+	const uint64_t share = tailbox__permille(x->queued, x->queue_samples);
 	struct tailbox__suspect *s = tailbox__own_add(
 		c, TAILBOX__SUSPECT_ACCEPT,
-		score(c, p, share, x->samples > sum->count ? x->samples
-	                                                   : sum->count),
+		score(c, p, share,
+	              x->queue_samples > sum->count ? x->queue_samples
+	                                            : sum->count),
 		"connections wait to be accepted");
 	int rc = s ? 0 : -ENOMEM;
 
@@ -188,8 +188,8 @@ static int tell_accept(struct tailbox__case *c, const struct connections *x,
 		rc = ADD(&s->evidence,
 		         "in %zu of %zu samples %d or more connections waited "
 		         "to be accepted, at most %" PRIu64 " of %" PRIu64,
-		         x->queued, x->samples, QUEUE_LEAST, x->queue_most,
-		         x->queue_limit);
+		         x->queued, x->queue_samples, QUEUE_LEAST,
+		         x->queue_most, x->queue_limit);
 	if (rc == 0)
 		rc = ADD(&s->evidence,
 		         PERCENT_FORMAT " of the slowest requests' time went by "
@@ -228,7 +228,7 @@ static int judge_accept(struct tailbox__case *c, const struct connections *x,
 		                         TAILBOX__RULING_CANNOT_TELL,
 		                         "the accept queue was not sampled");
 	if (tail >= TAILBOX__OWN_LEAST_TAIL ||
-	    tailbox__permille(x->queued, x->samples) >= FULL_LEAST)
+	    tailbox__permille(x->queued, x->queue_samples) >= FULL_LEAST)
 		return tell_accept(c, x, p);
 	return tailbox__own_rule(c, TAILBOX__SUSPECT_ACCEPT,
 	                         TAILBOX__RULING_OUT,

@@ -28,76 +28,42 @@ enum {
 	OWN_LEAST = 700       /* permille of all CPUs: we are the load */
 };
 
-struct machine { /* over the run; NONE = not known */
-	uint64_t span_us, process_us, throttled_us, quota_us, period_us, cpus;
+struct machine { /* over the run */
+	struct tailbox__own_total process, throttled;
+	bool has_process, has_throttled;
+	uint64_t cpus; /* 0 = not known */
 };
 struct cpu {
-	uint64_t cpu_us, runq_us, span_us; /* of all workers' steps */
-	uint64_t tail_us, all_us;          /* of requests */
+	uint64_t cpu_us, runq_us; /* of all workers' steps */
+	uint64_t tail_us, all_us; /* of requests */
 	size_t steps, requests;
 	struct machine m;
 };
 
 /* --- machine ------------------------------------------------------------------- */
 
-/* First and last value of a total, and the time between their samples. */
-struct total {
-	uint64_t first, last, from_us, to_us;
-	bool has_two;
-};
-
-static struct total total_of(const struct tailbox__run *run, unsigned metric)
+static void look_at_machine(const struct tailbox__run *run, struct machine *m)
 {
-	struct total t = { TAILBOX__NONE, 0, 0, 0, false };
-
+	*m = (struct machine){ .cpus = 0 };
+	m->has_process = tailbox__own_total(
+		run, TAILBOX__METRIC_PROCESS_CPU_US, &m->process);
+	m->has_throttled = tailbox__own_total(
+		run, TAILBOX__METRIC_CGROUP_THROTTLED_US, &m->throttled);
 	for (size_t i = 0; i < run->values.count; i++) {
 		const struct tailbox__run_value *v = &run->values.items[i];
 
-		if (v->metric != metric || v->snapshot >= run->snapshots.count)
-			continue;
-		t.last = v->value;
-		t.to_us = run->snapshots.items[v->snapshot].at_us;
-		t.has_two = t.first != TAILBOX__NONE && t.last >= t.first;
-		if (t.first == TAILBOX__NONE) {
-			t.first = v->value;
-			t.from_us = t.to_us;
-		}
+		if (v->metric == TAILBOX__METRIC_CPUS_ONLINE &&
+		    v->value != TAILBOX__NONE && v->value > m->cpus)
+			m->cpus = v->value;
 	}
-	return t;
-}
-
-static void look_at_machine(const struct tailbox__run *run, struct machine *m)
-{
-	const struct total cpu = total_of(run, TAILBOX__METRIC_PROCESS_CPU_US);
-	const struct total off =
-	        total_of(run, TAILBOX__METRIC_CGROUP_THROTTLED_US);
-	const struct total n = total_of(run, TAILBOX__METRIC_CPUS_ONLINE);
-	const struct total quota = total_of(run, TAILBOX__METRIC_CGROUP_QUOTA_US);
-	const struct total period =
-	        total_of(run, TAILBOX__METRIC_CGROUP_PERIOD_US);
-
-	*m = (struct machine){
-		.span_us = cpu.has_two ? cpu.to_us - cpu.from_us
-		                       : TAILBOX__NONE,
-		.process_us = cpu.has_two ? cpu.last - cpu.first
-		                          : TAILBOX__NONE,
-		.throttled_us = off.has_two ? off.last - off.first
-		                            : TAILBOX__NONE,
-		.quota_us = quota.first == TAILBOX__NONE ? TAILBOX__NONE
-		                                         : quota.last,
-		.period_us = period.first == TAILBOX__NONE ? TAILBOX__NONE
-		                                           : period.last,
-		.cpus = n.first == TAILBOX__NONE ? TAILBOX__NONE : n.last,
-	};
 }
 
 /* --- requests ------------------------------------------------------------------ */
 
-/* The first look at a worker that is later than an instant. */
+/* The first look at a worker at an instant or later. */
 static size_t first_of(const struct tailbox__own *own, uint32_t worker,
-                       uint64_t after)
+                       uint64_t at)
 {
-	const struct tailbox__run_snapshot *at = own->run->snapshots.items;
 	size_t low = 0, high = own->look_count;
 
 	while (low < high) {
@@ -105,7 +71,7 @@ static size_t first_of(const struct tailbox__own *own, uint32_t worker,
 		const struct tailbox__own_look *l = &own->looks[mid];
 
 		if (l->worker < worker || (l->worker == worker &&
-		                           at[l->snapshot].at_us <= after))
+		                           l->at_us < at))
 			low = mid + 1;
 		else
 			high = mid;
@@ -113,29 +79,39 @@ static size_t first_of(const struct tailbox__own *own, uint32_t worker,
 	return low;
 }
 
-/* How long the worker stood in a run queue between two instants. */
+/* Of the step that ends with a look, what lies between two instants. */
+static uint64_t part_of(const struct tailbox__own *own, uint32_t worker,
+                        size_t i, uint64_t from, uint64_t to)
+{
+	struct tailbox__own_step s;
+	uint64_t a, b;
+
+	if (i >= own->look_count || own->looks[i].worker != worker ||
+	    !tailbox__own_step(own, i, &s))
+		return 0;
+	a = s.from_us > from ? s.from_us : from;
+	b = tailbox__min_u64(s.to_us, to);
+	return b <= a ? 0
+	              : (uint64_t)((unsigned __int128)s.runq_us * (b - a) /
+	                           (s.to_us - s.from_us));
+}
+
+/* How long the worker stood in a run queue between two instants. Only the
+ * steps at both ends are looked at, for those between there are sums: a long
+ * request may span all samples, and all requests may be long. */
 static uint64_t waited(const struct tailbox__own *own, uint32_t worker,
                        uint64_t from, uint64_t to)
 {
-	struct tailbox__own_step s;
-	uint64_t sum = 0;
+	size_t i, k;
 
-	for (size_t i = first_of(own, worker, from);
-	     i < own->look_count && own->looks[i].worker == worker; i++) {
-		if (!tailbox__own_step(own, i, &s))
-			continue;
-		if (s.from_us >= to)
-			break;
-		const uint64_t a = s.from_us > from ? s.from_us : from;
-		const uint64_t b = tailbox__min_u64(s.to_us, to);
-		if (b <= a)
-			continue;
-		const uint64_t runq =
-		        tailbox__min_u64(s.runq_us, s.to_us - s.from_us);
-		sum += (uint64_t)((unsigned __int128)runq * (b - a) /
-		                  (s.to_us - s.from_us));
-	}
-	return sum;
+	if (to <= from)
+		return 0;
+	i = first_of(own, worker, from + 1);
+	k = first_of(own, worker, to);
+	if (i == k)
+		return part_of(own, worker, i, from, to);
+	return part_of(own, worker, i, from, to) + own->looks[k - 1].ready_us -
+	       own->looks[i].ready_us + part_of(own, worker, k, from, to);
 }
 
 /* Time in which a request depended on its worker: not while it was suspended
@@ -188,26 +164,27 @@ static void look_at_steps(const struct tailbox__own *own, struct cpu *out)
 		if (!tailbox__own_step(own, i, &s))
 			continue;
 		out->steps++;
-		out->cpu_us += s.cpu_us;
-		out->runq_us += s.runq_us;
-		out->span_us += s.to_us - s.from_us;
+		out->cpu_us = tailbox__sat_add(out->cpu_us, s.cpu_us);
+		out->runq_us = tailbox__sat_add(out->runq_us, s.runq_us);
 	}
 }
 
 /* --- telling --------------------------------------------------------------------- */
 
+/* What the process used: NONE = not known. */
 static uint64_t of_all_cpus(const struct machine *m)
 {
-	if (m->process_us == TAILBOX__NONE || m->cpus == TAILBOX__NONE ||
-	    m->cpus == 0 || m->span_us == 0)
-		return TAILBOX__NONE;
-	return tailbox__permille(m->process_us, m->span_us * m->cpus);
+	return m->has_process && m->cpus > 0
+	               ? tailbox__permille(
+	                         m->process.grown,
+	                         tailbox__sat_mul(m->process.span_us, m->cpus))
+	               : TAILBOX__NONE;
 }
 
 static bool is_throttled(const struct machine *m)
 {
-	return m->throttled_us != TAILBOX__NONE && m->span_us != TAILBOX__NONE &&
-	       tailbox__permille(m->throttled_us, m->span_us) >=
+	return m->has_throttled &&
+	       tailbox__permille(m->throttled.grown, m->throttled.span_us) >=
 	               LEAST_THROTTLED;
 }
 
@@ -230,7 +207,8 @@ static int tell_whose(struct tailbox__case *c, struct tailbox__suspect *s,
 	if (is_throttled(m))
 		rc = ADD(&s->evidence,
 		         "its cgroup was throttled for %" PRIu64 " ms of %" PRIu64
-		         " ms", m->throttled_us / 1000, m->span_us / 1000);
+		         " ms", m->throttled.grown / 1000,
+		         m->throttled.span_us / 1000);
 	if (rc == 0 && own != TAILBOX__NONE)
 		rc = ADD(&s->evidence,
 		         "the process itself used " PERCENT_FORMAT " of %" PRIu64
@@ -268,7 +246,7 @@ static int tell(struct tailbox__case *c, const struct cpu *u, uint64_t tail,
 		         " of the time they wanted one (%" PRIu64 " of %" PRIu64
 		         " ms)",
 		         PERCENT(ready), u->runq_us / 1000,
-		         (u->runq_us + u->cpu_us) / 1000);
+		         tailbox__sat_add(u->runq_us, u->cpu_us) / 1000);
 	if (rc == 0)
 		rc = ADD(&s->evidence,
 		         "that is about " PERCENT_FORMAT
@@ -283,7 +261,9 @@ static int tell(struct tailbox__case *c, const struct cpu *u, uint64_t tail,
 	if (rc == 0)
 		rc = tailbox__own_figure(s, "run_queue_us", u->runq_us);
 	return rc == 0 ? tailbox__own_figure(s, "throttled_us",
-	                                     u->m.throttled_us)
+	                                     u->m.has_throttled
+	                                             ? u->m.throttled.grown
+	                                             : TAILBOX__NONE)
 	               : rc;
 }
 
@@ -291,12 +271,14 @@ static int rule_out(struct tailbox__case *c, const struct cpu *u, uint64_t tail)
 {
 	char throttled[48] = "";
 
-	if (u->m.throttled_us != TAILBOX__NONE)
+	if (u->m.has_throttled)
 		snprintf(throttled, sizeof(throttled),
-		         ", %" PRIu64 " ms throttled", u->m.throttled_us / 1000);
-	if (u->m.process_us != TAILBOX__NONE && u->m.cpus != TAILBOX__NONE &&
-	    u->m.span_us > 0) {
-		const uint64_t tenths = u->m.process_us * 10 / u->m.span_us;
+		         ", %" PRIu64 " ms throttled",
+		         u->m.throttled.grown / 1000);
+	if (u->m.has_process && u->m.cpus > 0) {
+		const uint64_t tenths =
+		        tailbox__sat_mul(u->m.process.grown, 10) /
+		        u->m.process.span_us;
 
 		return tailbox__own_rule(c, TAILBOX__SUSPECT_CPU,
 		                         TAILBOX__RULING_OUT,
@@ -325,7 +307,8 @@ int tailbox__own_cpu(struct tailbox__case *c, struct tailbox__own_case *o)
 	look_at_requests(c, &u);
 	tail = tailbox__own_tail(c, u.tail_us);
 	all = tailbox__own_all(c, u.all_us);
-	ready = tailbox__permille(u.runq_us, u.runq_us + u.cpu_us);
+	ready = tailbox__permille(u.runq_us,
+	                          tailbox__sat_add(u.runq_us, u.cpu_us));
 	o->is_starved = is_throttled(&u.m) || tail >= STARVED_TAIL ||
 	                (ready >= STARVED_READY && tail >= STARVED_LEAST);
 	if (o->is_starved ||

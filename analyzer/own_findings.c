@@ -28,7 +28,7 @@ static int rule_queue(struct tailbox__case *c)
 {
 	const struct tailbox__figures *f = c->figures;
 
-	if (f->queue_count == 0)
+	if (f->own_queue_count == 0)
 		return tailbox__own_rule(c, TAILBOX__SUSPECT_QUEUE,
 		                         TAILBOX__RULING_CANNOT_TELL,
 		                         "no wait is marked");
@@ -96,7 +96,7 @@ int tailbox__own_findings(struct tailbox__case *c)
 	};
 	int rc = 0;
 
-	if (!c->report)
+	if (!c->report || c->report->is_compat)
 		return 0;
 	for (unsigned k = 0; rc == 0 && k < TAILBOX__SUSPECT_UNKNOWN; k++) {
 		const struct tailbox__suspect *s = find(c, k);

@@ -56,8 +56,11 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
 	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_BARE];
 	const struct tailbox__run_meta *m = &c->part->run->meta;
 	char name[TAILBOX__OWN_NAME_SIZE], wchan[TAILBOX__OWN_NAME_SIZE];
-	const char *route =
-	        tailbox__own_label(c->part->run, p->bare_route, name);
+	/* Where the slow ones have none of their own, that of the holders. */
+	const tailbox__str of = p->bare_route
+	                                ? p->bare_route
+	                                : p->top[TAILBOX__OWN_BY_HOLDER];
+	const char *route = tailbox__own_label(c->part->run, of, name);
 	struct tailbox__suspect *s = tailbox__own_add(
 		c, is_lock ? TAILBOX__SUSPECT_LOCK : TAILBOX__SUSPECT_SPINNING,
 		tailbox__own_score(tail, all, sum->count),
@@ -93,7 +96,7 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
 		             : ADD(&s->next_checks,
 		                   "perf top -p %" PRIu32, m->pid);
 	if (rc == 0)
-		rc = tailbox__own_name(s, "route", p->bare_route);
+		rc = tailbox__own_name(s, "route", of);
 	if (rc == 0)
 		rc = tailbox__own_figure(s, "tail_permille", tail);
 	if (rc == 0)
@@ -143,7 +146,7 @@ int tailbox__own_held(struct tailbox__case *c, struct tailbox__own_case *o)
 	        is_enough && tailbox__permille(l.running, l.count) >= MOST;
 	if (is_lock)
 		rc = tell(c, &l, true, p, tail, all);
-	if (rc == 0 && is_spin && !is_lock)
+	if (rc == 0 && is_spin) /* as well: half of them each */
 		rc = tell(c, &l, false, p, tail, all);
 	if (rc == 0)
 		rc = rule(c, TAILBOX__SUSPECT_LOCK, &l, l.futex, tail);

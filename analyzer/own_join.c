@@ -113,6 +113,14 @@ int tailbox__own_join(struct tailbox__case *c,
 	int rc = 0;
 
 	join_all(c, o);
+	/* What explained may have been explained itself, later. */
+	for (size_t i = 0; i < c->slice->suspect_count; i++) {
+		struct tailbox__suspect *s = &c->slice->suspects[i];
+		const enum tailbox__suspect_kind deepest = root(c, s)->kind;
+
+		if (deepest != s->kind)
+			s->explained_by = deepest;
+	}
 	for (size_t i = 0; rc == 0 && i < c->slice->suspect_count; i++) {
 		struct tailbox__suspect *s = &c->slice->suspects[i];
 

@@ -30,7 +30,7 @@ static void take(struct tailbox__own_look *to,
 		to->held_us = v->value;
 		break;
 	case TAILBOX__METRIC_WORKER_STATE:
-		to->state = (uint8_t)v->value;
+		to->state = v->value < 128 ? (uint8_t)v->value : 0;
 		break;
 	case TAILBOX__METRIC_WORKER_WCHAN:
 		to->wchan = (tailbox__str)v->value;
@@ -46,60 +46,122 @@ static int by_worker(const void *a, const void *b)
 
 	if (x->worker != y->worker)
 		return x->worker < y->worker ? -1 : 1;
-	return (x->snapshot > y->snapshot) - (x->snapshot < y->snapshot);
+	return (x->at_us > y->at_us) - (x->at_us < y->at_us);
 }
 
-/* By worker, then by snapshot, so that the look before is the one before. */
-int tailbox__own_looks_make(struct tailbox__own *own)
+static bool begins_look(const struct tailbox__run *run, size_t i, size_t before)
 {
-	const struct tailbox__run *run = own->run;
-	struct tailbox__own_look *l = NULL;
-	size_t most = 0;
+	const struct tailbox__run_value *v = run->values.items;
 
-	for (size_t i = 0; i < run->values.count; i++)
-		most += is_of_worker(run->values.items[i].metric);
-	own->looks = tailbox__alloc(most, sizeof(*own->looks));
-	if (!own->looks)
-		return -ENOMEM;
+	return before == SIZE_MAX || v[i].snapshot != v[before].snapshot ||
+	       v[i].subject != v[before].subject;
+}
+
+/* Fill in the looks, if there is room for them; count them. The values of a
+ * look stand together. */
+static size_t collect(const struct tailbox__run *run,
+                      struct tailbox__own_look *looks)
+{
+	size_t count = 0, before = SIZE_MAX;
+
 	for (size_t i = 0; i < run->values.count; i++) {
 		const struct tailbox__run_value *v = &run->values.items[i];
 
 		if (!is_of_worker(v->metric) ||
 		    v->snapshot >= run->snapshots.count)
 			continue;
-		if (!l || l->snapshot != v->snapshot ||
-		    l->worker != v->subject) {
-			l = &own->looks[own->look_count++];
-			*l = (struct tailbox__own_look){
-				.snapshot = v->snapshot,
-				.worker = v->subject,
-				.cpu_us = TAILBOX__NONE,
-				.runq_us = TAILBOX__NONE,
-				.held_us = TAILBOX__NONE,
-			};
+		if (begins_look(run, i, before)) {
+			const struct tailbox__run_snapshot *at =
+			        &run->snapshots.items[v->snapshot];
+
+			if (looks)
+				looks[count] = (struct tailbox__own_look){
+					.worker = v->subject,
+					.at_us = at->flags & TAILBOX__HAS_START_US
+					                 ? at->at_us
+					                 : TAILBOX__NONE,
+					.cpu_us = TAILBOX__NONE,
+					.runq_us = TAILBOX__NONE,
+					.held_us = TAILBOX__NONE,
+				};
+			count++;
 		}
-		take(l, v);
+		if (looks)
+			take(&looks[count - 1], v);
+		before = i;
 	}
-	qsort(own->looks, own->look_count, sizeof(*own->looks), by_worker);
+	return count;
+}
+
+/* By worker, then by time, so that the look before is the one before. */
+int tailbox__own_looks_make(struct tailbox__own *own)
+{
+	const size_t count = collect(own->run, NULL);
+	struct tailbox__own_step s;
+
+	own->looks = tailbox__alloc(count, sizeof(*own->looks));
+	if (!own->looks)
+		return -ENOMEM;
+	own->look_count = collect(own->run, own->looks);
+	qsort(own->looks, count, sizeof(*own->looks), by_worker);
+	for (size_t i = 0; i < count; i++) {
+		struct tailbox__own_look *l = &own->looks[i];
+
+		l->ready_us = i > 0 && l[-1].worker == l->worker
+		                      ? l[-1].ready_us
+		                      : 0;
+		if (tailbox__own_step(own, i, &s))
+			l->ready_us += s.runq_us;
+	}
 	return 0;
 }
 
 bool tailbox__own_step(const struct tailbox__own *own, size_t i,
                        struct tailbox__own_step *out)
 {
-	const struct tailbox__own_look *b = &own->looks[i], *a = b - 1;
-	const struct tailbox__run_snapshot *at = own->run->snapshots.items;
+	const struct tailbox__own_look *b = &own->looks[i];
 
-	if (i == 0 || a->worker != b->worker ||
-	    !(at[a->snapshot].flags & TAILBOX__HAS_START_US) ||
-	    !(at[b->snapshot].flags & TAILBOX__HAS_START_US) ||
+	/* Looks whose time is not known come last. */
+	if (i == 0 || b[-1].worker != b->worker ||
+	    b->at_us == TAILBOX__NONE || b->at_us <= b[-1].at_us ||
 	    b->cpu_us == TAILBOX__NONE || b->runq_us == TAILBOX__NONE)
 		return false;
 	*out = (struct tailbox__own_step){
-		.from_us = at[a->snapshot].at_us,
-		.to_us = at[b->snapshot].at_us,
+		.from_us = b[-1].at_us,
+		.to_us = b->at_us,
 		.cpu_us = b->cpu_us,
-		.runq_us = b->runq_us,
+		/* It cannot have waited for longer than there was. */
+		.runq_us = tailbox__min_u64(b->runq_us,
+		                            b->at_us - b[-1].at_us),
 	};
-	return out->to_us > out->from_us;
+	return true;
+}
+
+bool tailbox__own_total(const struct tailbox__run *run, unsigned metric,
+                        struct tailbox__own_total *out)
+{
+	uint64_t first = 0, last = 0, from = TAILBOX__NONE, to = 0;
+
+	for (size_t i = 0; i < run->values.count; i++) {
+		const struct tailbox__run_value *v = &run->values.items[i];
+		const struct tailbox__run_snapshot *at;
+
+		if (v->metric != metric || v->snapshot >= run->snapshots.count)
+			continue;
+		at = &run->snapshots.items[v->snapshot];
+		if (!(at->flags & TAILBOX__HAS_START_US))
+			continue;
+		if (from == TAILBOX__NONE || at->at_us < from) {
+			from = at->at_us;
+			first = v->value;
+		}
+		if (at->at_us >= to) {
+			to = at->at_us;
+			last = v->value;
+		}
+	}
+	if (from == TAILBOX__NONE || to <= from || last < first)
+		return false;
+	*out = (struct tailbox__own_total){ last - first, to - from };
+	return true;
 }

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "analyzer/timeline.h"
+
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
 #define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
 #define PERCENT(permille) (permille) / 10, (permille) % 10
@@ -100,36 +102,37 @@ static int judge_phase(struct tailbox__case *c, const struct row *row,
 /* Of the route that held workers: how often, for how long. */
 struct holds {
 	size_t count;
-	uint64_t median_us, longest_us, sum_us;
+	uint64_t median_us, longest_us; /* NONE of none */
 };
 
-static int look_at_holds(const struct tailbox__case *c, tailbox__str route,
-                         struct holds *out)
+/* The first hold of a route or of one behind it. */
+static size_t first_of(const struct tailbox__own *own, uint64_t route)
 {
-	const struct tailbox__own *own = c->part->own;
-	struct tailbox__series s = { NULL, 0, 0 };
-	int rc = 0;
+	size_t low = 0, high = own->hold_count;
 
-	*out = (struct holds){ .count = 0 };
-	/* Not those of the part alone: another route may be who holds. */
-	for (size_t i = 0; rc == 0 && i < own->run->requests.count; i++) {
-		const struct tailbox__run_request *r =
-		        &own->run->requests.items[i];
-		const struct tailbox__run_ext *x = tailbox__own_ext(own->run, r);
-		uint64_t us;
+	while (low < high) {
+		const size_t mid = low + (high - low) / 2;
 
-		if (!x || r->route != route || !own->split[i].has_held ||
-		    x->phase_ns[TAILBOX__PHASE_HANDLER] == TAILBOX__NONE)
-			continue;
-		us = x->phase_ns[TAILBOX__PHASE_HANDLER] / 1000;
-		rc = tailbox__series_add(&s, us);
-		out->sum_us = tailbox__sat_add(out->sum_us, us);
-		out->longest_us = us > out->longest_us ? us : out->longest_us;
+		if (own->holds[mid].route < route)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	out->count = s.count;
-	out->median_us = tailbox__series_percentile(&s, 50);
-	tailbox__series_fini(&s);
-	return rc;
+	return low;
+}
+
+/* Not those of the part alone: another route may be who holds. */
+static struct holds look_at_holds(const struct tailbox__own *own,
+                                  tailbox__str route)
+{
+	const size_t first = first_of(own, route);
+	const size_t n = first_of(own, (uint64_t)route + 1) - first;
+	const struct tailbox__own_hold *h = own->holds + first;
+
+	if (n == 0)
+		return (struct holds){ 0, TAILBOX__NONE, TAILBOX__NONE };
+	return (struct holds){ n, h[tailbox__percentile_at(n, 50)].us,
+		               h[n - 1].us };
 }
 
 static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
@@ -137,17 +140,17 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 {
 	char median[TAILBOX__OWN_TIME_SIZE], longest[TAILBOX__OWN_TIME_SIZE];
 	const tailbox__str route = p->top[TAILBOX__OWN_BY_HOLDER];
-	struct holds h;
-	int rc = look_at_holds(c, route, &h);
+	const struct holds h = look_at_holds(c->part->own, route);
+	int rc;
 
-	if (rc == 0 && h.count > 0)
+	if (h.count > 0)
 		rc = ADD(&s->evidence,
 		         "%zu of its requests held a worker while others waited "
 		         "(median %s, longest %s); %zu requests waited behind it",
 		         h.count, tailbox__own_text(median, h.median_us),
 		         tailbox__own_text(longest, h.longest_us),
 		         p->behind_top);
-	else if (rc == 0)
+	else
 		rc = ADD(&s->evidence,
 		         "%zu requests waited behind it; those that held the "
 		         "worker are not in the run",
@@ -159,9 +162,7 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 	if (rc == 0)
 		rc = tailbox__own_figure(s, "median_us", h.median_us);
 	if (rc == 0)
-		rc = tailbox__own_figure(s, "longest_us",
-		                         h.count ? h.longest_us
-		                                 : TAILBOX__NONE);
+		rc = tailbox__own_figure(s, "longest_us", h.longest_us);
 	return rc == 0 ? tailbox__own_figure(s, "requests_behind",
 	                                     p->behind_top)
 	               : rc;
@@ -176,7 +177,9 @@ static int tell_cause(struct tailbox__case *c, struct tailbox__suspect *s,
 	const uint64_t stage = p->of[TAILBOX__OWN_BEHIND_STAGE].tail_us;
 	char name[TAILBOX__OWN_NAME_SIZE];
 
-	if (whole == 0 || tailbox__permille(wait + stage, whole) < 500)
+	if (whole == 0 ||
+	    tailbox__permille(tailbox__sat_add(wait, stage), whole) <
+	            TAILBOX__OWN_MOST)
 		return ADD(&s->evidence,
 		           "its handler marks no wait and no stage for most of "
 		           "that time");

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/utf8.h"
 
 const char *tailbox__own_text(char buf[TAILBOX__OWN_TIME_SIZE], uint64_t us)
 {
@@ -30,28 +31,39 @@ const char *tailbox__own_text(char buf[TAILBOX__OWN_TIME_SIZE], uint64_t us)
 	return buf;
 }
 
-/* Controls become '?'; a name that is cut ends with "..." and never within a
- * character. */
+static bool is_shown(uint32_t cp)
+{
+	return cp >= 0x20 && (cp < 0x7f || cp >= 0xa0) &&
+	       cp != TAILBOX__UTF8_INVALID;
+}
+
+/* What is no text or a control becomes '?'; a name that is cut ends with "..."
+ * and never within a character. */
 const char *tailbox__own_label(const struct tailbox__run *run, tailbox__str s,
                                char buf[TAILBOX__OWN_NAME_SIZE])
 {
 	enum { MOST = 40 };
-	size_t len, n;
+	size_t len, n = 0, cut = 0;
 	const char *text = tailbox__run_text(run, s, &len);
 
-	n = len > MOST ? MOST - 3 : len;
-	while (len > MOST && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
-		n--;
-	for (size_t i = 0; i < n; i++)
-		buf[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f
-		                 ? '?'
-		                 : text[i];
-	/* The controls of Unicode's second block are c2 80 to c2 9f. */
-	for (size_t i = 1; i < n; i++)
-		if ((unsigned char)buf[i - 1] == 0xc2 &&
-		    (unsigned char)buf[i] < 0xa0)
-			buf[i - 1] = buf[i] = '?';
-	memcpy(buf + n, len > MOST ? "..." : "", len > MOST ? 4 : 1);
+	if (len == 0)
+		return "(no name)";
+	for (size_t i = 0; i < len; ) {
+		uint32_t cp;
+		const size_t bytes = tailbox__utf8_next(text + i, len - i, &cp);
+		const size_t more = is_shown(cp) ? bytes : 1;
+
+		if (n + more > MOST) {
+			memcpy(buf + cut, "...", 4);
+			return buf;
+		}
+		memcpy(buf + n, is_shown(cp) ? text + i : "?", more);
+		n += more;
+		i += bytes;
+		if (n <= MOST - 3)
+			cut = n;
+	}
+	buf[n] = '\0';
 	return buf;
 }
 

@@ -49,6 +49,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_client.h \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
+	tests/own_fixture.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/test_sampler_fixture.h
@@ -96,6 +97,9 @@ command_tests += \
 	tests/test_load \
 	tests/test_load_ahead \
 	tests/test_load_json \
+	tests/test_own \
+	tests/test_own_join \
+	tests/test_own_samples \
 	tests/test_report \
 	tests/test_screen \
 	tests/test_timeline \

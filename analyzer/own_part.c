@@ -1,0 +1,279 @@
+/* analyzer/own_part.c - what the requests of a part were in, in sums.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "analyzer/own.h"
+
+uint64_t tailbox__own_tail(const struct tailbox__case *c, uint64_t us)
+{
+	return tailbox__permille(us, c->figures->tail_sum);
+}
+
+uint64_t tailbox__own_all(const struct tailbox__case *c, uint64_t us)
+{
+	return tailbox__permille(us, c->figures->latency_sum);
+}
+
+unsigned tailbox__own_score(uint64_t tail_permille, uint64_t all_permille,
+                            size_t n)
+{
+	const uint64_t t = tailbox__min_u64(tail_permille, 1000);
+	const uint64_t a = tailbox__min_u64(all_permille, 1000);
+
+	return tailbox__score(24 + t / 11 + a / 35 + tailbox__sample_credit(n),
+	                      95, t >= 960 && a >= 920 && n >= 20);
+}
+
+static void add(struct tailbox__own_sum *to, uint64_t us, bool is_tail)
+{
+	to->all_us = tailbox__sat_add(to->all_us, us);
+	if (is_tail)
+		to->tail_us = tailbox__sat_add(to->tail_us, us);
+	to->count += us > 0;
+}
+
+static void add_name(struct tailbox__own *own, int which, tailbox__str name,
+                     uint64_t us)
+{
+	uint64_t *to = &own->sums[which][name];
+
+	if (us == 0 || name == 0)
+		return;
+	if (*to == 0)
+		own->touched[own->touched_count++] = name;
+	*to = tailbox__sat_add(*to, us);
+}
+
+static uint64_t phase_us(const struct tailbox__run_ext *x,
+                         enum tailbox__phase phase)
+{
+	const uint64_t ns = x->phase_ns[phase];
+
+	return ns == TAILBOX__NONE ? 0 : ns / 1000;
+}
+
+/* Time behind one holder, by what that was in. */
+static void add_behind(struct tailbox__own *own, struct tailbox__own_part *p,
+                       tailbox__str route, const struct tailbox__own_split *s,
+                       uint64_t us, bool is_tail)
+{
+	const uint64_t sum = s ? s->wait_us + s->stage_us + s->bare_us : 0;
+	uint64_t wait = 0, stage = 0;
+
+	if (sum > 0) {
+		wait = (uint64_t)((unsigned __int128)us * s->wait_us / sum);
+		stage = (uint64_t)((unsigned __int128)us * s->stage_us / sum);
+	}
+	add(&p->of[TAILBOX__OWN_BEHIND_WAIT], wait, is_tail);
+	add(&p->of[TAILBOX__OWN_BEHIND_STAGE], stage, is_tail);
+	add(&p->of[TAILBOX__OWN_BEHIND_BARE], us - wait - stage, is_tail);
+	if (!is_tail)
+		return;
+	add_name(own, TAILBOX__OWN_BY_HOLDER, route, us);
+	if (s) {
+		add_name(own, TAILBOX__OWN_BY_WAIT, s->wait, wait);
+		add_name(own, TAILBOX__OWN_BY_STAGE, s->stage, stage);
+	}
+}
+
+/* One link after the other of those that held the worker: see walk(). */
+struct chain {
+	const struct tailbox__own *own;
+	uint64_t left;      /* of the wait, before what was walked over */
+	tailbox__str route; /* of who is next; of the last one at the end */
+	uint32_t holder;    /* who is next; UINT32_MAX = none in the run */
+	unsigned links;
+	bool is_whole; /* the last one waited for nobody */
+};
+
+static struct chain chain_of(const struct tailbox__own *own,
+                             const struct tailbox__run_ext *x,
+                             const struct tailbox__own_split *s, uint64_t us)
+{
+	return (struct chain){ own, us, x->holder_route, s->holder, 0, false };
+}
+
+/* The recording names one of those that were in the way; what waited behind
+ * several of them waited behind that one's holder before, and so on. Time
+ * before the first of the chain is nobody's on this worker: the connection was
+ * not accepted yet. Where the chain breaks, by a request that is not in the
+ * run or whose handler time is not known, or by its length, the rest counts as
+ * behind what broke it. */
+enum { CHAIN_MOST = 256 };
+
+/* The next link, and the time behind it; false = there is none. */
+static bool walk(struct chain *c, uint32_t *holder, uint64_t *us)
+{
+	const struct tailbox__run *run = c->own->run;
+	const struct tailbox__run_request *r;
+	const struct tailbox__run_ext *h;
+
+	if (c->left == 0 || c->is_whole || c->holder == UINT32_MAX ||
+	    c->links == CHAIN_MOST)
+		return false;
+	r = &run->requests.items[c->holder];
+	h = tailbox__own_ext(run, r);
+	*holder = c->holder;
+	*us = tailbox__min_u64(c->left, phase_us(h, TAILBOX__PHASE_HANDLER));
+	c->left -= *us;
+	c->links++;
+	if (h->phase_ns[TAILBOX__PHASE_HANDLER] == TAILBOX__NONE) {
+		c->route = r->route;
+		c->holder = UINT32_MAX;
+		return true;
+	}
+	c->is_whole = !h->holder_number && !h->holder_route;
+	c->route = c->is_whole ? r->route : h->holder_route;
+	c->holder = c->own->split[c->holder].holder;
+	return true;
+}
+
+static void add_ingress(struct tailbox__own *own, struct tailbox__own_part *p,
+                        const struct tailbox__run_ext *x,
+                        const struct tailbox__own_split *of, uint64_t us,
+                        bool is_tail)
+{
+	struct chain chain = chain_of(own, x, of, us);
+	uint64_t part, accept;
+	uint32_t holder;
+
+	while (walk(&chain, &holder, &part))
+		add_behind(own, p, own->run->requests.items[holder].route,
+		           &own->split[holder], part, is_tail);
+	accept = chain.is_whole && of->is_first ? chain.left : 0;
+	if (is_tail && us > accept) {
+		p->waits++;
+		p->holders += chain.links;
+	}
+	if (chain.left > accept)
+		add_behind(own, p, chain.route, NULL, chain.left, is_tail);
+	add(&p->of[TAILBOX__OWN_INGRESS], us - accept, is_tail);
+	add(&p->of[TAILBOX__OWN_ACCEPT], accept, is_tail);
+}
+
+/* Answers that a socket's buffer takes whole are sent at once: when they are
+ * late it was not the client. 16 KiB is the kernel's first size of one. */
+enum { SEND_BYTES_LEAST = 16384 };
+
+static void add_request(struct tailbox__case *c, struct tailbox__own *own,
+                        struct tailbox__own_part *p, size_t i)
+{
+	const struct tailbox__run_request *r;
+	const struct tailbox__own_split *s;
+	const struct tailbox__run_ext *x;
+	uint32_t at;
+
+	r = tailbox__part_request(c->part, i, &at);
+	x = tailbox__own_ext(c->part->run, r);
+	s = &own->split[at];
+	if (!x)
+		return;
+	const bool is_tail = r->latency_us >= c->figures->p95;
+	const uint64_t ingress = phase_us(x, TAILBOX__PHASE_INGRESS);
+	const bool is_large = x->bytes_out != TAILBOX__NONE &&
+	                      x->bytes_out >= SEND_BYTES_LEAST;
+
+	p->with_ext++;
+	for (unsigned k = 0; k < TAILBOX__PHASE_COUNT; k++)
+		p->phases_known[k] += x->phase_ns[k] != TAILBOX__NONE;
+	if (x->holder_number || x->holder_route)
+		add_ingress(own, p, x, s, ingress, is_tail);
+	else
+		add(&p->of[TAILBOX__OWN_ACCEPT], ingress, is_tail);
+	add(&p->of[TAILBOX__OWN_BODY], phase_us(x, TAILBOX__PHASE_BODY),
+	    is_tail);
+	add(&p->of[TAILBOX__OWN_SEND],
+	    is_large ? phase_us(x, TAILBOX__PHASE_SEND) : 0, is_tail);
+	add(&p->of[TAILBOX__OWN_RESUME], phase_us(x, TAILBOX__PHASE_RESUME),
+	    is_tail);
+	add(&p->of[TAILBOX__OWN_BARE], s->bare_us, is_tail);
+	add(&p->of[TAILBOX__OWN_BARE_HELD], s->has_held ? s->bare_us : 0,
+	    is_tail);
+	add(&p->of[TAILBOX__OWN_WAITS], s->wait_us, is_tail);
+	add(&p->of[TAILBOX__OWN_STAGES], s->stage_us, is_tail);
+}
+
+/* The name with the largest sum; that of the lower text of equal ones. */
+static tailbox__str top(const struct tailbox__own *own, int which)
+{
+	const uint64_t *sums = own->sums[which];
+	tailbox__str best = 0;
+
+	for (size_t i = 0; i < own->touched_count; i++) {
+		const tailbox__str name = own->touched[i];
+
+		if (sums[name] == 0 || name == best)
+			continue;
+		if (best == 0 || sums[name] > sums[best] ||
+		    (sums[name] == sums[best] &&
+		     tailbox__run_compare(own->run, name, best) < 0))
+			best = name;
+	}
+	return best;
+}
+
+static void forget_names(struct tailbox__own *own)
+{
+	for (size_t i = 0; i < own->touched_count; i++)
+		for (int k = 0; k < TAILBOX__OWN_BY; k++)
+			own->sums[k][own->touched[i]] = 0;
+	own->touched_count = 0;
+}
+
+/* The route with most bare time in the tail; the sums are free again. */
+static tailbox__str top_bare(struct tailbox__case *c, struct tailbox__own *own)
+{
+	tailbox__str best;
+
+	for (size_t i = 0; i < c->part->request_count; i++) {
+		const struct tailbox__run_request *r;
+		uint32_t at;
+
+		r = tailbox__part_request(c->part, i, &at);
+		if (r->latency_us >= c->figures->p95)
+			add_name(own, TAILBOX__OWN_BY_HOLDER, r->route,
+			         own->split[at].bare_us);
+	}
+	best = top(own, TAILBOX__OWN_BY_HOLDER);
+	forget_names(own);
+	return best;
+}
+
+/* Whether a request waited for a worker that the route held. */
+static bool is_behind(const struct tailbox__part *p, size_t i,
+                      tailbox__str route)
+{
+	const struct tailbox__run_ext *x;
+	struct chain chain;
+	uint32_t at, holder;
+	uint64_t us;
+
+	x = tailbox__own_ext(p->run, tailbox__part_request(p, i, &at));
+	if (!x || (!x->holder_number && !x->holder_route))
+		return false;
+	chain = chain_of(p->own, x, &p->own->split[at],
+	                 phase_us(x, TAILBOX__PHASE_INGRESS));
+	while (walk(&chain, &holder, &us))
+		if (us > 0 && p->run->requests.items[holder].route == route)
+			return true;
+	return chain.left > 0 && chain.route == route &&
+	       !(chain.is_whole && p->own->split[at].is_first);
+}
+
+void tailbox__own_part_make(struct tailbox__case *c,
+                            struct tailbox__own_part *out)
+{
+	struct tailbox__own *own = c->part->own;
+
+	*out = (struct tailbox__own_part){ .with_ext = 0 };
+	for (size_t i = 0; i < c->part->request_count; i++)
+		add_request(c, own, out, i);
+	for (int k = 0; k < TAILBOX__OWN_BY; k++)
+		out->top[k] = top(own, k);
+	forget_names(own);
+	out->bare_route = top_bare(c, own);
+	if (out->top[TAILBOX__OWN_BY_HOLDER] != 0)
+		for (size_t i = 0; i < c->part->request_count; i++)
+			out->behind_top += is_behind(
+				c->part, i, out->top[TAILBOX__OWN_BY_HOLDER]);
+}
