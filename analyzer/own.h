@@ -126,6 +126,7 @@ struct tailbox__own_part {
 	struct tailbox__own_sum of[TAILBOX__OWN_TIMES];
 	tailbox__str top[TAILBOX__OWN_BY]; /* of the tail; 0 = none */
 	tailbox__str bare_route; /* most bare time in the tail */
+	tailbox__str wait;       /* most time in marked waits of the tail */
 	size_t with_ext;         /* requests */
 	size_t behind_top; /* requests that waited behind the top holder */
 	/* Of the tail: waits for a held worker, and all that held it then. */
@@ -156,6 +157,9 @@ struct tailbox__suspect *tailbox__own_add(struct tailbox__case *c,
                                           unsigned score, const char *title,
                                           ...)
         __attribute__((format(printf, 4, 5)));
+/* Its title, once. 0 or -ENOMEM. */
+int tailbox__own_title(struct tailbox__suspect *s, const char *title, ...)
+        __attribute__((format(printf, 2, 3)));
 int tailbox__own_figure(struct tailbox__suspect *s, const char *key,
                         uint64_t value);
 int tailbox__own_name(struct tailbox__suspect *s, const char *key,

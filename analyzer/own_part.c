@@ -151,6 +151,13 @@ static void add_ingress(struct tailbox__own *own, struct tailbox__own_part *p,
 	add(&p->of[TAILBOX__OWN_ACCEPT], accept, is_tail);
 }
 
+/* Behind something that nobody knows: another recorder's, or dropped. */
+static void add_unknown(struct tailbox__own_part *p, uint64_t us, bool is_tail)
+{
+	add(&p->of[TAILBOX__OWN_INGRESS], us, is_tail);
+	add(&p->of[TAILBOX__OWN_BEHIND_BARE], us, is_tail);
+}
+
 /* Answers that a socket's buffer takes whole are sent at once: when they are
  * late it was not the client. 16 KiB is the kernel's first size of one. */
 enum { SEND_BYTES_LEAST = 16384 };
@@ -178,8 +185,10 @@ static void add_request(struct tailbox__case *c, struct tailbox__own *own,
 		p->phases_known[k] += x->phase_ns[k] != TAILBOX__NONE;
 	if (x->holder_number || x->holder_route)
 		add_ingress(own, p, x, s, ingress, is_tail);
-	else
+	else if (s->is_first)
 		add(&p->of[TAILBOX__OWN_ACCEPT], ingress, is_tail);
+	else
+		add_unknown(p, ingress, is_tail);
 	add(&p->of[TAILBOX__OWN_BODY], phase_us(x, TAILBOX__PHASE_BODY),
 	    is_tail);
 	add(&p->of[TAILBOX__OWN_SEND],
@@ -239,6 +248,25 @@ static tailbox__str top_bare(struct tailbox__case *c, struct tailbox__own *own)
 	return best;
 }
 
+/* The wait that takes most of the tail's time in marked ones. */
+static tailbox__str top_wait(struct tailbox__case *c, struct tailbox__own *own)
+{
+	tailbox__str best;
+
+	for (size_t i = 0; i < c->part->request_count; i++) {
+		const struct tailbox__run_request *r;
+		uint32_t at;
+
+		r = tailbox__part_request(c->part, i, &at);
+		if (r->latency_us >= c->figures->p95)
+			add_name(own, TAILBOX__OWN_BY_WAIT,
+			         own->split[at].wait, own->split[at].wait_us);
+	}
+	best = top(own, TAILBOX__OWN_BY_WAIT);
+	forget_names(own);
+	return best;
+}
+
 /* Whether a request waited for a worker that the route held. */
 static bool is_behind(const struct tailbox__part *p, size_t i,
                       tailbox__str route)
@@ -272,6 +300,7 @@ void tailbox__own_part_make(struct tailbox__case *c,
 		out->top[k] = top(own, k);
 	forget_names(own);
 	out->bare_route = top_bare(c, own);
+	out->wait = top_wait(c, own);
 	if (out->top[TAILBOX__OWN_BY_HOLDER] != 0)
 		for (size_t i = 0; i < c->part->request_count; i++)
 			out->behind_top += is_behind(

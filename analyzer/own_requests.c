@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "analyzer/timeline.h"
+#include "core/metrics.h"
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
 #define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
@@ -26,6 +27,7 @@ struct row {
 	enum tailbox__phase phase; /* that has to be known */
 	const char *title, *what;  /* "answers being read" */
 	const char *checks[2];
+	const char *none; /* why no request has the phase; NULL: not known */
 };
 
 static const struct row rows[] = {
@@ -34,18 +36,21 @@ static const struct row rows[] = {
 	  { "look at who the clients are: tailbox timeline shows their "
 	    "connections",
 	    "bound it with MHD_OPTION_CONNECTION_TIMEOUT, or take uploads on a "
-	    "route of their own" } },
+	    "route of their own" },
+	  "no request had a body" },
 	{ TAILBOX__SUSPECT_DOWNLOAD, TAILBOX__OWN_SEND, TAILBOX__PHASE_SEND,
 	  "clients read their answers slowly", "sending answers",
 	  { "compare bytes_out and the send phase of the slow requests",
 	    "look at the sockets: ss -tni has their send queues and round trip "
-	    "times" } },
+	    "times" },
+	  NULL },
 	{ TAILBOX__SUSPECT_RESUME, TAILBOX__OWN_RESUME, TAILBOX__PHASE_RESUME,
 	  "resumed requests are taken up late", "between resume and handler",
 	  { "look for what holds the worker of the connection when it is "
 	    "resumed",
 	    "check that MHD_USE_ITC is in effect: without it a resume waits "
-	    "for the next event" } },
+	    "for the next event" },
+	  "no request was suspended" },
 };
 
 static int tell_phase(struct tailbox__case *c, const struct row *row,
@@ -75,6 +80,15 @@ static int tell_phase(struct tailbox__case *c, const struct row *row,
 	return rc;
 }
 
+/* Whether any phase was recorded: then one that is missing did not occur. */
+static bool has_phases(const struct tailbox__own_part *p)
+{
+	for (unsigned k = 0; k < TAILBOX__PHASE_COUNT; k++)
+		if (p->phases_known[k] > 0)
+			return true;
+	return false;
+}
+
 static int judge_phase(struct tailbox__case *c, const struct row *row,
                        const struct tailbox__own_part *p)
 {
@@ -83,10 +97,10 @@ static int judge_phase(struct tailbox__case *c, const struct row *row,
 	const uint64_t all = tailbox__own_all(c, sum->all_us);
 
 	if (p->phases_known[row->phase] == 0)
-		return row->phase == TAILBOX__PHASE_RESUME && p->with_ext > 0
+		return row->none && has_phases(p)
 		               ? tailbox__own_rule(c, row->kind,
-		                                   TAILBOX__RULING_OUT,
-		                                   "no request was suspended")
+		                                   TAILBOX__RULING_OUT, "%s",
+		                                   row->none)
 		               : tailbox__own_rule(c, row->kind,
 		                                   TAILBOX__RULING_CANNOT_TELL,
 		                                   "no such phase recorded");
@@ -202,7 +216,9 @@ static int tell_blocked(struct tailbox__case *c,
 	struct tailbox__suspect *s = tailbox__own_add(
 		c, TAILBOX__SUSPECT_WORKER_BLOCKED,
 		tailbox__own_score(tail, all, sum->count),
-		"worker blocked by %s",
+		p->top[TAILBOX__OWN_BY_HOLDER]
+			? "worker blocked by %s"
+			: "workers are held, by whom is not known%.0s",
 		tailbox__own_label(c->part->run,
 		                   p->top[TAILBOX__OWN_BY_HOLDER], name));
 	int rc = s ? tell_holds(c, s, p) : -ENOMEM;
@@ -228,6 +244,17 @@ static int tell_blocked(struct tailbox__case *c,
 	return rc;
 }
 
+/* Such waits are seen on TCP only, as accept queues are: where these were
+ * sampled and no request has one, there was none. */
+static bool looks_at_sockets(const struct tailbox__run *run)
+{
+	for (size_t i = 0; i < run->values.count; i++)
+		if (run->values.items[i].metric ==
+		    TAILBOX__METRIC_ACCEPT_QUEUE)
+			return true;
+	return false;
+}
+
 static int judge_blocked(struct tailbox__case *c,
                          const struct tailbox__own_part *p)
 {
@@ -236,7 +263,13 @@ static int judge_blocked(struct tailbox__case *c,
 	const uint64_t ingress = tailbox__own_tail(c, sum->tail_us);
 
 	if (p->phases_known[TAILBOX__PHASE_INGRESS] == 0)
-		return tailbox__own_rule(c, TAILBOX__SUSPECT_WORKER_BLOCKED,
+		return looks_at_sockets(c->part->run)
+		               ? tailbox__own_rule(
+		                         c, TAILBOX__SUSPECT_WORKER_BLOCKED,
+		                         TAILBOX__RULING_OUT,
+		                         "no request waited for one")
+		               : tailbox__own_rule(
+		                         c, TAILBOX__SUSPECT_WORKER_BLOCKED,
 		                         TAILBOX__RULING_CANNOT_TELL,
 		                         "waits for a worker were not recorded");
 	if (ingress < TAILBOX__OWN_LEAST_BEHIND || sum->count < LEAST_REQUESTS)

@@ -101,6 +101,16 @@ struct tailbox__suspect *tailbox__own_add(struct tailbox__case *c,
 	return s;
 }
 
+int tailbox__own_title(struct tailbox__suspect *s, const char *title, ...)
+{
+	va_list args;
+
+	va_start(args, title);
+	s->title = format(title, args);
+	va_end(args);
+	return s->title ? 0 : -ENOMEM;
+}
+
 static int add_figure(struct tailbox__suspect *s, struct tailbox__figure figure)
 {
 	struct tailbox__figure *to = tailbox__list_add(&s->figures);

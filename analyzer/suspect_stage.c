@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/analysis.h"
+#include "analyzer/own.h"
 #include "core/alloc.h"
 
 enum { COMPLETED, OBSERVED, BASES };
@@ -288,6 +288,7 @@ static int add_best(struct tailbox__case *c, const struct candidate *best)
 	const bool is_corr = is_correlated(c, best->name);
 	const uint64_t margin =
 	        c->part->o->v[TAILBOX__OPT_DOWNSTREAM_MARGIN];
+	char label[TAILBOX__OWN_NAME_SIZE];
 	unsigned score = best->score;
 	struct tailbox__suspect *s;
 
@@ -300,6 +301,10 @@ static int add_best(struct tailbox__case *c, const struct candidate *best)
 	}
 	s = tailbox__suspect_add(c, TAILBOX__SUSPECT_DOWNSTREAM, score);
 	if (!s)
+		return -ENOMEM;
+	if (tailbox__own_title(s, "time goes to stage %s",
+	                       tailbox__own_label(c->part->run, best->name,
+	                                          label)) < 0)
 		return -ENOMEM;
 	c->stage_tail = best->tail_share;
 	c->found[TAILBOX__SUSPECT_DOWNSTREAM].is_observed =

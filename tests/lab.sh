@@ -4,12 +4,6 @@
 # the right one. Short windows on a machine that may be busy: one that was wrong
 # has a second, longer try, because what is promised is 95 of 100 and not each.
 # Arguments are names of troubles, else all.
-#
-# Of the troubles only healthy, pool and query can hold before the analyzer has
-# tailbox's own suspects; until then this is in no list of tests. Then:
-#   tests/run.sh, after "faults main":
-#     step "lab" env top_srcdir="$src" top_builddir="$top/_build/main" \
-#     	"$src/tests/lab.sh" || :
 . "$(dirname "$0")/common.sh"
 lab=$top_srcdir/demo/lab.sh
 # A sanitizer takes CPU time and a lock here and there: other troubles.

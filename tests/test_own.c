@@ -96,8 +96,19 @@ START_TEST(phases_that_nobody_recorded_cannot_be_told)
 	analyze();
 	EXPECT_CANNOT(TAILBOX__SUSPECT_UPLOAD, "no such phase recorded");
 	EXPECT_CANNOT(TAILBOX__SUSPECT_DOWNLOAD, "no such phase recorded");
+	EXPECT_CANNOT(TAILBOX__SUSPECT_RESUME, "no such phase recorded");
+	EXPECT_CANNOT(BLOCKED, "waits for a worker were not recorded");
+	/* Phases are recorded, and these did not occur. */
+	phase(3, TAILBOX__PHASE_HANDLER, 0);
+	analyze();
+	EXPECT_OUT(TAILBOX__SUSPECT_UPLOAD, "no request had a body");
+	EXPECT_CANNOT(TAILBOX__SUSPECT_DOWNLOAD, "no such phase recorded");
 	EXPECT_OUT(TAILBOX__SUSPECT_RESUME, "no request was suspended");
 	EXPECT_CANNOT(BLOCKED, "waits for a worker were not recorded");
+	/* On TCP, where accept queues are seen, waits would have been. */
+	value(sample(0), TAILBOX__METRIC_ACCEPT_QUEUE, 1, 0);
+	analyze();
+	EXPECT_OUT(BLOCKED, "no request waited for one");
 	phase(3, TAILBOX__PHASE_BODY, 0);
 	phase(3, TAILBOX__PHASE_INGRESS, 0);
 	analyze();
@@ -213,7 +224,7 @@ START_TEST(a_holder_that_is_not_in_the_run_is_named_all_the_same)
 	}
 	ext(2)->number = 0;
 	analyze();
-	ck_assert_str_eq(suspect(BLOCKED)->title, "worker blocked by (no name)");
+	ck_assert_str_eq(suspect(BLOCKED)->title, "workers are held, by whom is not known");
 }
 END_TEST
 
