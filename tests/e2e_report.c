@@ -229,7 +229,7 @@ START_TEST(the_built_command_reports)
 	ck_assert_msg(path[0] == '/' && access(path, X_OK) == 0,
 	              "%s is not there: set top_builddir", path);
 	name_command(path);
-	expect(200, "requests    30");
+	expect(200, "30 requests");
 	expect_of("/artifacts/1/report", 200, "\"request_count\": 30");
 	end_raw(begin_raw_as("HEAD", REPORT), 200, "HTTP/1.1 200");
 	expect_of("/artifacts/2/report", 404, "not_found");
