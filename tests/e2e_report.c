@@ -577,7 +577,7 @@ static unsigned count_descriptors(void)
 
 static bool is_as_before(void *cls)
 {
-	return count_descriptors() == *(const unsigned *)cls;
+	return count_descriptors() <= *(const unsigned *)cls;
 }
 
 START_TEST(no_descriptor_is_left)
@@ -586,6 +586,7 @@ START_TEST(no_descriptor_is_left)
 
 	script(DONE);
 	expect(200, "a report\n");
+	/* One that is closing may count: five leaks show all the same. */
 	before = count_descriptors();
 	tailbox__report_limits.wall_ms = 100;
 	for (int i = 0; i < 5; i++) {
@@ -597,7 +598,7 @@ START_TEST(no_descriptor_is_left)
 		expect(501, "no_command");
 	}
 	/* Connections are closed a moment after their answers. */
-	e2e_wait(is_as_before, &before, "as many descriptors as before");
+	e2e_wait(is_as_before, &before, "no more descriptors than before");
 }
 END_TEST
 
