@@ -504,8 +504,8 @@ START_TEST(titles_and_evidence_stand_hostile_names)
 	static const char *const names[] = {
 		"/\x1b[31m\n\r\t\x01x", "/\xff\xfe\x80\xc3",
 		"/0123456789012345678901234567890123456789012345678901234567",
-		"/\u202e\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587"
-		"\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d",
+		("/\u202e\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587"
+	         "\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d"),
 		"/%s%n%d", ""
 	};
 
