@@ -174,7 +174,8 @@ struct tailbox__figures {
 	uint64_t p50, p95, p99;
 	uint64_t completed_p95, observed_p95, service_p95; /* permille */
 	/* The same without waits for a worker, which are a suspect of ours;
-	 * where ours are left out they are those above. */
+	 * where ours are left out they are those above. The second is empty
+	 * where no wait of the run is partial: it is the first then. */
 	struct tailbox__shares own_completed, own_observed;
 	uint64_t own_completed_p95, own_observed_p95;
 	size_t own_queue_count;

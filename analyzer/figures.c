@@ -48,30 +48,35 @@ static void add_shares(struct tailbox__figures *f, uint64_t latency,
 	                    tailbox__permille(latency - completed, latency));
 }
 
-/* What the request waited for but for a worker. */
+/* What the request waited for but for a worker: as long as nothing is partial
+ * what is known of it already. */
 static int look_without_ingress(const struct tailbox__part *p,
                                 struct tailbox__scratch *scratch, uint32_t at,
                                 struct tailbox__figures *f)
 {
-	const struct tailbox__run_span *items = p->run->queues.items;
+	const struct tailbox__own_split *s = &p->own->split[at];
 	const uint64_t latency = p->run->requests.items[at].latency_us;
-	uint64_t completed, observed;
-	size_t n;
-	int rc = tailbox__own_waits(p->own, &p->index->queues, scratch, at, &n);
+	const uint64_t observed = tailbox__permille(s->wait_us, latency);
+	uint64_t completed = observed;
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	f->own_queue_count += n;
+	f->own_queue_count += s->wait_count;
 	if (latency == 0)
 		return 0;
-	completed = tailbox__attributed(scratch, items, scratch->events, n,
-	                                true, latency, &rc);
-	observed = tailbox__attributed(scratch, items, scratch->events, n,
-	                               false, latency, &rc);
-	tailbox__shares_add(&f->own_completed,
-	                    tailbox__permille(completed, latency));
-	tailbox__shares_add(&f->own_observed,
-	                    tailbox__permille(observed, latency));
+	if (p->index->queues.partial_count > 0) {
+		size_t n;
+
+		rc = tailbox__own_waits(p->own, &p->index->queues, scratch, at,
+		                        &n);
+		completed = rc < 0 ? 0
+		                   : tailbox__attributed(
+		                             scratch, p->run->queues.items,
+		                             scratch->events, n, true, latency,
+		                             &rc);
+		completed = tailbox__permille(completed, latency);
+		tailbox__shares_add(&f->own_observed, observed);
+	}
+	tailbox__shares_add(&f->own_completed, completed);
 	return rc;
 }
 
@@ -198,8 +203,10 @@ int tailbox__figures_make(const struct tailbox__part *p,
 	        p->own ? tailbox__shares_percentile(&f->own_completed, 95)
 	               : f->completed_p95;
 	f->own_observed_p95 =
-	        p->own ? tailbox__shares_percentile(&f->own_observed, 95)
-	               : f->observed_p95;
+	        !p->own ? f->observed_p95
+	        : p->index->queues.partial_count > 0
+	                ? tailbox__shares_percentile(&f->own_observed, 95)
+	                : f->own_completed_p95;
 	f->service_p95 = tailbox__shares_percentile(&f->service, 95);
 	for (size_t i = 0; i < f->latency.count; i++)
 		if (f->latency.items[i] >= f->p95)

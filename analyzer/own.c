@@ -92,16 +92,12 @@ static int list_holds(struct tailbox__own *own)
 	if (!own->holds)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->requests.count; i++) {
-		const struct tailbox__run_request *r = &run->requests.items[i];
-		uint64_t ns;
+		const struct tailbox__own_link *l = &own->links[i];
 
-		if (!own->split[i].has_held)
-			continue;
-		ns = tailbox__own_ext(run, r)->phase_ns[TAILBOX__PHASE_HANDLER];
-		if (ns != TAILBOX__NONE)
+		if (own->split[i].has_held && l->handler_us != TAILBOX__NONE)
 			own->holds[own->hold_count++] =
-				(struct tailbox__own_hold){ ns / 1000,
-				                            r->route };
+				(struct tailbox__own_hold){ l->handler_us,
+				                            l->route };
 	}
 	qsort(own->holds, own->hold_count, sizeof(*own->holds), by_route);
 	return 0;
@@ -113,6 +109,22 @@ static bool can_be_held(const struct tailbox__run_ext *x)
 {
 	return x && x->holder_number &&
 	       (x->number == 0 || x->holder_number < x->number);
+}
+
+static struct tailbox__own_link link_of(const struct tailbox__run_request *r,
+                                        const struct tailbox__run_ext *x,
+                                        uint32_t holder)
+{
+	const uint64_t ns =
+	        x ? x->phase_ns[TAILBOX__PHASE_HANDLER] : TAILBOX__NONE;
+
+	return (struct tailbox__own_link){
+		.handler_us = ns == TAILBOX__NONE ? ns : ns / 1000,
+		.holder = holder,
+		.route = r->route,
+		.holder_route = x ? x->holder_route : 0,
+		.is_held = x && (x->holder_number || x->holder_route),
+	};
 }
 
 /* Who held up whom. */
@@ -140,6 +152,7 @@ static int link_holders(struct tailbox__own *own)
 		                                : UINT32_MAX;
 
 		own->split[i].holder = holder;
+		own->links[i] = link_of(&run->requests.items[i], x, holder);
 		if (holder != UINT32_MAX)
 			own->split[holder].has_held = true;
 	}
@@ -202,6 +215,7 @@ static int split(struct tailbox__own *own, const struct tailbox__index *index,
 
 	if (rc < 0)
 		return rc;
+	s->wait_count = (uint32_t)waits;
 	s->wait = longest(run, run->queues.items, scratch->events, waits);
 	s->stage = longest(run, run->stages.items, stages, stage_count);
 	s->wait_us = tailbox__attributed(scratch, run->queues.items,
@@ -240,10 +254,11 @@ int tailbox__own_make(const struct tailbox__run *run,
 			out->ingress = i;
 	}
 	out->split = tailbox__zalloc(run->requests.count, sizeof(*out->split));
+	out->links = tailbox__alloc(run->requests.count, sizeof(*out->links));
 	out->touched = tailbox__alloc(strings + 1, 3 * sizeof(*out->touched));
 	for (int k = 0; k < TAILBOX__OWN_BY; k++)
 		out->sums[k] = tailbox__zalloc(strings + 1, sizeof(uint64_t));
-	if (!out->split || !out->touched || !out->sums[0] || !out->sums[1] ||
+	if (!out->split || !out->links || !out->touched || !out->sums[0] || !out->sums[1] ||
 	    !out->sums[2])
 		return -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < run->requests.count; i++)
@@ -256,6 +271,7 @@ int tailbox__own_make(const struct tailbox__run *run,
 void tailbox__own_fini(struct tailbox__own *own)
 {
 	tailbox__free(own->split);
+	tailbox__free(own->links);
 	tailbox__free(own->looks);
 	tailbox__free(own->holds);
 	tailbox__free(own->touched);

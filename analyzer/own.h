@@ -21,8 +21,17 @@ struct tailbox__own_split {
 	tailbox__str wait, stage; /* the longest of each; 0 = none */
 	uint32_t holder;          /* index of the request that held its worker,
 	                             UINT32_MAX = none that is in the run */
+	uint32_t wait_count;      /* events */
 	bool has_held;            /* a worker, while others waited */
 	bool is_first;            /* of its connection in the run */
+};
+
+/* What a chain of holders is walked along by, in one cache line with others. */
+struct tailbox__own_link {
+	uint64_t handler_us; /* NONE = not known */
+	uint32_t holder;     /* as in the split */
+	tailbox__str route, holder_route;
+	bool is_held; /* waited for somebody, known or not */
 };
 
 /* A request that held a worker, while others waited. */
@@ -52,6 +61,7 @@ struct tailbox__own {
 	const struct tailbox__run *run;
 	tailbox__str ingress;             /* "mhd.ingress"; 0 = none */
 	struct tailbox__own_split *split; /* by request */
+	struct tailbox__own_link *links;  /* by request */
 	struct tailbox__own_look *looks;  /* by worker, then by time */
 	size_t look_count;
 	struct tailbox__own_hold *holds; /* by route, then by length */
@@ -125,10 +135,7 @@ enum { /* sums by name: which */
 struct tailbox__own_part {
 	struct tailbox__own_sum of[TAILBOX__OWN_TIMES];
 	tailbox__str top[TAILBOX__OWN_BY]; /* of the tail; 0 = none */
-	tailbox__str bare_route; /* most bare time in the tail */
-	tailbox__str wait;       /* most time in marked waits of the tail */
 	size_t with_ext;         /* requests */
-	size_t behind_top; /* requests that waited behind the top holder */
 	/* Of the tail: waits for a held worker, and all that held it then. */
 	uint64_t waits, holders;
 	size_t phases_known[TAILBOX__PHASE_COUNT]; /* requests */
@@ -136,6 +143,12 @@ struct tailbox__own_part {
 /* Allocates nothing: sums lie in own. */
 void tailbox__own_part_make(struct tailbox__case *c,
                             struct tailbox__own_part *out);
+/* The route with most bare time in the tail; 0 = none. */
+tailbox__str tailbox__own_bare_route(struct tailbox__case *c);
+/* The wait with most time in marked ones, in the tail; 0 = none. */
+tailbox__str tailbox__own_wait(struct tailbox__case *c);
+/* How many requests of the part waited for a worker that the route held. */
+size_t tailbox__own_behind(const struct tailbox__part *p, tailbox__str route);
 /* Share of the slow requests' time, of all time: thousandths. */
 uint64_t tailbox__own_tail(const struct tailbox__case *c, uint64_t us);
 uint64_t tailbox__own_all(const struct tailbox__case *c, uint64_t us);

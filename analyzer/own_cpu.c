@@ -106,7 +106,7 @@ static uint64_t waited(const struct tailbox__own *own, uint32_t worker,
 
 	if (to <= from)
 		return 0;
-	i = first_of(own, worker, from + 1);
+	i = first_of(own, worker, from);
 	k = first_of(own, worker, to);
 	if (i == k)
 		return part_of(own, worker, i, from, to);

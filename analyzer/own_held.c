@@ -57,9 +57,8 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
 	const struct tailbox__run_meta *m = &c->part->run->meta;
 	char name[TAILBOX__OWN_NAME_SIZE], wchan[TAILBOX__OWN_NAME_SIZE];
 	/* Where the slow ones have none of their own, that of the holders. */
-	const tailbox__str of = p->bare_route
-	                                ? p->bare_route
-	                                : p->top[TAILBOX__OWN_BY_HOLDER];
+	const tailbox__str own = tailbox__own_bare_route(c);
+	const tailbox__str of = own ? own : p->top[TAILBOX__OWN_BY_HOLDER];
 	const char *route = tailbox__own_label(c->part->run, of, name);
 	struct tailbox__suspect *s = tailbox__own_add(
 		c, is_lock ? TAILBOX__SUSPECT_LOCK : TAILBOX__SUSPECT_SPINNING,

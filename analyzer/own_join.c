@@ -111,15 +111,18 @@ int tailbox__own_join(struct tailbox__case *c,
                       const struct tailbox__own_case *o)
 {
 	char name[TAILBOX__OWN_NAME_SIZE];
+	struct tailbox__suspect *queue;
+	tailbox__str wait;
 	int rc = 0;
 
 	join_all(c, o);
 	/* The standard's sentences name no wait; its title may. */
-	if (find(c, TAILBOX__SUSPECT_QUEUE) && o->part.wait)
-		rc = tailbox__own_title(find(c, TAILBOX__SUSPECT_QUEUE),
-		                        "requests wait for %s",
-		                        tailbox__own_label(c->part->run,
-		                                           o->part.wait, name));
+	queue = find(c, TAILBOX__SUSPECT_QUEUE);
+	wait = queue ? tailbox__own_wait(c) : 0;
+	if (wait)
+		rc = tailbox__own_title(queue, "requests wait for %s",
+		                        tailbox__own_label(c->part->run, wait,
+		                                           name));
 	/* What explained may have been explained itself, later. */
 	for (size_t i = 0; i < c->slice->suspect_count; i++) {
 		struct tailbox__suspect *s = &c->slice->suspects[i];

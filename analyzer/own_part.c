@@ -52,17 +52,26 @@ static uint64_t phase_us(const struct tailbox__run_ext *x,
 	return ns == TAILBOX__NONE ? 0 : ns / 1000;
 }
 
+/* us * a / sum. The wide division is slow, and rarely needed. */
+static uint64_t share(uint64_t us, uint64_t a, uint64_t sum)
+{
+	return (us | a) >> 32 ? (uint64_t)((unsigned __int128)us * a / sum)
+	                      : us * a / sum;
+}
+
 /* Time behind one holder, by what that was in. */
 static void add_behind(struct tailbox__own *own, struct tailbox__own_part *p,
                        tailbox__str route, const struct tailbox__own_split *s,
                        uint64_t us, bool is_tail)
 {
-	const uint64_t sum = s ? s->wait_us + s->stage_us + s->bare_us : 0;
+	const uint64_t marked = s ? s->wait_us + s->stage_us : 0;
 	uint64_t wait = 0, stage = 0;
 
-	if (sum > 0) {
-		wait = (uint64_t)((unsigned __int128)us * s->wait_us / sum);
-		stage = (uint64_t)((unsigned __int128)us * s->stage_us / sum);
+	if (marked > 0) {
+		const uint64_t sum = marked + s->bare_us;
+
+		wait = share(us, s->wait_us, sum);
+		stage = share(us, s->stage_us, sum);
 	}
 	add(&p->of[TAILBOX__OWN_BEHIND_WAIT], wait, is_tail);
 	add(&p->of[TAILBOX__OWN_BEHIND_STAGE], stage, is_tail);
@@ -98,33 +107,32 @@ static struct chain chain_of(const struct tailbox__own *own,
  * before the first of the chain is nobody's on this worker: the connection was
  * not accepted yet. Where the chain breaks, by a request that is not in the
  * run or whose handler time is not known, or by its length, the rest counts as
- * behind what broke it. */
-enum { CHAIN_MOST = 256 };
+ * behind what broke it. Holds below a clock tick are not recorded, so real
+ * chains are short. */
+enum { CHAIN_MOST = 64 };
 
 /* The next link, and the time behind it; false = there is none. */
 static bool walk(struct chain *c, uint32_t *holder, uint64_t *us)
 {
-	const struct tailbox__run *run = c->own->run;
-	const struct tailbox__run_request *r;
-	const struct tailbox__run_ext *h;
+	const struct tailbox__own_link *l;
 
 	if (c->left == 0 || c->is_whole || c->holder == UINT32_MAX ||
 	    c->links == CHAIN_MOST)
 		return false;
-	r = &run->requests.items[c->holder];
-	h = tailbox__own_ext(run, r);
 	*holder = c->holder;
-	*us = tailbox__min_u64(c->left, phase_us(h, TAILBOX__PHASE_HANDLER));
-	c->left -= *us;
+	l = &c->own->links[c->holder];
 	c->links++;
-	if (h->phase_ns[TAILBOX__PHASE_HANDLER] == TAILBOX__NONE) {
-		c->route = r->route;
+	if (l->handler_us == TAILBOX__NONE) {
+		*us = 0;
+		c->route = l->route;
 		c->holder = UINT32_MAX;
 		return true;
 	}
-	c->is_whole = !h->holder_number && !h->holder_route;
-	c->route = c->is_whole ? r->route : h->holder_route;
-	c->holder = c->own->split[c->holder].holder;
+	*us = tailbox__min_u64(c->left, l->handler_us);
+	c->left -= *us;
+	c->is_whole = !l->is_held;
+	c->route = c->is_whole ? l->route : l->holder_route;
+	c->holder = l->holder;
 	return true;
 }
 
@@ -138,7 +146,7 @@ static void add_ingress(struct tailbox__own *own, struct tailbox__own_part *p,
 	uint32_t holder;
 
 	while (walk(&chain, &holder, &part))
-		add_behind(own, p, own->run->requests.items[holder].route,
+		add_behind(own, p, own->links[holder].route,
 		           &own->split[holder], part, is_tail);
 	accept = chain.is_whole && of->is_first ? chain.left : 0;
 	if (is_tail && us > accept) {
@@ -229,9 +237,9 @@ static void forget_names(struct tailbox__own *own)
 	own->touched_count = 0;
 }
 
-/* The route with most bare time in the tail; the sums are free again. */
-static tailbox__str top_bare(struct tailbox__case *c, struct tailbox__own *own)
+tailbox__str tailbox__own_bare_route(struct tailbox__case *c)
 {
+	struct tailbox__own *own = c->part->own;
 	tailbox__str best;
 
 	for (size_t i = 0; i < c->part->request_count; i++) {
@@ -248,9 +256,9 @@ static tailbox__str top_bare(struct tailbox__case *c, struct tailbox__own *own)
 	return best;
 }
 
-/* The wait that takes most of the tail's time in marked ones. */
-static tailbox__str top_wait(struct tailbox__case *c, struct tailbox__own *own)
+tailbox__str tailbox__own_wait(struct tailbox__case *c)
 {
+	struct tailbox__own *own = c->part->own;
 	tailbox__str best;
 
 	for (size_t i = 0; i < c->part->request_count; i++) {
@@ -265,6 +273,19 @@ static tailbox__str top_wait(struct tailbox__case *c, struct tailbox__own *own)
 	best = top(own, TAILBOX__OWN_BY_WAIT);
 	forget_names(own);
 	return best;
+}
+
+void tailbox__own_part_make(struct tailbox__case *c,
+                            struct tailbox__own_part *out)
+{
+	struct tailbox__own *own = c->part->own;
+
+	*out = (struct tailbox__own_part){ .with_ext = 0 };
+	for (size_t i = 0; i < c->part->request_count; i++)
+		add_request(c, own, out, i);
+	for (int k = 0; k < TAILBOX__OWN_BY; k++)
+		out->top[k] = top(own, k);
+	forget_names(own);
 }
 
 /* Whether a request waited for a worker that the route held. */
@@ -282,27 +303,17 @@ static bool is_behind(const struct tailbox__part *p, size_t i,
 	chain = chain_of(p->own, x, &p->own->split[at],
 	                 phase_us(x, TAILBOX__PHASE_INGRESS));
 	while (walk(&chain, &holder, &us))
-		if (us > 0 && p->run->requests.items[holder].route == route)
+		if (us > 0 && p->own->links[holder].route == route)
 			return true;
 	return chain.left > 0 && chain.route == route &&
 	       !(chain.is_whole && p->own->split[at].is_first);
 }
 
-void tailbox__own_part_make(struct tailbox__case *c,
-                            struct tailbox__own_part *out)
+size_t tailbox__own_behind(const struct tailbox__part *p, tailbox__str route)
 {
-	struct tailbox__own *own = c->part->own;
+	size_t n = 0;
 
-	*out = (struct tailbox__own_part){ .with_ext = 0 };
-	for (size_t i = 0; i < c->part->request_count; i++)
-		add_request(c, own, out, i);
-	for (int k = 0; k < TAILBOX__OWN_BY; k++)
-		out->top[k] = top(own, k);
-	forget_names(own);
-	out->bare_route = top_bare(c, own);
-	out->wait = top_wait(c, own);
-	if (out->top[TAILBOX__OWN_BY_HOLDER] != 0)
-		for (size_t i = 0; i < c->part->request_count; i++)
-			out->behind_top += is_behind(
-				c->part, i, out->top[TAILBOX__OWN_BY_HOLDER]);
+	for (size_t i = 0; i < p->request_count; i++)
+		n += is_behind(p, i, route);
+	return n;
 }

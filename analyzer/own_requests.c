@@ -155,6 +155,7 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 	char median[TAILBOX__OWN_TIME_SIZE], longest[TAILBOX__OWN_TIME_SIZE];
 	const tailbox__str route = p->top[TAILBOX__OWN_BY_HOLDER];
 	const struct holds h = look_at_holds(c->part->own, route);
+	const size_t behind = tailbox__own_behind(c->part, route);
 	int rc;
 
 	if (h.count > 0)
@@ -163,12 +164,12 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 		         "(median %s, longest %s); %zu requests waited behind it",
 		         h.count, tailbox__own_text(median, h.median_us),
 		         tailbox__own_text(longest, h.longest_us),
-		         p->behind_top);
+		         behind);
 	else
 		rc = ADD(&s->evidence,
 		         "%zu requests waited behind it; those that held the "
 		         "worker are not in the run",
-		         p->behind_top);
+		         behind);
 	if (rc == 0)
 		rc = tailbox__own_name(s, "route", route);
 	if (rc == 0)
@@ -177,8 +178,7 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 		rc = tailbox__own_figure(s, "median_us", h.median_us);
 	if (rc == 0)
 		rc = tailbox__own_figure(s, "longest_us", h.longest_us);
-	return rc == 0 ? tailbox__own_figure(s, "requests_behind",
-	                                     p->behind_top)
+	return rc == 0 ? tailbox__own_figure(s, "requests_behind", behind)
 	               : rc;
 }
 

@@ -129,7 +129,11 @@ static inline uint64_t figure(enum tailbox__suspect_kind kind, const char *key)
 	ck_abort_msg("no figure %s", key);
 }
 
-/* What the requests were in, of the whole run. */
+/* What the requests were in, of the whole run, and two that are asked for. */
+static tailbox__str bare_route;
+static const char *behind_route;
+static size_t behind_count; /* behind behind_route, or else the top holder */
+
 static inline struct tailbox__own_part sums(void)
 {
 	struct tailbox__scratch scratch = { .intervals = NULL };
@@ -148,6 +152,10 @@ static inline struct tailbox__own_part sums(void)
 	struct tailbox__case c = { .part = &part, .figures = &f,
 		                   .scratch = &scratch };
 	tailbox__own_part_make(&c, &out);
+	bare_route = tailbox__own_bare_route(&c);
+	behind_count = tailbox__own_behind(
+		&part, behind_route ? tailbox__run_cstr(run, behind_route)
+	                            : out.top[TAILBOX__OWN_BY_HOLDER]);
 	tailbox__figures_fini(&f);
 	tailbox__own_fini(&own);
 	tailbox__index_fini(&index);

@@ -464,6 +464,30 @@ START_TEST(compat_is_as_if_there_were_no_extension_data)
 }
 END_TEST
 
+START_TEST(a_route_has_names_of_its_own)
+{
+	holders_in(600, 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		route(10 + i, "/v");
+		route(20 + i, "/w");
+	}
+	o.v[TAILBOX__OPT_ROUTE_MIN_REQUESTS] = 1;
+	o.v[TAILBOX__OPT_ROUTE_FASTEST_NUM] = 0;
+	analyze();
+	ck_assert_uint_eq(rep.routes.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct tailbox__report_slice *s =
+		        &rep.routes.items[i].slice;
+		const bool is_behind = is_name(rep.routes.items[i].route, "/v");
+
+		ck_assert_int_eq(find_in(s, BLOCKED) != NULL, is_behind);
+		if (is_behind)
+			ck_assert(tells(&find_in(s, BLOCKED)->evidence,
+			                "in wait 'pool'"));
+	}
+}
+END_TEST
+
 START_TEST(routes_and_halves_have_suspects_from_phases_only)
 {
 	static const enum tailbox__suspect_kind of_whole[] = {
@@ -701,6 +725,7 @@ static Suite *suite(void)
 	tcase_add_test(t, standard_kinds_are_ruled_out_with_their_figure);
 	tcase_add_test(t, waits_for_a_worker_do_not_count_as_queues);
 	tcase_add_test(t, compat_is_as_if_there_were_no_extension_data);
+	tcase_add_test(t, a_route_has_names_of_its_own);
 	tcase_add_test(t, routes_and_halves_have_suspects_from_phases_only);
 	tcase_add_test(t, titles_and_evidence_stand_hostile_names);
 	tcase_add_test(t, order_of_the_input_and_names_of_routes_do_not_matter);

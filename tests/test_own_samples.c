@@ -319,6 +319,11 @@ START_TEST(without_steps_cpu_cannot_be_told)
 		run->snapshots.items[i].at_us = 77;
 	analyze();
 	EXPECT_CANNOT(CPU, text);
+	ran(0, 4000); /* each sample of another worker */
+	for (size_t i = 0; i < run->values.count; i++)
+		run->values.items[i].subject = run->values.items[i].snapshot;
+	analyze();
+	EXPECT_CANNOT(CPU, text);
 	ran(0, 4000);
 	for (size_t i = 0; i < run->values.count; i++)
 		run->values.items[i].subject = (uint32_t)i; /* of all kinds */
