@@ -446,7 +446,7 @@ START_TEST(compat_is_as_if_there_were_no_extension_data)
 	all_kinds(1000, 3000);
 	with = json(true);
 	ck_assert_uint_eq(rep.findings.count, 0);
-	for (size_t k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
+	for (unsigned k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
 		ck_assert_ptr_null(suspect(k));
 	run->ext.count = 0;
 	run->values.count = 0;
@@ -528,8 +528,10 @@ START_TEST(titles_and_evidence_stand_hostile_names)
 	static const char *const names[] = {
 		"/\x1b[31m\n\r\t\x01x", "/\xff\xfe\x80\xc3",
 		"/0123456789012345678901234567890123456789012345678901234567",
-		"/\u202e\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587"
-		"\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d",
+		"/0123456789012345678901234567890123\u4e2d\u6587\u4e2d\u6587",
+		"/\u202e\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d",
+		"/\u00e9\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d",
+		"/01\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d",
 		"/%s%n%d", ""
 	};
 
@@ -668,7 +670,7 @@ START_TEST(order_of_the_input_and_names_of_routes_do_not_matter)
 	for (uint64_t seed = 1; seed <= 60; seed++) {
 		random_run(seed, false);
 		tell(plain, sizeof(plain));
-		for (size_t k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
+		for (unsigned k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
 			ours += suspect(k) != NULL;
 		random_run(seed, false);
 		turn_around();
