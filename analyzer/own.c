@@ -258,8 +258,8 @@ int tailbox__own_make(const struct tailbox__run *run,
 	out->touched = tailbox__alloc(strings + 1, 3 * sizeof(*out->touched));
 	for (int k = 0; k < TAILBOX__OWN_BY; k++)
 		out->sums[k] = tailbox__zalloc(strings + 1, sizeof(uint64_t));
-	if (!out->split || !out->links || !out->touched || !out->sums[0] || !out->sums[1] ||
-	    !out->sums[2])
+	if (!out->split || !out->links || !out->touched || !out->sums[0] ||
+	    !out->sums[1] || !out->sums[2])
 		return -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < run->requests.count; i++)
 		rc = split(out, index, scratch, i);

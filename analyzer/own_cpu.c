@@ -309,9 +309,10 @@ int tailbox__own_cpu(struct tailbox__case *c, struct tailbox__own_case *o)
 	all = tailbox__own_all(c, u.all_us);
 	ready = tailbox__permille(u.runq_us,
 	                          tailbox__sat_add(u.runq_us, u.cpu_us));
-	o->is_starved = is_throttled(&u.m) || tail >= STARVED_TAIL ||
-	                (ready >= STARVED_READY && tail >= STARVED_LEAST);
-	if (o->is_starved ||
+	o->is_starved = tail >= STARVED_TAIL ||
+	                (tail >= STARVED_LEAST &&
+	                 (is_throttled(&u.m) || ready >= STARVED_READY));
+	if (o->is_starved || is_throttled(&u.m) ||
 	    (tail >= TAILBOX__OWN_LEAST_TAIL && ready >= LEAST_OF_READY))
 		return tell(c, &u, tail, all, ready);
 	return rule_out(c, &u, tail);

@@ -285,7 +285,7 @@ START_TEST(starved_is_one_of_three)
 	expect(RESUME, CPU);
 	all_kinds(0, 396); /* T = 99 */
 	expect(RESUME, NOBODY);
-	all_kinds(4000, 0);
+	all_kinds(4000, 400); /* T = 100, ready for 90; and a quota */
 	for (uint32_t i = 0; i < 2; i++) {
 		struct tailbox__run_value *v = tailbox__list_add(&run->values);
 
@@ -298,6 +298,17 @@ START_TEST(starved_is_one_of_three)
 	expect(RESUME, NOBODY);
 	run->values.items[run->values.count - 1].value = 2000; /* of 40 ms */
 	expect(RESUME, CPU);
+	all_kinds(4000, 396); /* T = 99: a quota that the tail does not feel */
+	for (uint32_t i = 0; i < 2; i++) {
+		struct tailbox__run_value *v = tailbox__list_add(&run->values);
+
+		*v = (struct tailbox__run_value){
+			.snapshot = i * 10,
+			.metric = METRIC(CGROUP_THROTTLED_US),
+			.value = i * 20000
+		};
+	}
+	expect(RESUME, NOBODY);
 }
 END_TEST
 
@@ -446,7 +457,7 @@ START_TEST(compat_is_as_if_there_were_no_extension_data)
 	all_kinds(1000, 3000);
 	with = json(true);
 	ck_assert_uint_eq(rep.findings.count, 0);
-	for (size_t k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
+	for (unsigned k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
 		ck_assert_ptr_null(suspect(k));
 	run->ext.count = 0;
 	run->values.count = 0;
@@ -528,8 +539,10 @@ START_TEST(titles_and_evidence_stand_hostile_names)
 	static const char *const names[] = {
 		"/\x1b[31m\n\r\t\x01x", "/\xff\xfe\x80\xc3",
 		"/0123456789012345678901234567890123456789012345678901234567",
-		("/\u202e\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587"
-	         "\u00e9\u4e2d\u6587\u00e9\u4e2d\u6587\u00e9\u4e2d"),
+		"/0123456789012345678901234567890123\u4e2d\u6587\u4e2d\u6587",
+		"/\u202e\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d",
+		"/\u00e9\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d",
+		"/01\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d",
 		"/%s%n%d", ""
 	};
 
@@ -668,7 +681,7 @@ START_TEST(order_of_the_input_and_names_of_routes_do_not_matter)
 	for (uint64_t seed = 1; seed <= 60; seed++) {
 		random_run(seed, false);
 		tell(plain, sizeof(plain));
-		for (size_t k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
+		for (unsigned k = TAILBOX__SUSPECT_OWN; k < NOBODY; k++)
 			ours += suspect(k) != NULL;
 		random_run(seed, false);
 		turn_around();
