@@ -47,8 +47,8 @@ Alone it lists what is recorded. tailbox COMMAND --help tells
 more, tailbox help target what a TARGET is, tailbox(1) all.
 
 Exit status: 0 done, 1 the input or the service said no,
-2 the command line is wrong; compare: 3 the gate failed, 4 it
-cannot be judged.
+2 the command line is wrong; compare, analyze: 3 a gate failed,
+4 it cannot be judged.
 EOT
 
 # Every command has its help, in 80 columns, and a place in the manual.
