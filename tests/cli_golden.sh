@@ -51,6 +51,14 @@ Exit status: 0 done, 1 the input or the service said no,
 4 it cannot be judged.
 EOT
 
+# README shows what the demo's artifact gives, as it is.
+(cd "$top_srcdir" && "$tailbox" analyze demo/shop.tailbox) |
+	sed 's/^./    &/' >"$d/screen"
+first=$(grep -nxF "$(head -n 1 "$d/screen")" "$top_srcdir/README.md")
+tail -n "+${first%%:*}" "$top_srcdir/README.md" |
+	head -n "$(wc -l <"$d/screen")" | diff "$d/screen" - ||
+	fail "README.md shows another first screen of demo/shop.tailbox"
+
 # Every command has its help, in 80 columns, and a place in the manual.
 for command in $(sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p' "$d/out"); do
 	run 0 $command --help
