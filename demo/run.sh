@@ -277,6 +277,7 @@ main_job() {
 	say "Read it"
 	run $tailbox validate "$artifact"
 	run $tailbox timeline "$artifact"
+	run $tailbox analyze "$artifact"
 
 	say "Stop the shop"
 	show kill "$shop"
@@ -290,9 +291,10 @@ install_packages
 build_or_die
 
 if test $offline = yes; then
-	say "The timeline of a window that was captured before"
+	say "A window that was captured before: its timeline, and the suspects"
 	test -e demo/shop.tailbox || die "demo/shop.tailbox is not there"
 	run $tailbox timeline demo/shop.tailbox
+	run $tailbox analyze demo/shop.tailbox
 	exit
 fi
 
@@ -300,7 +302,7 @@ main_job
 
 say "To try next, in $top"
 cat <<END
-  $tailbox timeline $artifact
+  $tailbox analyze --all $artifact
   $tailbox export --to json $artifact | head -n 40
   $build/demo/shop --port 8080 & sleep 1; $tailbox capture 10s shop; kill %1
 The window is in $artifact and, as Run JSON, in $json.
