@@ -237,42 +237,38 @@ static void forget_names(struct tailbox__own *own)
 	own->touched_count = 0;
 }
 
-tailbox__str tailbox__own_bare_route(struct tailbox__case *c)
+/* The name with most of it in the tail; sums are free again. */
+static tailbox__str top_of_tail(struct tailbox__case *c, bool is_wait)
 {
+	const int which = is_wait ? TAILBOX__OWN_BY_WAIT
+	                          : TAILBOX__OWN_BY_HOLDER;
 	struct tailbox__own *own = c->part->own;
 	tailbox__str best;
 
 	for (size_t i = 0; i < c->part->request_count; i++) {
+		const struct tailbox__own_split *s;
 		const struct tailbox__run_request *r;
 		uint32_t at;
 
 		r = tailbox__part_request(c->part, i, &at);
+		s = &own->split[at];
 		if (r->latency_us >= c->figures->p95)
-			add_name(own, TAILBOX__OWN_BY_HOLDER, r->route,
-			         own->split[at].bare_us);
+			add_name(own, which, is_wait ? s->wait : r->route,
+			         is_wait ? s->wait_us : s->bare_us);
 	}
-	best = top(own, TAILBOX__OWN_BY_HOLDER);
+	best = top(own, which);
 	forget_names(own);
 	return best;
 }
 
+tailbox__str tailbox__own_bare_route(struct tailbox__case *c)
+{
+	return top_of_tail(c, false);
+}
+
 tailbox__str tailbox__own_wait(struct tailbox__case *c)
 {
-	struct tailbox__own *own = c->part->own;
-	tailbox__str best;
-
-	for (size_t i = 0; i < c->part->request_count; i++) {
-		const struct tailbox__run_request *r;
-		uint32_t at;
-
-		r = tailbox__part_request(c->part, i, &at);
-		if (r->latency_us >= c->figures->p95)
-			add_name(own, TAILBOX__OWN_BY_WAIT,
-			         own->split[at].wait, own->split[at].wait_us);
-	}
-	best = top(own, TAILBOX__OWN_BY_WAIT);
-	forget_names(own);
-	return best;
+	return top_of_tail(c, true);
 }
 
 void tailbox__own_part_make(struct tailbox__case *c,

@@ -21,7 +21,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -171,25 +170,6 @@ static void *job_thread(void *arg)
 	return NULL;
 }
 
-/* Not tailbox__thread_start(): reading an artifact takes more stack. */
-static int start_thread(struct job *j)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t thread;
-	int rc = pthread_attr_init(&attr);
-
-	if (rc != 0)
-		return -rc;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&thread, &attr, job_thread, j);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
-}
-
 /* --- the worker -------------------------------------------------------- */
 
 static struct job *find(const char *key)
@@ -218,7 +198,7 @@ static struct job *begin(const struct tailbox__admin_request *q,
 	j->q.is_job = true;
 	j->is_read_only = key[0] != '\0';
 	memcpy(j->key, key, strlen(key) + 1);
-	*rc = copy_request(j, q) ? start_thread(j) : -ENOMEM;
+	*rc = copy_request(j, q) ? tailbox__thread_detached(job_thread, j) : -ENOMEM;
 	if (*rc != 0) {
 		for (unsigned i = 0; i < j->copy_count; i++)
 			tailbox__free(j->copies[i]);

@@ -22,13 +22,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <tailbox.h>
 
+#include "controller/internal.h"
 #include "controller/settings.h"
 #include "core/alloc.h"
 #include "core/daemons.h"
@@ -102,24 +102,6 @@ static void *report_thread(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct tailbox__report_made *m)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t thread;
-	int rc = pthread_attr_init(&attr);
-
-	if (rc != 0)
-		return -rc;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&thread, &attr, report_thread, m);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
-}
-
 static int make(const struct tailbox__admin_request *q,
                 const struct tailbox__artifact_entry *e, const char *command,
                 struct tailbox__report_made **out)
@@ -135,7 +117,7 @@ static int make(const struct tailbox__admin_request *q,
 	snprintf(m->path, sizeof(m->path), "%s/%s.tailbox",
 	         tailbox__admin_facts->artifact_dir, e->name);
 	m->users = 2; /* the thread, and who asks */
-	rc = start_thread(m);
+	rc = tailbox__thread_detached(report_thread, m);
 	if (rc != 0) {
 		tailbox__free(m);
 		return rc;

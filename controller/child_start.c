@@ -2,12 +2,16 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * posix_spawn(), never fork(): the service may have gigabytes to copy tables
- * of, and locks held by threads that a forked child does not have. What its
- * attributes cannot say is done from here, on the child's number, once it has
- * begun: nice, limits of memory and CPU, first choice of the OOM killer (the
- * child counts against the service's cgroup). The moment before that is the
- * start of a program that the operator named.
+ * vfork(), never fork(): the service may have gigabytes to copy tables of, and
+ * locks held by threads that a forked child does not have. Nor posix_spawn():
+ * it blocks every signal until it is back, and a child that ends before that
+ * sends its SIGCHLD to a thread of the application (see let_in() in child.c).
+ * Between vfork() and execve() there are system calls only, on what was made
+ * before; all signals but SIGCHLD are blocked, so no handler runs in there.
+ * The rest is done from here, on the child's number, once it has begun: nice,
+ * limits of memory and CPU, first choice of the OOM killer (the child counts
+ * against the service's cgroup). The moment before that is the start of a
+ * program that the operator named.
  *
  * No descriptor of the service goes with it, whatever its flags say: neither
  * the lock of the tape nor a listening socket.
@@ -15,15 +19,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#ifndef TAILBOX_HAS_CLOSEFROM
-#include <dirent.h>
-#include <stdlib.h>
-#endif
 
 #include "controller/child_internal.h"
 
@@ -69,84 +70,67 @@ static int make_pipe(int ends[2])
 	return rc;
 }
 
-/* Everything from FIRST_FREE on is closed in the child. */
-static int close_others(posix_spawn_file_actions_t *a)
+/* Everything from FIRST_FREE on, whoever opened it. */
+static void close_others(void)
 {
-#ifdef TAILBOX_HAS_CLOSEFROM
-	return posix_spawn_file_actions_addclosefrom_np(a, FIRST_FREE);
-#else
-	/* Those that are open now. What another thread opens from here on
-	 * without O_CLOEXEC goes with the child; ours all have it. */
-	DIR *d = opendir("/proc/self/fd");
-	int rc = d == NULL ? errno : 0;
+	struct rlimit l;
 
-	for (struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;) {
-		const long fd = strtol(e->d_name, NULL, 10);
-		if (fd >= FIRST_FREE)
-			rc = posix_spawn_file_actions_addclose(a, (int)fd);
-	}
-	if (d != NULL)
-		closedir(d);
-	return rc;
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, (unsigned)FIRST_FREE, ~0u, 0u) == 0)
+		return;
 #endif
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		l.rlim_max = 65536;
+	for (rlim_t fd = FIRST_FREE; fd < l.rlim_max; fd++)
+		close((int)fd);
 }
 
-static int set_actions(posix_spawn_file_actions_t *a, int out, int err)
+/* In the child, which has the memory of the service: only system calls.
+ * Gives errno; does not return else. */
+static int become(char *const *argv, int out, int err)
 {
-	int rc = posix_spawn_file_actions_addopen(a, STDIN_FILENO, "/dev/null",
-	                                          O_RDONLY, 0);
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	sigset_t none;
+	int null;
 
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(a, out, STDOUT_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(a, err, STDERR_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_addchdir_np(a, "/");
-	if (rc == 0)
-		rc = close_others(a);
-	return rc;
-}
-
-/* A process group of its own, no signal blocked or ignored. */
-static int set_attributes(posix_spawnattr_t *a)
-{
-	sigset_t none, all;
-	int rc;
-
+	if (setpgid(0, 0) != 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(err, STDERR_FILENO) < 0)
+		return errno;
+	null = open("/dev/null", O_RDONLY);
+	if (null < 0 || (null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0) ||
+	    chdir("/") != 0)
+		return errno;
+	close_others();
+	/* Ignored ones would stay so. Some numbers are the library's own. */
+	for (int i = 1; i < NSIG; i++)
+		(void)sigaction(i, &usual, NULL);
 	sigemptyset(&none);
-	sigfillset(&all);
-	rc = posix_spawnattr_setflags(a, POSIX_SPAWN_SETPGROUP |
-	                                         POSIX_SPAWN_SETSIGMASK |
-	                                         POSIX_SPAWN_SETSIGDEF);
-	if (rc == 0)
-		rc = posix_spawnattr_setpgroup(a, 0);
-	if (rc == 0)
-		rc = posix_spawnattr_setsigmask(a, &none);
-	if (rc == 0)
-		rc = posix_spawnattr_setsigdefault(a, &all);
-	return rc;
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(argv[0], argv, environment);
+	return errno;
 }
 
-static int spawn(char *const *argv, int out, int err, pid_t *pid)
+/* The child runs on this frame until it is another program. */
+static __attribute__((noinline)) int spawn(char *const *argv, int out, int err,
+                                           pid_t *to)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int rc = posix_spawn_file_actions_init(&actions);
+	volatile int failed = 0; /* by the child, in our memory */
+	int status;
+	const pid_t pid = vfork();
 
-	if (rc != 0)
-		return -rc;
-	rc = posix_spawnattr_init(&attributes);
-	if (rc == 0) {
-		rc = set_actions(&actions, out, err);
-		if (rc == 0)
-			rc = set_attributes(&attributes);
-		if (rc == 0)
-			rc = posix_spawn(pid, argv[0], &actions, &attributes,
-			                 argv, environment);
-		posix_spawnattr_destroy(&attributes);
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		failed = become(argv, out, err);
+		_exit(127);
 	}
-	posix_spawn_file_actions_destroy(&actions);
-	return -rc;
+	if (failed) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		return -failed;
+	}
+	*to = pid;
+	return 0;
 }
 
 /* Not above what the service has: that takes a privilege. */

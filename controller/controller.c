@@ -94,6 +94,24 @@ int tailbox__thread_start(pthread_t *thread, void *(*run)(void *),
 	return -ret;
 }
 
+int tailbox__thread_detached(void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	pthread_t thread;
+	int ret = pthread_attr_init(&attr);
+
+	if (ret != 0)
+		return -ret;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&thread, &attr, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -ret;
+}
+
 static int init_conditions(struct tailbox__controller *c)
 {
 	pthread_condattr_t attr;

@@ -276,5 +276,8 @@ void tailbox__log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A thread that blocks all signals. 0 or -errno. */
 int tailbox__thread_start(pthread_t *thread, void *(*run)(void *),
                           const char *name);
+/* The same with the stack of any thread, for what reads artifacts or starts a
+ * child, and nobody to join it. 0 or -errno. */
+int tailbox__thread_detached(void *(*run)(void *), void *arg);
 
 #endif

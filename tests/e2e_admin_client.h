@@ -94,7 +94,7 @@ static inline struct service_reply service_admin(const char *method,
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, service_socket);
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, 280L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, service_collect);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &r);
@@ -174,7 +174,7 @@ static inline void *service_load_thread(void *arg)
 	         l->path);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, 280L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, service_ignore);
 	for (long i = 0; l->requests < 0
 	                         ? !__atomic_load_n(l->stop, __ATOMIC_RELAXED)
