@@ -135,7 +135,7 @@ enum { /* sums by name: which */
 struct tailbox__own_part {
 	struct tailbox__own_sum of[TAILBOX__OWN_TIMES];
 	tailbox__str top[TAILBOX__OWN_BY]; /* of the tail; 0 = none */
-	size_t with_ext;         /* requests */
+	size_t with_ext, tail_count; /* requests */
 	/* Of the tail: waits for a held worker, and all that held it then. */
 	uint64_t waits, holders;
 	size_t phases_known[TAILBOX__PHASE_COUNT]; /* requests */
@@ -195,6 +195,7 @@ int tailbox__own_rule(struct tailbox__case *c, enum tailbox__suspect_kind kind,
 struct tailbox__own_case {
 	struct tailbox__own_part part;
 	bool is_starved; /* of CPU, so much that everything takes longer */
+	uint64_t ready;  /* permille of the time that workers wanted a CPU */
 };
 int tailbox__own_requests(struct tailbox__case *c, struct tailbox__own_case *o);
 int tailbox__own_held(struct tailbox__case *c, struct tailbox__own_case *o);

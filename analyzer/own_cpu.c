@@ -309,6 +309,7 @@ int tailbox__own_cpu(struct tailbox__case *c, struct tailbox__own_case *o)
 	all = tailbox__own_all(c, u.all_us);
 	ready = tailbox__permille(u.runq_us,
 	                          tailbox__sat_add(u.runq_us, u.cpu_us));
+	o->ready = ready;
 	o->is_starved = tail >= STARVED_TAIL ||
 	                (tail >= STARVED_LEAST &&
 	                 (is_throttled(&u.m) || ready >= STARVED_READY));

@@ -81,6 +81,20 @@ static void join_line(const struct tailbox__case *c,
 	join(c, TAILBOX__SUSPECT_EXECUTOR, TAILBOX__SUSPECT_WORKER_BLOCKED);
 }
 
+/* Who computes for long stands in the run queue for long: of what a handler
+ * took, the part that it had a CPU. A short need that waits long is the
+ * machine's fault, a long one is its own. */
+static bool computes_for_long(const struct tailbox__own_case *o)
+{
+	enum { LONG_US = 10000 };
+	const uint64_t bare = o->part.of[TAILBOX__OWN_BARE].tail_us;
+	const uint64_t each =
+	        o->part.tail_count ? bare / o->part.tail_count : 0;
+
+	return tailbox__sat_mul(each, 1000 - tailbox__min_u64(o->ready, 1000)) /
+	               1000 >= LONG_US;
+}
+
 static void join_all(const struct tailbox__case *c,
                      const struct tailbox__own_case *o)
 {
@@ -91,6 +105,8 @@ static void join_all(const struct tailbox__case *c,
 		TAILBOX__SUSPECT_ACCEPT,     TAILBOX__SUSPECT_QUEUE
 	};
 
+	if (computes_for_long(o))
+		join(c, TAILBOX__SUSPECT_SPINNING, TAILBOX__SUSPECT_CPU);
 	/* Without a CPU everything takes longer. */
 	if (o->is_starved)
 		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -189,6 +189,7 @@ static void add_request(struct tailbox__case *c, struct tailbox__own *own,
 	                      x->bytes_out >= SEND_BYTES_LEAST;
 
 	p->with_ext++;
+	p->tail_count += is_tail;
 	for (unsigned k = 0; k < TAILBOX__PHASE_COUNT; k++)
 		p->phases_known[k] += x->phase_ns[k] != TAILBOX__NONE;
 	if (x->holder_number || x->holder_route)

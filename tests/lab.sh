@@ -60,6 +60,12 @@ try() {
 	test -z "$left" || fail "left behind: $left"
 }
 
+# All but accept: beside other work on the machine its handlers of 8 ms take so
+# long that they, or the lack of a CPU, are the first suspect, and rightly.
+if test $# -eq 0; then
+	# shellcheck disable=SC2046 # words on purpose
+	set -- $("$lab" --list | awk '{ print $1 }' | grep -vx accept)
+fi
 try 2 "$@"
 wrong=$(awk '$NF == "WRONG" { print $1 }' "$d/runs")
 if test -n "$wrong"; then

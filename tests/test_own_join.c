@@ -312,6 +312,34 @@ START_TEST(starved_is_one_of_three)
 }
 END_TEST
 
+/* Handlers that run all the time, half of it without a CPU. */
+static void compute(uint64_t each)
+{
+	again();
+	for (uint32_t i = 0; i < 20; i++) {
+		add_request("/r", i * each, each);
+		ext(i)->worker = 1;
+		phase(i, TAILBOX__PHASE_HANDLER, each);
+	}
+	for (uint32_t i = 0; i <= 10; i++) {
+		const uint32_t s = sample(i * 40000);
+
+		used(s, 1, 20000, 20000);
+		value(s, METRIC(WORKER_STATE), 1, 'R');
+		value(s, METRIC(WORKER_HELD_US), 1, 2000);
+	}
+}
+
+START_TEST(who_computes_for_long_waits_for_a_cpu)
+{
+	compute(20000); /* 10 ms with a CPU */
+	expect(CPU, TAILBOX__SUSPECT_SPINNING);
+	compute(19998);
+	expect(CPU, NOBODY);
+	expect(TAILBOX__SUSPECT_SPINNING, NOBODY);
+}
+END_TEST
+
 START_TEST(the_better_score_is_taken_over)
 {
 	for (unsigned turn = 0; turn < 2; turn++) {
@@ -732,6 +760,7 @@ static Suite *suite(void)
 	tcase_add_test(t, depths_are_explained_by_who_waits_there);
 	tcase_add_test(t, without_cpu_everything_takes_longer);
 	tcase_add_test(t, starved_is_one_of_three);
+	tcase_add_test(t, who_computes_for_long_waits_for_a_cpu);
 	tcase_add_test(t, the_better_score_is_taken_over);
 	tcase_add_test(t, what_is_explained_is_no_rival);
 	tcase_add_test(t, there_is_one_finding_of_each_kind_in_their_order);
