@@ -1,5 +1,5 @@
 # Measurements; bench/run.sh builds and runs them.
-EXTRA_PROGRAMS = bench/analyze bench/record bench/mhd bench/instructions
+EXTRA_PROGRAMS += bench/analyze bench/record bench/mhd bench/instructions
 bench_analyze_SOURCES = bench/analyze.c
 bench_analyze_LDADD = libtailbox-analyzer.la libtailbox-all.la $(ZLIB_LIBS)
 bench_record_SOURCES = bench/record.c

@@ -194,7 +194,9 @@ if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
 BESIDE_TESTS += $(unit_tests)
 if HAVE_COMMAND
-check_PROGRAMS += $(command_tests) $(e2e_tests) $(long_tests)
+check_PROGRAMS += $(command_tests) $(e2e_tests)
+# Built when they are to run, and by nothing else.
+EXTRA_PROGRAMS += $(long_tests)
 BESIDE_TESTS += $(command_tests)
 ALONE_TESTS += $(e2e_tests)
 LONG_TESTS += $(long_tests)

@@ -230,13 +230,15 @@ full_run() {
 	export CK_TIMEOUT_MULTIPLIER
 
 	say "ASan + UBSan: build and every test"
-	if step "asan build" build asan --enable-sanitizer=address --enable-werror; then
+	if step "asan build" build asan CFLAGS='-g1 -O1' --enable-sanitizer=address \
+		--enable-werror; then
 		suite asan check-beside check-alone
 		faults asan
 	fi
 
 	say "TSan: build and every test"
-	if step "tsan build" build tsan --enable-sanitizer=thread --enable-werror; then
+	if step "tsan build" build tsan CFLAGS='-g1 -O1' --enable-sanitizer=thread \
+		--enable-werror; then
 		# TSan's memory layout and kernels that randomise more bits of
 		# an address than it knows do not agree.
 		! setarch -R true 2>/dev/null || wrap="setarch -R"
