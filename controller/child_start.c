@@ -70,19 +70,21 @@ static int make_pipe(int ends[2])
 	return rc;
 }
 
-/* Everything from FIRST_FREE on, whoever opened it. */
+/* Everything from FIRST_FREE on, whoever opened it, is closed by execve(). */
 static void close_others(void)
 {
+	enum { ON_EXEC = 1u << 2 }; /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
 	struct rlimit l;
 
 #ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned)FIRST_FREE, ~0u, 0u) == 0)
+	if (syscall(SYS_close_range, (unsigned)FIRST_FREE, ~0u,
+	            (unsigned)ON_EXEC) == 0)
 		return;
 #endif
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
 		l.rlim_max = 65536;
 	for (rlim_t fd = FIRST_FREE; fd < l.rlim_max; fd++)
-		close((int)fd);
+		(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 }
 
 /* In the child, which has the memory of the service: only system calls.
@@ -110,27 +112,53 @@ static int become(char *const *argv, int out, int err)
 	return errno;
 }
 
+/* errno of a child that did not become the command; 0: it did. It comes by a
+ * pipe and not by the memory that both have: under TSan vfork() is fork(). */
+static int hear(pid_t pid, int from)
+{
+	int failed = 0, status;
+	ssize_t n;
+
+	while ((n = read(from, &failed, sizeof(failed))) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)sizeof(failed))
+		return 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return failed;
+}
+
 /* The child runs on this frame until it is another program. */
 static __attribute__((noinline)) int spawn(char *const *argv, int out, int err,
-                                           pid_t *to)
+                                           const int told[2], pid_t *pid)
 {
-	volatile int failed = 0; /* by the child, in our memory */
-	int status;
-	const pid_t pid = vfork();
-
-	if (pid < 0)
+	*pid = vfork();
+	if (*pid < 0)
 		return -errno;
-	if (pid == 0) {
-		failed = become(argv, out, err);
+	if (*pid == 0) {
+		const int failed = become(argv, out, err);
+
+		(void)!write(told[1], &failed, sizeof(failed));
 		_exit(127);
 	}
-	if (failed) {
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		return -failed;
-	}
-	*to = pid;
-	return 0;
+	close(told[1]);
+	return -hear(*pid, told[0]);
+}
+
+static int start(char *const *argv, int out, int err, pid_t *pid)
+{
+	int told[2], rc = make_pipe(told);
+
+	if (rc != 0)
+		return rc;
+	if (fcntl(told[0], F_SETFL, 0) != 0) /* waits */
+		rc = -errno;
+	else
+		rc = spawn(argv, out, err, told, pid);
+	if (rc != 0 && *pid <= 0)
+		close(told[1]);
+	close(told[0]);
+	return rc;
 }
 
 /* Not above what the service has: that takes a privilege. */
@@ -189,7 +217,7 @@ int tailbox__child_start(char *const *argv, pid_t *pid, int *out_fd,
 		close(out[1]);
 		return rc;
 	}
-	rc = spawn(argv, out[1], err[1], pid);
+	rc = start(argv, out[1], err[1], pid);
 	close(out[1]);
 	close(err[1]);
 	*out_fd = out[0];
