@@ -176,7 +176,7 @@ has err "nobody: no recorded service"
 
 # --- a service ----------------------------------------------------------------
 
-"$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
+TMPDIR=$d "$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
 until_ok grep -q 'listening on' "$d/shop.out"
 tape=$(echo "$d"/run/shop.*.tape)
 pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')

@@ -23,7 +23,7 @@ until_ok() {
 	done
 }
 
-"$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
+TMPDIR=$d "$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
 until_ok grep -q 'listening on' "$d/shop.out"
 url=http://$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$d/shop.out")
 # libtool's wrapper may have another pid than the service.

@@ -14,7 +14,7 @@ trap finish EXIT
 
 TAILBOX_DIR=$d/run
 export TAILBOX_DIR
-"$top_builddir/demo/shop" >"$d/out" 2>"$d/err" &
+TMPDIR=$d "$top_builddir/demo/shop" >"$d/out" 2>"$d/err" &
 shop=$!
 for _ in $(seq 100); do
 	grep -q listening "$d/out" && break
