@@ -11,6 +11,8 @@
 #ifndef TAILBOX_ANALYZER_ANALYSIS_H
 #define TAILBOX_ANALYZER_ANALYSIS_H 1
 
+#include <inttypes.h>
+
 #include "analyzer/report.h"
 
 /* Figures are 64 bits wide and saturate (spec section 1). */
@@ -200,6 +202,10 @@ void tailbox__figures_fini(struct tailbox__figures *f);
 int tailbox__trend_find(const struct tailbox__part *p,
                         struct tailbox__report_trend *out);
 
+/* "12.3%" of 123 permille */
+#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
+#define PERCENT(permille) (permille) / 10, (permille) % 10
+
 /* --- suspects ------------------------------------------------------------- */
 
 /* What the ranking has to know of a suspect beside what the report tells. */
@@ -223,6 +229,9 @@ struct tailbox__case {
 /* S(n) and the limit of a score (spec section 3). */
 unsigned tailbox__sample_credit(uint64_t n);
 unsigned tailbox__score(uint64_t raw, unsigned cap, bool is_clean);
+/* The suspect of a kind that the slice has; NULL = none. */
+struct tailbox__suspect *tailbox__suspect_find(const struct tailbox__case *c,
+                                               enum tailbox__suspect_kind kind);
 /* A suspect of the slice, to be filled; NULL when out of memory. */
 struct tailbox__suspect *tailbox__suspect_add(struct tailbox__case *c,
                                               enum tailbox__suspect_kind kind,

@@ -14,8 +14,6 @@
 #include "core/metrics.h"
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
-#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
-#define PERCENT(permille) (permille) / 10, (permille) % 10
 
 enum {
 	FULL_LEAST = 200, /* permille of samples in which no more were taken */

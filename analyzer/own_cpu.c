@@ -16,8 +16,6 @@
 #include "core/metrics.h"
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
-#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
-#define PERCENT(permille) (permille) / 10, (permille) % 10
 
 enum {
 	LEAST_OF_READY = 200, /* permille of the time workers wanted a CPU */

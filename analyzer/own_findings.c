@@ -12,17 +12,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
-#define PERCENT(permille) (permille) / 10, (permille) % 10
-
-static const struct tailbox__suspect *find(const struct tailbox__case *c,
-                                           enum tailbox__suspect_kind kind)
-{
-	for (size_t i = 0; i < c->slice->suspect_count; i++)
-		if (c->slice->suspects[i].kind == kind)
-			return &c->slice->suspects[i];
-	return NULL;
-}
 
 static int rule_queue(struct tailbox__case *c)
 {
@@ -99,7 +88,7 @@ int tailbox__own_findings(struct tailbox__case *c)
 	if (!c->report || c->report->is_compat)
 		return 0;
 	for (unsigned k = 0; rc == 0 && k < TAILBOX__SUSPECT_UNKNOWN; k++) {
-		const struct tailbox__suspect *s = find(c, k);
+		const struct tailbox__suspect *s = tailbox__suspect_find(c, k);
 
 		/* A standard suspect of low confidence is none. */
 		rc = s && s->confidence > TAILBOX__CONFIDENCE_LOW

@@ -14,8 +14,6 @@
 #include <string.h>
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
-#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
-#define PERCENT(permille) (permille) / 10, (permille) % 10
 
 enum {
 	HELD_LEAST_US = 1000, /* shorter holds are the server's usual work */

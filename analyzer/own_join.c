@@ -15,21 +15,12 @@
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
 
-static struct tailbox__suspect *find(const struct tailbox__case *c,
-                                     enum tailbox__suspect_kind kind)
-{
-	for (size_t i = 0; i < c->slice->suspect_count; i++)
-		if (c->slice->suspects[i].kind == kind)
-			return &c->slice->suspects[i];
-	return NULL;
-}
-
 /* The end of the chain. It has none in a ring: see join(). */
 static struct tailbox__suspect *root(const struct tailbox__case *c,
                                      struct tailbox__suspect *s)
 {
 	while (s->explained_by != TAILBOX__SUSPECT_COUNT)
-		s = find(c, s->explained_by);
+		s = tailbox__suspect_find(c, s->explained_by);
 	return s;
 }
 
@@ -37,7 +28,8 @@ static void join(const struct tailbox__case *c,
                  enum tailbox__suspect_kind deeper,
                  enum tailbox__suspect_kind other)
 {
-	struct tailbox__suspect *a = find(c, deeper), *b = find(c, other);
+	struct tailbox__suspect *a = tailbox__suspect_find(c, deeper);
+	struct tailbox__suspect *b = tailbox__suspect_find(c, other);
 
 	if (!a || !b || b->explained_by != TAILBOX__SUSPECT_COUNT)
 		return;
@@ -133,7 +125,7 @@ int tailbox__own_join(struct tailbox__case *c,
 
 	join_all(c, o);
 	/* The standard's sentences name no wait; its title may. */
-	queue = find(c, TAILBOX__SUSPECT_QUEUE);
+	queue = tailbox__suspect_find(c, TAILBOX__SUSPECT_QUEUE);
 	wait = queue ? tailbox__own_wait(c) : 0;
 	if (wait)
 		rc = tailbox__own_title(queue, "requests wait for %s",

@@ -14,9 +14,6 @@
 #include "core/alloc.h"
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
-/* "12.3" of 123 permille */
-#define PERCENT_FORMAT "%" PRIu64 ".%" PRIu64 "%%"
-#define PERCENT(permille) (permille) / 10, (permille) % 10
 
 unsigned tailbox__sample_credit(uint64_t n)
 {
@@ -28,6 +25,15 @@ unsigned tailbox__score(uint64_t raw, unsigned cap, bool is_clean)
 	const uint64_t capped = is_clean ? raw : tailbox__min_u64(raw, cap);
 
 	return (unsigned)tailbox__min_u64(capped, 100);
+}
+
+struct tailbox__suspect *tailbox__suspect_find(const struct tailbox__case *c,
+                                               enum tailbox__suspect_kind kind)
+{
+	for (size_t i = 0; i < c->slice->suspect_count; i++)
+		if (c->slice->suspects[i].kind == kind)
+			return &c->slice->suspects[i];
+	return NULL;
 }
 
 struct tailbox__suspect *tailbox__suspect_add(struct tailbox__case *c,
