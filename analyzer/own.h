@@ -177,9 +177,7 @@ int tailbox__own_figure(struct tailbox__suspect *s, const char *key,
                         uint64_t value);
 int tailbox__own_name(struct tailbox__suspect *s, const char *key,
                       tailbox__str name);
-/* "171 ms" of us, into buf. */
-enum { TAILBOX__OWN_TIME_SIZE = 24, TAILBOX__OWN_NAME_SIZE = 64 };
-const char *tailbox__own_text(char buf[TAILBOX__OWN_TIME_SIZE], uint64_t us);
+enum { TAILBOX__OWN_NAME_SIZE = 64 };
 /* A name that is safe to show, cut to what the buffer takes. */
 const char *tailbox__own_label(const struct tailbox__run *run, tailbox__str s,
                                char buf[TAILBOX__OWN_NAME_SIZE]);

