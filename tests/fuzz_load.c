@@ -34,6 +34,7 @@
 #include "core/run_json.h"
 #include "core/tailbox.h"
 #include "core/validate.h"
+#include "tests/pieces.h"
 
 #define MUST(condition)                                                        \
 	do {                                                                   \
@@ -45,25 +46,6 @@
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-struct input {
-	const uint8_t *bytes;
-	size_t len, at, step;
-};
-
-static long read_input(void *cls, char *buf, size_t room)
-{
-	struct input *in = cls;
-	size_t n = in->len - in->at;
-
-	if (n > in->step)
-		n = in->step;
-	if (n > room)
-		n = room;
-	memcpy(buf, in->bytes + in->at, n);
-	in->at += n;
-	return (long)n;
-}
 
 static int ignore(void *cls, const char *text)
 {

@@ -50,6 +50,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
 	tests/own_fixture.h \
+	tests/pieces.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/test_sampler_fixture.h

@@ -14,28 +14,10 @@
 
 #include "analyzer/load.h"
 #include "core/tailbox.h"
+#include "tests/pieces.h"
 #include "tests/sample_runs.h"
 
 #define SMALL_PIECE 90 /* bytes */
-
-struct input {
-	const char *bytes;
-	size_t len, at, step;
-};
-
-static long read_input(void *cls, char *buf, size_t room)
-{
-	struct input *in = cls;
-	size_t n = in->len - in->at;
-
-	if (n > in->step)
-		n = in->step;
-	if (n > room)
-		n = room;
-	memcpy(buf, in->bytes + in->at, n);
-	in->at += n;
-	return (long)n;
-}
 
 /* What comes of a document, as text, for free(). Which of two texts an error
  * in the syntax has may depend on the pieces (see json_in.c). */

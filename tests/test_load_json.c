@@ -16,6 +16,7 @@
 #include "analyzer/load.h"
 #include "core/alloc.h"
 #include "core/tailbox.h"
+#include "tests/pieces.h"
 #include "tests/sample_runs.h"
 
 #define MALFORMED (-TAILBOX_EMALFORMED)
@@ -65,25 +66,6 @@ static const char minimal[] =
         "\"service_name\":\"s\",\"started_at_unix_ms\":1,\"mode\":\"light\"},"
         "\"requests\":[],\"stages\":[],\"queues\":[],\"inflight\":[],"
         "\"runtime_snapshots\":[]}";
-
-struct input {
-	const char *bytes;
-	size_t len, at, step;
-};
-
-static long read_input(void *cls, char *buf, size_t room)
-{
-	struct input *in = cls;
-	size_t n = in->len - in->at;
-
-	if (n > in->step)
-		n = in->step;
-	if (n > room)
-		n = room;
-	memcpy(buf, in->bytes + in->at, n);
-	in->at += n;
-	return (long)n;
-}
 
 static struct tailbox__run *run;
 static struct tailbox__error error;
