@@ -59,7 +59,11 @@ static int put_json(const struct cli__artifact *a, const char *path)
 	tailbox__json_cstr(&j, path);
 	tailbox__json_key(&j, "name");
 	tailbox__json_cstr(&j, a->name);
-	num(&j, "id", a->id);
+	tailbox__json_key(&j, "id");
+	if (*a->id)
+		tailbox__json_cstr(&j, a->id);
+	else
+		tailbox__json_null(&j); /* the list does not have it */
 	num(&j, "requests", a->requests);
 	num(&j, "artifact_bytes", a->bytes);
 	tailbox__json_end_object(&j);

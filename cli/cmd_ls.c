@@ -145,15 +145,17 @@ static void put_artifact(tailbox__tree *one)
 {
 	const char *name = tailbox__tree_text(one, "name");
 	uint64_t from = tailbox__tree_number(one, "started_at_unix_ms", 0);
-	char when[TAILBOX__SHOW_ROOM], bytes[TAILBOX__SHOW_ROOM], id[24] = "-";
+	const char *id = tailbox__tree_text(one, "id");
+	char when[TAILBOX__SHOW_ROOM], bytes[TAILBOX__SHOW_ROOM];
+	char shown[24] = "-";
 	FILE *out = cli__out();
 
 	if (!name)
 		return;
-	if (tailbox__tree_is_true(one, "ours"))
-		snprintf(id, sizeof(id), "#%" PRIu64,
-		         tailbox__tree_number(one, "id", 0));
-	fprintf(out, "%6s %-19s %10" PRIu64 " %9s  ", id,
+	if (tailbox__tree_is_true(one, "ours") && id &&
+	    strspn(id, "cs0123456789") == strlen(id) && strlen(id) < 22)
+		snprintf(shown, sizeof(shown), "#%s", id);
+	fprintf(out, "%6s %-19s %10" PRIu64 " %9s  ", shown,
 	        from ? tailbox__show_utc(when, from) : "-",
 	        tailbox__tree_number(one, "requests", 0),
 	        tailbox__show_bytes(bytes, tailbox__tree_number(one, "bytes", 0)));

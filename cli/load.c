@@ -113,8 +113,9 @@ struct tailbox__run *cli__load_tape(const char *path)
 static void fill(struct cli__artifact *out, tailbox__tree *one)
 {
 	const char *name = tailbox__tree_text(one, "name");
+	const char *number = tailbox__tree_text(one, "id");
 
-	out->id = tailbox__tree_number(one, "id", 0);
+	snprintf(out->id, sizeof(out->id), "%s", number ? number : "");
 	out->bytes = tailbox__tree_number(one, "bytes", 0);
 	out->requests = tailbox__tree_number(one, "requests", 0);
 	snprintf(out->name, sizeof(out->name), "%s", name);
@@ -130,12 +131,12 @@ static bool is_plain_name(const char *name)
 
 static bool is_wanted(tailbox__tree *one, const char *id)
 {
-	uint64_t number;
+	const char *number = tailbox__tree_text(one, "id");
 
 	if (!*id || !strcmp(tailbox__tree_text(one, "name"), id))
 		return true;
-	return cli__count(id, &number) && tailbox__tree_is_true(one, "ours") &&
-	       tailbox__tree_number(one, "id", 0) == number;
+	return tailbox__tree_is_true(one, "ours") && number &&
+	       !strcmp(number, id);
 }
 
 int cli__artifact_pick(const char *json, size_t len, const char *id,
@@ -176,11 +177,11 @@ static bool is_json(const struct cli__http *h)
  * what is the matter with it, when it is asked for the full name. */
 static bool take_name(const char *id, struct cli__artifact *out)
 {
-	uint64_t number;
-
-	if (!is_plain_name(id) || cli__count(id, &number))
+	/* No id of a process has one, and every name has. */
+	if (!is_plain_name(id) || !strchr(id, '-'))
 		return false;
-	out->id = out->bytes = out->requests = UINT64_MAX;
+	out->id[0] = '\0';
+	out->bytes = out->requests = UINT64_MAX;
 	snprintf(out->name, sizeof(out->name), "%s", id);
 	return true;
 }

@@ -19,12 +19,12 @@ struct tailbox__run *cli__load(const struct cli__target *t);
 
 /* --- artifacts of a live service ------------------------------------------ */
 
-struct cli__artifact { /* UINT64_MAX = not known */
-	uint64_t id;
+struct cli__artifact { /* UINT64_MAX, "" = not known */
+	char id[24]; /* "3", "s1", "c1" */
 	char name[256];
 	uint64_t bytes, requests;
 };
-/* Look one up: by number of this process or by name; "" = the newest one of
+/* Look one up: by id of this process or by name; "" = the newest one of
  * this process, else the newest. False: told. */
 bool cli__artifact_find(const struct cli__target *t, const char *id,
                         struct cli__artifact *out);

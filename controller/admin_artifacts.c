@@ -27,8 +27,12 @@
 static void put_entry(struct tailbox__json *j,
                       const struct tailbox__artifact_entry *e)
 {
+	char id[TAILBOX__ARTIFACT_ID_BYTES];
+
 	tailbox__json_begin_object(j);
-	tailbox__admin_put_u64(j, "id", e->id);
+	tailbox__admin_put_text(j, "id", tailbox__artifact_id(id, &e->key));
+	tailbox__admin_put_text(j, "kind",
+	                        tailbox__artifact_kind_name(e->key.kind));
 	tailbox__admin_put_text(j, "name", e->name);
 	tailbox__admin_put_u64(j, "bytes", e->bytes);
 	tailbox__admin_put_u64(j, "requests", e->requests);
@@ -45,14 +49,14 @@ static void add_entry(struct tailbox__text *t,
                       const struct tailbox__artifact_entry *e)
 {
 	char bytes[TAILBOX__UNIT_TEXT], at[TAILBOX__UNIT_TEXT];
-	char took[TAILBOX__UNIT_TEXT];
+	char took[TAILBOX__UNIT_TEXT], id[TAILBOX__ARTIFACT_ID_BYTES];
 	uint64_t ms = TAILBOX__NONE;
 
 	if (e->finalized_ms != TAILBOX__NONE &&
 	    e->finalized_ms >= e->started_ms)
 		ms = (e->finalized_ms - e->started_ms) * 1000;
 	if (e->is_ours)
-		tailbox__text_add(t, "%" PRIu64 "\t", e->id);
+		tailbox__text_add(t, "%s\t", tailbox__artifact_id(id, &e->key));
 	else
 		tailbox__text_add(t, "-\t");
 	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s%s\n",
@@ -112,7 +116,8 @@ static long leave_out_early(struct tailbox__artifact_entry *e, long n)
 	               w.state != TAILBOX__WINDOW_CLOSING))
 		return n;
 	for (long i = 0; i < n; i++)
-		if (!e[i].is_ours || e[i].id != w.id)
+		if (!e[i].is_ours || e[i].key.id != w.id ||
+		    e[i].key.kind != TAILBOX__ARTIFACT_WINDOW)
 			e[kept++] = e[i];
 	return kept;
 }

@@ -24,10 +24,29 @@ static bool is_ours(const struct tailbox__artifact_key *f)
 	const struct tailbox__controller *c = &tailbox__c;
 
 	tailbox__lock();
-	const bool is = f->id >= 1 && f->id <= c->seconds.count &&
-	                c->seconds.items[f->id - 1] == f->second;
+	const bool is = f->id >= 1 && f->id <= c->made[f->kind].count &&
+	                c->made[f->kind].items[f->id - 1] == f->second;
 	tailbox__unlock();
 	return is;
+}
+
+int tailbox__folder_made(const struct tailbox__artifact_key *key)
+{
+	struct tailbox__controller *c = &tailbox__c;
+
+	if (key->id > TAILBOX__MADE_MAX)
+		return 0; /* by its full name only */
+	uint64_t *place = tailbox__list_add(&c->made[key->kind]);
+	if (!place)
+		return -ENOMEM;
+	*place = key->second;
+	return 0;
+}
+
+void tailbox__folder_unmade(const struct tailbox__artifact_key *key)
+{
+	if (key->id <= TAILBOX__MADE_MAX)
+		tailbox__c.made[key->kind].count--;
 }
 
 static int open_file(int dirfd, const char *name)
@@ -52,7 +71,7 @@ int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
 	struct stat st;
 
 	memset(e, 0, sizeof(*e));
-	tailbox__folder_name(e->name, tailbox__c.service, f->second, f->id);
+	tailbox__folder_name(e->name, tailbox__c.service, f);
 	const int fd = open_file(dirfd, e->name);
 	if (fd < 0)
 		return fd;
@@ -64,7 +83,7 @@ int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
 	close(fd);
 	if (ret < 0)
 		return ret;
-	e->id = f->id;
+	e->key = *f;
 	e->is_ours = is_ours(f);
 	e->bytes = (uint64_t)st.st_size;
 	e->requests = info.requests;
@@ -82,7 +101,9 @@ static int newest_first(const void *a, const void *b)
 
 	if (x->second != y->second)
 		return x->second < y->second ? 1 : -1;
-	return x->id < y->id ? 1 : x->id > y->id ? -1 : 0;
+	if (x->id != y->id)
+		return x->id < y->id ? 1 : -1;
+	return (int)x->kind - (int)y->kind;
 }
 
 /* The names alone: a folder may hold many more than are wanted. */
@@ -103,8 +124,7 @@ static long collect(DIR *dir, struct tailbox__artifact_key **out)
 			continue;
 		memcpy(name, d->d_name, len - suffix);
 		name[len - suffix] = '\0';
-		if (!tailbox__folder_parse(tailbox__c.service, name, &f.second,
-		                           &f.id))
+		if (!tailbox__folder_parse(tailbox__c.service, name, &f))
 			continue;
 		struct tailbox__artifact_key *to = tailbox__list_add(&list);
 		if (!to) {
@@ -165,19 +185,23 @@ long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
 	return count < 0 ? count : n;
 }
 
-/* By number: of this process. */
-static int by_number(const char *id, struct tailbox__artifact_key *f)
+/* By id: of this process. `letters`: 0 or 1. */
+static int by_id(const char *id, size_t letters,
+                 struct tailbox__artifact_key *f)
 {
 	const struct tailbox__controller *c = &tailbox__c;
 	int ret = -ENOENT;
 
+	f->kind = tailbox__folder_kind(*id);
+	if (letters != (f->kind != TAILBOX__ARTIFACT_WINDOW))
+		return -ENOENT;
 	errno = 0;
-	f->id = strtoull(id, NULL, 10);
+	f->id = strtoull(id + letters, NULL, 10);
 	if (errno != 0)
 		return -ENOENT;
 	tailbox__lock();
-	if (f->id >= 1 && f->id <= c->seconds.count) {
-		f->second = c->seconds.items[f->id - 1];
+	if (f->id >= 1 && f->id <= c->made[f->kind].count) {
+		f->second = c->made[f->kind].items[f->id - 1];
 		ret = 0;
 	}
 	tailbox__unlock();
@@ -199,10 +223,10 @@ int tailbox__artifact_find(const char *id, struct tailbox__artifact_entry *out)
 		return -EINVAL;
 	if (!is_started())
 		return -ENOENT;
-	if (numbers == n)
-		ret = by_number(id, &f);
-	else if (!tailbox__folder_parse(tailbox__c.service, id, &f.second,
-	                                &f.id))
+	/* No name is so short that but one character is no digit. */
+	if (numbers + 1 >= n)
+		ret = by_id(id, n - numbers, &f);
+	else if (!tailbox__folder_parse(tailbox__c.service, id, &f))
 		ret = -ENOENT;
 	if (ret < 0)
 		return ret;

@@ -150,8 +150,9 @@ static void clean_up(struct tailbox__controller *c)
 	tailbox__reader_close(c->reader);
 	c->reader = NULL;
 	tailbox__lock();
-	tailbox__free(c->seconds.items);
-	memset(&c->seconds, 0, sizeof(c->seconds));
+	for (int i = 0; i < TAILBOX__ARTIFACT_KINDS; i++)
+		tailbox__free(c->made[i].items);
+	memset(c->made, 0, sizeof(c->made));
 	memset(&c->window, 0, sizeof(c->window));
 	c->is_started = false;
 	tailbox__unlock();

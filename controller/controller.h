@@ -154,8 +154,27 @@ void tailbox__switch_reset(void);
 
 /* --- the artifact folder ----------------------------------------------- */
 
+enum tailbox__artifact_kind {
+	TAILBOX__ARTIFACT_WINDOW,   /* 1, 2, ...: the window's number */
+	TAILBOX__ARTIFACT_SNAPSHOT, /* s1, s2, ... */
+	TAILBOX__ARTIFACT_CRASH,    /* c1, c2, ... */
+	TAILBOX__ARTIFACT_KINDS
+};
+/* "window", "snapshot", "crash". */
+const char *tailbox__artifact_kind_name(enum tailbox__artifact_kind kind);
+
+/* What a name consists of, but for the service. */
+struct tailbox__artifact_key {
+	enum tailbox__artifact_kind kind;
+	uint64_t second, id; /* since 1970; from 1, each kind its own */
+};
+enum { TAILBOX__ARTIFACT_ID_BYTES = 24 };
+/* "3", "s1", "c1". Returns text. */
+char *tailbox__artifact_id(char text[TAILBOX__ARTIFACT_ID_BYTES],
+                           const struct tailbox__artifact_key *key);
+
 struct tailbox__artifact_entry {
-	uint64_t id;      /* window number; of another process: its own */
+	struct tailbox__artifact_key key; /* of another process: its own */
 	char name[256];   /* "shop-20251120T031241Z-3", without extension */
 	bool is_ours;     /* made by this process */
 	bool is_pinned;   /* the caps do not apply to it */
@@ -166,7 +185,7 @@ struct tailbox__artifact_entry {
 /* List, newest first, at most `max`; returns the number or -errno. Only files
  * that are artifacts of this service by name and header. */
 long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max);
-/* Find by number (of this process) or full name; only [A-Za-z0-9._-].
+/* Find by id (of this process) or full name; only [A-Za-z0-9._-].
  * 0, -EINVAL (no such name can be), -ENOENT, another -errno of file or folder,
  * -TAILBOX_E... for a file of that name that is no artifact, or damaged. */
 int tailbox__artifact_find(const char *id,

@@ -97,17 +97,39 @@ void tailbox__folder_service(char out[64], const char *service)
 	out[n] = '\0';
 }
 
-void tailbox__folder_name(char name[256], const char *service, uint64_t second,
-                          uint64_t id)
+static const struct {
+	const char *name, *letter;
+} kinds[TAILBOX__ARTIFACT_KINDS] = {
+	[TAILBOX__ARTIFACT_WINDOW] = { "window", "" },
+	[TAILBOX__ARTIFACT_SNAPSHOT] = { "snapshot", "s" },
+	[TAILBOX__ARTIFACT_CRASH] = { "crash", "c" },
+};
+
+const char *tailbox__artifact_kind_name(enum tailbox__artifact_kind kind)
 {
-	const time_t at = (time_t)second;
+	return kinds[kind].name;
+}
+
+char *tailbox__artifact_id(char text[TAILBOX__ARTIFACT_ID_BYTES],
+                           const struct tailbox__artifact_key *key)
+{
+	snprintf(text, TAILBOX__ARTIFACT_ID_BYTES, "%s%" PRIu64,
+	         kinds[key->kind].letter, key->id);
+	return text;
+}
+
+void tailbox__folder_name(char name[256], const char *service,
+                          const struct tailbox__artifact_key *key)
+{
+	const time_t at = (time_t)key->second;
+	char id[TAILBOX__ARTIFACT_ID_BYTES];
 	struct tm tm;
 
 	if (!gmtime_r(&at, &tm))
 		memset(&tm, 0, sizeof(tm));
-	snprintf(name, 256, "%s-%04d%02d%02dT%02d%02d%02dZ-%" PRIu64, service,
+	snprintf(name, 256, "%s-%04d%02d%02dT%02d%02d%02dZ-%s", service,
 	         tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	         tm.tm_min, tm.tm_sec, id);
+	         tm.tm_min, tm.tm_sec, tailbox__artifact_id(id, key));
 }
 
 /* `count` digits as a number; false when there are others. */
@@ -123,8 +145,15 @@ static bool digits(const char **at, int count, int *out)
 	return true;
 }
 
+enum tailbox__artifact_kind tailbox__folder_kind(char letter)
+{
+	return letter == 's'   ? TAILBOX__ARTIFACT_SNAPSHOT
+	       : letter == 'c' ? TAILBOX__ARTIFACT_CRASH
+	                       : TAILBOX__ARTIFACT_WINDOW;
+}
+
 bool tailbox__folder_parse(const char *service, const char *name,
-                           uint64_t *second, uint64_t *id)
+                           struct tailbox__artifact_key *key)
 {
 	const size_t len = strlen(service);
 	char again[256];
@@ -143,12 +172,15 @@ bool tailbox__folder_parse(const char *service, const char *name,
 	const time_t when = timegm(&tm);
 	if (when < 0)
 		return false;
-	*second = (uint64_t)when;
+	at += 2;
+	key->second = (uint64_t)when;
+	key->kind = tailbox__folder_kind(*at);
 	errno = 0;
-	*id = strtoull(at + 2, NULL, 10);
+	key->id = strtoull(at + (key->kind != TAILBOX__ARTIFACT_WINDOW), NULL,
+	                   10);
 	/* What we would not have written ourselves is not ours: no signs, no
 	 * leading zeros, no 31st of June, nothing behind. */
-	tailbox__folder_name(again, service, *second, *id);
+	tailbox__folder_name(again, service, key);
 	return errno == 0 && strcmp(again, name) == 0;
 }
 
@@ -202,39 +234,46 @@ static int open_last(int dirfd, const char *service)
 	return fd;
 }
 
+/* A line for each kind, each as long: written over, with nothing left behind
+ * it, and of what has no line yet nothing was taken. */
+enum { LINE_BYTES = 42 };
+static off_t line_of(const struct tailbox__artifact_key *key)
+{
+	return (off_t)key->kind * LINE_BYTES;
+}
+
 /* Go on to a second in which no such name was taken. */
-static void skip_taken(int last, uint64_t id, uint64_t *second)
+static void skip_taken(int last, struct tailbox__artifact_key *key)
 {
 	uint64_t last_second, last_id;
-	char text[64];
+	char text[LINE_BYTES + 1];
 
-	const ssize_t n = pread(last, text, sizeof(text) - 1, 0);
+	const ssize_t n = pread(last, text, LINE_BYTES, line_of(key));
 	if (n <= 0)
 		return;
 	text[n] = '\0';
 	if (sscanf(text, "%" SCNu64 " %" SCNu64, &last_second, &last_id) != 2 ||
-	    last_second > *second + AHEAD_S)
+	    last_second > key->second + AHEAD_S)
 		return;
-	if (last_second > *second)
-		*second = last_second;
-	if (last_second == *second && id <= last_id)
-		(*second)++;
+	if (last_second > key->second)
+		key->second = last_second;
+	if (last_second == key->second && key->id <= last_id)
+		key->second++;
 }
 
-static void keep_taken(int last, uint64_t id, uint64_t second)
+static void keep_taken(int last, const struct tailbox__artifact_key *key)
 {
 	char text[64];
-
-	/* As long every time: written over, with nothing left behind it. */
 	const int n = snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64
-	                       "\n", second, id);
+	                       "\n", key->second, key->id);
+
 	/* On a full disk what is there guards still. */
-	if (n > 0 && pwrite(last, text, (size_t)n, 0) != n)
+	if (n != LINE_BYTES || pwrite(last, text, LINE_BYTES, line_of(key)) != n)
 		return;
 }
 
-int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
-                            uint64_t *second, char name[256],
+int tailbox__folder_reserve(const char *path, const char *service,
+                            struct tailbox__artifact_key *key, char name[256],
                             struct tailbox__error *err)
 {
 	const int dirfd = tailbox__folder_open(path, err);
@@ -244,16 +283,16 @@ int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
 		return dirfd;
 	const int last = open_last(dirfd, service);
 	if (last >= 0)
-		skip_taken(last, id, second);
+		skip_taken(last, key);
 	for (int i = 0; i < NAME_TRIES && fd == -EEXIST; i++) {
-		tailbox__folder_name(name, service, *second, id);
+		tailbox__folder_name(name, service, key);
 		fd = take_name(dirfd, name);
 		if (fd == -EEXIST)
-			(*second)++;
+			key->second++;
 	}
 	if (last >= 0) {
 		if (fd >= 0)
-			keep_taken(last, id, *second);
+			keep_taken(last, key);
 		close(last); /* the lock with it */
 	}
 	close(dirfd);

@@ -23,8 +23,8 @@
 
 #define TAILBOX__ARTIFACT_SUFFIX ".tailbox"
 #define TAILBOX__PART_SUFFIX ".part"
-/* Windows whose artifacts can be found by number. */
-#define TAILBOX__WINDOWS_MAX 1000000u
+/* Artifacts of a kind that can be found by id. */
+#define TAILBOX__MADE_MAX 1000000u
 
 /* --- folder.c, artifacts.c --------------------------------------------- */
 
@@ -32,26 +32,28 @@ enum { TAILBOX__FILE_NAME_BYTES = 272 };
 
 /* Open the artifact folder, created when missing. Descriptor or -errno. */
 int tailbox__folder_open(const char *path, struct tailbox__error *err);
-/* SERVICE-YYYYMMDDTHHMMSSZ-ID of a second. */
-void tailbox__folder_name(char name[256], const char *service, uint64_t second,
-                          uint64_t id);
-/* The second and number that a name tells; false when it is not exactly one
- * of `service`. */
+/* SERVICE-YYYYMMDDTHHMMSSZ-ID. */
+void tailbox__folder_name(char name[256], const char *service,
+                          const struct tailbox__artifact_key *key);
+/* What a name tells; false when it is not exactly one of `service`. */
 bool tailbox__folder_parse(const char *service, const char *name,
-                           uint64_t *second, uint64_t *id);
-/* Take a name that was never used: *second is moved on while it is taken.
+                           struct tailbox__artifact_key *key);
+/* Take a name that was never used: key->second is moved on while it is taken.
  * Creates NAME.part. Its descriptor or -errno. */
-int tailbox__folder_reserve(const char *path, const char *service, uint64_t id,
-                            uint64_t *second, char name[256],
+int tailbox__folder_reserve(const char *path, const char *service,
+                            struct tailbox__artifact_key *key, char name[256],
                             struct tailbox__error *err);
 /* NAME and a suffix; false when it is too long. */
 bool tailbox__folder_file(char out[TAILBOX__FILE_NAME_BYTES], const char *name,
                           const char *suffix);
 bool tailbox__folder_is_char(char c); /* of a name */
+/* Of an id that begins so. */
+enum tailbox__artifact_kind tailbox__folder_kind(char letter);
 void tailbox__folder_remove_part(const char *path, const char *name);
-struct tailbox__artifact_key {
-	uint64_t second, id;
-};
+/* This process made it: it can be found by its id from now on. Ids of a kind
+ * follow each other. With lock held. 0 or -ENOMEM. And take the last back. */
+int tailbox__folder_made(const struct tailbox__artifact_key *key);
+void tailbox__folder_unmade(const struct tailbox__artifact_key *key);
 /* Names of artifacts of the service, newest first; free *out. Their number or
  * -errno. */
 long tailbox__folder_list(int dirfd, struct tailbox__artifact_key **out);
@@ -253,8 +255,9 @@ struct tailbox__controller {
 
 	struct tailbox__reader *reader; /* follow_lock */
 	struct tailbox__window window;
-	uint64_t next_id;
-	TAILBOX__LIST(uint64_t) seconds; /* of the names of windows 1, 2, ... */
+	uint64_t next_id; /* of a window */
+	/* Seconds of the names of this process's artifacts 1, 2, ... */
+	TAILBOX__LIST(uint64_t) made[TAILBOX__ARTIFACT_KINDS];
 
 	struct tailbox__rates rates;
 	uint64_t lost_blocks, follower_cpu_ns, follower_records;

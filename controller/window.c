@@ -170,25 +170,23 @@ static uint64_t wall_ms(void)
 
 /* Make the window the present one. From the tick that is taken here on it
  * has every request. */
-static int install(struct tailbox__window *w, uint64_t second, int part)
+static int install(struct tailbox__window *w,
+                   const struct tailbox__artifact_key *key, int part)
 {
 	struct tailbox__controller *c = &tailbox__c;
-	int ret = -ENOMEM;
+	int ret;
 
 	tailbox__lock();
-	uint64_t *place = c->seconds.count < TAILBOX__WINDOWS_MAX
-	                          ? tailbox__list_add(&c->seconds)
-	                          : NULL;
-	if (place)
-		*place = second;
-	if (place || c->seconds.count >= TAILBOX__WINDOWS_MAX) {
+	ret = tailbox__folder_made(key);
+	if (ret == 0) {
 		w->from = tailbox__now();
 		w->spool = tailbox__spool_create(part, w->from,
 		                                 &w->activation.limits,
 		                                 w->sampler.retention);
-		ret = w->spool ? 0 : -ENOMEM;
-		if (ret < 0 && place)
-			c->seconds.count--;
+		if (!w->spool) {
+			tailbox__folder_unmade(key);
+			ret = -ENOMEM;
+		}
 	}
 	if (ret == 0) {
 		w->before.blocks = c->lost_blocks;
@@ -218,13 +216,14 @@ static int arm(const struct tailbox__activation *a, uint64_t *id,
 	w.started_ms = wall_ms();
 	w.sampler = resolve_sampler(a);
 	tailbox__losses_now(&w.before);
-	uint64_t second = w.started_ms / 1000;
+	struct tailbox__artifact_key key = { TAILBOX__ARTIFACT_WINDOW,
+		                             w.started_ms / 1000, w.id };
 	const int part =
-	        tailbox__folder_reserve(c->config.artifact_dir, c->service,
-	                                w.id, &second, w.name, err);
+	        tailbox__folder_reserve(c->config.artifact_dir, c->service, &key,
+	                                w.name, err);
 	if (part < 0)
 		return part;
-	ret = install(&w, second, part);
+	ret = install(&w, &key, part);
 	if (ret < 0) {
 		close(part);
 		tailbox__folder_remove_part(c->config.artifact_dir, w.name);

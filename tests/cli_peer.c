@@ -115,7 +115,7 @@ struct answer {
 };
 
 static const char list[] =
-        "{\"artifacts\": [{\"id\": 1, \"name\": \"far-1\", \"ours\": true,"
+        "{\"artifacts\": [{\"id\": \"1\", \"name\": \"far-1\", \"ours\": true,"
         " \"requests\": 1, \"bytes\": 1, \"started_at_unix_ms\": 1000,"
         " \"finalized_at_unix_ms\": 2000}]}\n";
 

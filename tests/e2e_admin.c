@@ -1048,7 +1048,7 @@ START_TEST(listed_artifact_can_be_had)
 		bool is_listed = false;
 
 		snprintf(path, sizeof(path), "/artifacts/%d", i);
-		snprintf(id, sizeof(id), "\"id\": %d,", i);
+		snprintf(id, sizeof(id), "\"id\": \"%d\",", i);
 		expect("POST", "/arm", 200, "armed");
 		expect("POST", "/disarm", 200, "\"result\": ");
 		while (!is_listed) {

@@ -9,25 +9,46 @@
 
 /* --- names ------------------------------------------------------------- */
 
-static bool parse(const char *name, uint64_t *second, uint64_t *id)
+static bool parse(const char *name, struct tailbox__artifact_key *key)
 {
-	return tailbox__folder_parse("shop", name, second, id);
+	return tailbox__folder_parse("shop", name, key);
 }
 
 START_TEST(a_name_is_service_second_and_number)
 {
-	char name[256];
-	uint64_t second = 0, id = 0;
+	static const struct {
+		struct tailbox__artifact_key key;
+		const char *name, *id, *kind;
+	} rows[] = {
+		{ { TAILBOX__ARTIFACT_WINDOW, 1763608272, 3 },
+		  "shop-20251120T031112Z-3", "3", "window" },
+		{ { TAILBOX__ARTIFACT_SNAPSHOT, 1763608272, 3 },
+		  "shop-20251120T031112Z-s3", "s3", "snapshot" },
+		{ { TAILBOX__ARTIFACT_CRASH, 1763608272, 1 },
+		  "shop-20251120T031112Z-c1", "c1", "crash" },
+		{ { TAILBOX__ARTIFACT_WINDOW, 0, UINT64_MAX },
+		  "shop-19700101T000000Z-18446744073709551615",
+		  "18446744073709551615", "window" },
+		{ { TAILBOX__ARTIFACT_SNAPSHOT, 0, UINT64_MAX },
+		  "shop-19700101T000000Z-s18446744073709551615",
+		  "s18446744073709551615", "snapshot" },
+	};
 
-	tailbox__folder_name(name, "shop", 1763608272, 3);
-	ck_assert_str_eq(name, "shop-20251120T031112Z-3");
-	ck_assert(parse(name, &second, &id));
-	ck_assert_uint_eq(second, 1763608272);
-	ck_assert_uint_eq(id, 3);
-	tailbox__folder_name(name, "shop", 0, UINT64_MAX);
-	ck_assert_str_eq(name, "shop-19700101T000000Z-18446744073709551615");
-	ck_assert(parse(name, &second, &id));
-	ck_assert_uint_eq(id, UINT64_MAX);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct tailbox__artifact_key *want = &rows[i].key;
+		char name[256], id[TAILBOX__ARTIFACT_ID_BYTES];
+		struct tailbox__artifact_key key;
+
+		tailbox__folder_name(name, "shop", want);
+		ck_assert_str_eq(name, rows[i].name);
+		ck_assert(parse(name, &key));
+		ck_assert_int_eq(key.kind, want->kind);
+		ck_assert_uint_eq(key.second, want->second);
+		ck_assert_uint_eq(key.id, want->id);
+		ck_assert_str_eq(tailbox__artifact_id(id, &key), rows[i].id);
+		ck_assert_str_eq(tailbox__artifact_kind_name(key.kind),
+		                 rows[i].kind);
+	}
 }
 END_TEST
 
@@ -46,11 +67,14 @@ START_TEST(nothing_else_is_a_name)
 		"shopx-20251120T031112Z-3", "sho-20251120T031112Z-3",
 		"shop-eu-20251120T031112Z-3", "../shop-20251120T031112Z-3",
 		"shop-20251120T031112Z-3.tailbox", "-20251120T031112Z-3",
+		"shop-20251120T031112Z-s", "shop-20251120T031112Z-x3",
+		"shop-20251120T031112Z-S3", "shop-20251120T031112Z-sc3",
+		"shop-20251120T031112Z-s03", "shop-20251120T031112Z-c+3",
 	};
-	uint64_t second, id;
+	struct tailbox__artifact_key key;
 
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-		ck_assert_msg(!parse(no[i], &second, &id), "%s", no[i]);
+		ck_assert_msg(!parse(no[i], &key), "%s", no[i]);
 }
 END_TEST
 
@@ -97,17 +121,18 @@ static bool exists(const char *file)
 
 START_TEST(a_name_that_was_used_is_not_used_again)
 {
-	uint64_t second = 1763608272;
+	struct tailbox__artifact_key key = { TAILBOX__ARTIFACT_WINDOW,
+		                             1763608272, 3 };
 	char name[256];
 
 	touch("test-20251120T031112Z-3.tailbox");
 	touch("test-20251120T031113Z-3.part"); /* evidence of a dead one */
-	const int fd = tailbox__folder_reserve(artifact_dir, "test", 3,
-	                                       &second, name, NULL);
+	const int fd = tailbox__folder_reserve(artifact_dir, "test", &key, name,
+	                                       NULL);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	ck_assert_str_eq(name, "test-20251120T031114Z-3");
-	ck_assert_uint_eq(second, 1763608274);
+	ck_assert_uint_eq(key.second, 1763608274);
 	ck_assert(exists("test-20251120T031114Z-3.part"));
 	/* The vain try left nothing behind. */
 	ck_assert(!exists("test-20251120T031112Z-3.part"));
@@ -149,7 +174,7 @@ START_TEST(artifacts_are_listed_newest_first)
 	}
 	ck_assert_int_eq(tailbox__artifacts(e, 5), 4);
 	for (uint64_t i = 0; i < 4; i++) {
-		ck_assert_uint_eq(e[i].id, 4 - i);
+		ck_assert_uint_eq(e[i].key.id, 4 - i);
 		ck_assert_uint_eq(e[i].requests, 3 - i);
 		ck_assert(e[i].is_ours);
 		ck_assert_uint_gt(e[i].bytes, 64);
@@ -157,7 +182,7 @@ START_TEST(artifacts_are_listed_newest_first)
 	}
 	/* As many as there is room for, no more: the newest. */
 	ck_assert_int_eq(tailbox__artifacts(e, 2), 2);
-	ck_assert_uint_eq(e[1].id, 3);
+	ck_assert_uint_eq(e[1].key.id, 3);
 	ck_assert_int_eq(tailbox__artifacts(NULL, 0), 0);
 }
 END_TEST

@@ -445,11 +445,14 @@ END_TEST
 
 static int reserve(uint64_t id, uint64_t *second, char name[256])
 {
-	const int fd = tailbox__folder_reserve(artifact_dir, "test", id, second,
-	                                       name, NULL);
+	struct tailbox__artifact_key key = { TAILBOX__ARTIFACT_WINDOW, *second,
+		                             id };
+	const int fd = tailbox__folder_reserve(artifact_dir, "test", &key, name,
+	                                       NULL);
 
 	ck_assert_int_ge(fd, 0);
 	close(fd);
+	*second = key.second;
 	tailbox__folder_remove_part(artifact_dir, name);
 	return fd;
 }
@@ -479,10 +482,19 @@ START_TEST(a_name_is_never_used_again)
 	reserve(1, &second, name);
 	ck_assert_str_eq(name, "test-20251120T021113Z-1");
 	/* Another service has names of its own. */
-	second = 1763608272;
-	close(tailbox__folder_reserve(artifact_dir, "rest", 1, &second, name,
-	                              NULL));
+	struct tailbox__artifact_key key = { TAILBOX__ARTIFACT_WINDOW,
+		                             1763608272, 1 };
+	close(tailbox__folder_reserve(artifact_dir, "rest", &key, name, NULL));
 	ck_assert_str_eq(name, "rest-20251120T031112Z-1");
+	/* So has each kind, the second before the first one too. */
+	key.kind = TAILBOX__ARTIFACT_CRASH;
+	for (int i = 0; i < 2; i++) {
+		key.second = 1763608272;
+		close(tailbox__folder_reserve(artifact_dir, "rest", &key, name,
+		                              NULL));
+		tailbox__folder_remove_part(artifact_dir, name);
+	}
+	ck_assert_str_eq(name, "rest-20251120T031113Z-c1");
 }
 END_TEST
 
