@@ -46,7 +46,8 @@
 	X(RSS_BYTES, "rss_bytes", MACHINE)                                     \
 	X(CPUS_ONLINE, "cpus_online", MACHINE)                                 \
 	X(PROCESS_CPU_US, "process_cpu_us", MACHINE)                           \
-	X(OPEN_FDS, "open_fds", MACHINE)
+	X(OPEN_FDS, "open_fds", MACHINE)                                       \
+	X(WORKER_READY, "ready_asleep", WORKER)
 
 enum tailbox__metric {
 #define TAILBOX__X(id, key, scope) TAILBOX__METRIC_##id,

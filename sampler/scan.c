@@ -22,6 +22,14 @@
  * Only holds of some length are looked at. On a busy server each worker is
  * held for some microseconds at almost every look, and what is ready then is
  * simply the next in turn.
+ *
+ * Requests that wait though no handler holds their worker. MHD's epoll loop
+ * fetches 128 events at a time, and when it got as many it asks for more, and
+ * sleeps, before it serves the first of them: with exactly 128 connections
+ * ready (or 256, ...) and nothing else to wake it, all of them wait. So a
+ * worker with as many connections that is in no callback is looked at too.
+ * That it had not just been woken is told by workers.c: it sleeps after the
+ * look, and ran no callback since before it.
  */
 #include "sampler/scan.h"
 
@@ -32,7 +40,7 @@
 #include "core/alloc.h"
 #include "core/run.h"
 
-/* Fewest descriptors polled per worker when there are many held ones. */
+/* Fewest descriptors polled per worker when there are many to look at. */
 #define BEHIND_MIN 16u
 
 int tailbox__scan_init(struct tailbox__scan *s)
@@ -86,7 +94,8 @@ static void scan_threads(struct tailbox__scan *s, uint64_t now)
 
 		/* Counters go on under the next thread of the entry. */
 		s->resumes += TAILBOX__GET(e->resumes);
-		t->behind = TAILBOX__UNKNOWN;
+		t->behind = t->ready = TAILBOX__UNKNOWN;
+		t->last_seen = TAILBOX__GET(e->last_seen);
 		t->tid = TAILBOX__GET(e->tid);
 		t->daemon = TAILBOX__GET(e->worker) >> 16;
 		if (t->tid != 0)
@@ -186,6 +195,14 @@ static bool is_waiting(struct tailbox__slot *slot, uint64_t state)
 	       TAILBOX__GET(slot->phase) == TAILBOX__PHASE_HEADERS;
 }
 
+/* Whether the kernel is to be asked about the connections of a worker, if it
+ * has enough of them. */
+static bool is_looked_at(const struct tailbox__scan_thread *t,
+                         uint64_t long_hold)
+{
+	return t->held_ticks == 0 || t->held_ticks >= long_hold;
+}
+
 static void look_at_connection(struct tailbox__scan *s, uint32_t index,
                                uint64_t state, uint64_t long_hold)
 {
@@ -199,8 +216,8 @@ static void look_at_connection(struct tailbox__scan *s, uint32_t index,
 	t->connections++;
 	/* The slot that holds the worker is in phase HEADERS too while the
 	 * application's URI logger runs. */
-	if (t->held_ticks < long_hold || index == t->hold_slot ||
-	    !is_waiting(slot, state))
+	if (!is_looked_at(t, long_hold) || !is_waiting(slot, state) ||
+	    (t->held_ticks != 0 && index == t->hold_slot))
 		return;
 	s->next[index] = t->first;
 	t->first = index + 1;
@@ -235,11 +252,13 @@ static void scan_slots(struct tailbox__scan *s, uint64_t now,
 	}
 }
 
-/* --- who waits behind a held worker --------------------------------------- */
+/* --- who waits for a worker ----------------------------------------------- */
 
-/* Evenly spread over the chain when there are more than the quota. */
+/* Evenly spread over the chain when there are more than the quota; other ones
+ * with another shift, which is below the number of candidates. */
 static nfds_t choose(struct tailbox__scan *s,
-                     const struct tailbox__scan_thread *t, uint32_t quota)
+                     const struct tailbox__scan_thread *t, uint32_t quota,
+                     uint32_t shift)
 {
 	const struct tailbox__tape *tape = &tailbox__recorder.tape;
 	uint64_t taken = 0, seen = 0;
@@ -250,7 +269,7 @@ static nfds_t choose(struct tailbox__scan *s,
 
 		seen++;
 		if (t->candidates > quota &&
-		    seen * quota / t->candidates == taken)
+		    (seen * quota + shift) / t->candidates == taken)
 			continue;
 		taken++;
 		uint64_t connection = TAILBOX__GET(slot->connection);
@@ -285,40 +304,85 @@ static bool is_request(const struct tailbox__scan *s, nfds_t i,
 	       TAILBOX__GET(slot->thread) == thread;
 }
 
-static void count_behind(struct tailbox__scan *s, uint32_t thread,
-                         uint32_t quota)
+/* Requests that lie in the sockets of the worker's connections. */
+static uint64_t count_waiting(struct tailbox__scan *s, uint32_t thread,
+                              uint32_t quota, uint32_t shift)
 {
-	struct tailbox__scan_thread *t = &s->threads[thread];
-	nfds_t n = choose(s, t, quota);
+	const struct tailbox__scan_thread *t = &s->threads[thread];
+	nfds_t n = choose(s, t, quota, shift);
 	uint64_t ready = 0;
 
-	t->behind = 0;
 	if (n == 0)
-		return;
-	if (poll(s->fds, n, 0) < 0) {
-		t->behind = TAILBOX__UNKNOWN;
-		return;
-	}
+		return 0;
+	if (poll(s->fds, n, 0) < 0)
+		return TAILBOX__UNKNOWN;
 	for (nfds_t i = 0; i < n; i++)
 		ready += is_request(s, i, thread);
-	t->behind = t->candidates > quota ?
-	                    (ready * t->candidates + n / 2) / n :
-	                    ready;
+	return t->candidates > quota ? (ready * t->candidates + n / 2) / n :
+	                               ready;
 }
 
-static void scan_behind(struct tailbox__scan *s, uint64_t long_hold)
+/* Whether it has many connections and, for as long as a long hold, nothing to
+ * do. A busy worker never is: that costs nothing then. */
+static bool is_idle_with_many(const struct tailbox__scan_thread *t,
+                              uint64_t now, uint64_t long_hold)
 {
-	uint32_t held = 0, quota = TAILBOX__BEHIND_MAX;
+	return t->tid != 0 && t->held_ticks == 0 &&
+	       t->connections >= TAILBOX__LOOP_EVENTS &&
+	       t->last_seen < now && now - t->last_seen >= long_hold;
+}
+
+/* An idle worker has nothing before it nearly always, and to poll hundreds of
+ * sockets with cold caches is as dear as the rest of the sample: so a few
+ * first, other ones each time, and all only if one of those is ready. */
+static uint64_t count_unserved(struct tailbox__scan *s, uint32_t thread,
+                               uint32_t quota)
+{
+	const struct tailbox__scan_thread *t = &s->threads[thread];
+	uint32_t first = t->candidates / 32;
+	uint64_t n;
+
+	if (t->candidates == 0)
+		return 0;
+	if (first < TAILBOX__LOOP_FIRST)
+		first = TAILBOX__LOOP_FIRST;
+	if (first > quota)
+		first = quota;
+	n = count_waiting(s, thread, first, s->turn * 97u % t->candidates);
+	return n != 0 && n != TAILBOX__UNKNOWN ?
+	               count_waiting(s, thread, quota, 0) :
+	               n;
+}
+
+bool tailbox__scan_is_still(const struct tailbox__scan *s, uint32_t thread)
+{
+	struct tailbox__thread_entry *e =
+	        &tailbox__recorder.tape.threads[thread];
+
+	return TAILBOX__GET(e->hold_since) == 0 &&
+	       TAILBOX__GET(e->last_seen) == s->threads[thread].last_seen;
+}
+
+static void scan_waiting(struct tailbox__scan *s, uint64_t now,
+                         uint64_t long_hold)
+{
+	uint32_t polled = 0, quota = TAILBOX__BEHIND_MAX;
 
 	for (uint32_t i = 0; i < s->thread_count; i++)
-		held += s->threads[i].held_ticks >= long_hold;
-	if (held * quota > TAILBOX__BEHIND_TOTAL_MAX)
-		quota = TAILBOX__BEHIND_TOTAL_MAX / held;
+		polled += s->threads[i].held_ticks >= long_hold ||
+		          is_idle_with_many(&s->threads[i], now, long_hold);
+	if (polled * quota > TAILBOX__BEHIND_TOTAL_MAX)
+		quota = TAILBOX__BEHIND_TOTAL_MAX / polled;
 	if (quota < BEHIND_MIN)
 		quota = BEHIND_MIN;
-	for (uint32_t i = 0; i < s->thread_count; i++)
-		if (s->threads[i].held_ticks >= long_hold)
-			count_behind(s, i, quota);
+	for (uint32_t i = 0; i < s->thread_count; i++) {
+		struct tailbox__scan_thread *t = &s->threads[i];
+
+		if (t->held_ticks >= long_hold)
+			t->behind = count_waiting(s, i, quota, 0);
+		else if (is_idle_with_many(t, now, long_hold))
+			t->ready = count_unserved(s, i, quota);
+	}
 }
 
 void tailbox__scan(struct tailbox__scan *s, uint64_t now, uint64_t long_hold)
@@ -328,5 +392,6 @@ void tailbox__scan(struct tailbox__scan *s, uint64_t now, uint64_t long_hold)
 	scan_threads(s, now);
 	scan_pools(s);
 	scan_slots(s, now, long_hold);
-	scan_behind(s, long_hold);
+	s->turn++;
+	scan_waiting(s, now, long_hold);
 }

@@ -6,6 +6,7 @@
 #define TAILBOX_SAMPLER_SCAN_H 1
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/recorder.h"
@@ -16,6 +17,11 @@
  * service of many stuck workers must not be slowed down by our looking. */
 #define TAILBOX__BEHIND_MAX 256u
 #define TAILBOX__BEHIND_TOTAL_MAX 1024u
+/* A worker that is idle is looked at from so many connections on: as many
+ * events as MHD's epoll loop takes at a time. So few of them are polled at
+ * first, or a 32nd part if that is more: enough to meet one of 128. */
+#define TAILBOX__LOOP_EVENTS 128u
+#define TAILBOX__LOOP_FIRST 16u
 
 /* A thread of the tape as it was at the look. */
 struct tailbox__scan_thread {
@@ -27,6 +33,10 @@ struct tailbox__scan_thread {
 	uint32_t connections;
 	uint64_t behind; /* requests that wait behind the hold; UNKNOWN when
 	                    it is not a long one: nobody looked */
+	uint64_t ready;  /* requests that wait though it is not held; UNKNOWN
+	                    below LOOP_EVENTS connections, and when it has not
+	                    been idle for as long as a long hold */
+	uint64_t last_seen; /* tick of its last callback's end, before that */
 	/* Slots whose next request would have to wait: first is index plus
 	 * 1, the rest follows by scan.next. */
 	uint32_t first, candidates;
@@ -46,6 +56,7 @@ struct tailbox__scan {
 	uint32_t thread_count;
 	struct tailbox__scan_pool pools[TAILBOX_POOLS_MAX];
 	uint32_t pool_count;
+	uint32_t turn; /* number of the look */
 	/* sums */
 	uint64_t open, connections, suspended, resumes;
 	/* room for one poll */
@@ -58,6 +69,8 @@ struct tailbox__scan {
 /* Room for the tape that is open. 0 or -ENOMEM. */
 int tailbox__scan_init(struct tailbox__scan *s);
 void tailbox__scan_fini(struct tailbox__scan *s);
+/* Whether the thread has run no callback since it was looked at. */
+bool tailbox__scan_is_still(const struct tailbox__scan *s, uint32_t thread);
 /* Fill everything. now: tick. long_hold: from so many ticks on a hold counts
  * as one that keeps others waiting. */
 void tailbox__scan(struct tailbox__scan *s, uint64_t now, uint64_t long_hold);

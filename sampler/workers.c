@@ -295,17 +295,17 @@ static void add_wchan(struct tailbox__worker_files *f, uint16_t subject,
 		                    f->wchan_name);
 }
 
-/* What the kernel tells. False when there is no such thread, as far as we can
- * see. */
+/* What the kernel tells; *letter: its state, stays 0 where unknown. False when
+ * there is no such thread, as far as we can see. */
 static bool add_task(struct tailbox__worker_files *f, uint16_t subject,
                      bool is_held, uint32_t sample,
-                     struct tailbox__values *out)
+                     struct tailbox__values *out, char *letter)
 {
 	char text[1024];
 
 	if (!read_file(f, &f->stat, "stat", text, sizeof(text)))
 		return false;
-	char state = tailbox__parse_state(text);
+	char state = *letter = tailbox__parse_state(text);
 	bool is_unmoved = add_times(f, subject, out);
 
 	if (state)
@@ -340,6 +340,21 @@ static void add_hold(const struct tailbox__worker *one,
 	                    one->subject, t->connections);
 }
 
+/* Requests that lay there when the scan looked, while the worker sleeps now
+ * and was in no callback in between: nobody woke it for them. What is ready
+ * for one that runs, or has run, is simply next. Of a held worker there is no
+ * such figure, so that the values per worker are no more than before. */
+static void add_ready(const struct tailbox__worker *one, char state,
+                      const struct tailbox__scan *scan,
+                      struct tailbox__values *out)
+{
+	if (one->thread != UINT32_MAX && state == 'S' &&
+	    tailbox__scan_is_still(scan, one->thread))
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_READY,
+		                    one->subject,
+		                    scan->threads[one->thread].ready);
+}
+
 void tailbox__workers_add(struct tailbox__workers *w,
                           const struct tailbox__scan *scan,
                           struct tailbox__values *out)
@@ -351,12 +366,14 @@ void tailbox__workers_add(struct tailbox__workers *w,
 	for (uint32_t i = 0; i < w->chosen_count; i++) {
 		const struct tailbox__worker *one = &w->chosen[i];
 		struct tailbox__worker_files *f = files_of(w, one->tid);
+		char state = 0;
 		bool is_there = f && add_task(f, one->subject,
 		                              one->held_ticks != 0, w->sample,
-		                              out);
+		                              out, &state);
 
 		/* A thread of a daemon's list that has ended since. */
 		if (is_there || one->thread != UINT32_MAX)
 			add_hold(one, scan, scale, out);
+		add_ready(one, state, scan, out);
 	}
 }

@@ -6,6 +6,7 @@
 #include <tailbox/mhd.h>
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -296,6 +297,70 @@ START_TEST(requests_behind_a_select_worker)
 }
 END_TEST
 
+/* n connections ask while the only worker is held. True: it sleeps afterwards
+ * and has not served them. */
+static bool sleeps_with(unsigned flags, int n)
+{
+	int slow, others[160];
+	bool is_asleep;
+
+	start(flags, 0);
+	slow = client();
+	get(slow, "/");
+	for (int i = 0; i < n; i++) {
+		others[i] = client();
+		get(others[i], "/");
+	}
+	gate_set(true);
+	ask(slow, "/slow");
+	gate_wait_for(1);
+	for (int i = 0; i < n; i++)
+		ask(others[i], "/");
+	WAIT_UNTIL(sample.rec.local_queue_depth == (uint64_t)n);
+	ck_assert_uint_eq(first_of(TAILBOX__METRIC_WORKER_READY),
+	                  TAILBOX__UNKNOWN);
+	gate_set(false);
+	hear(slow);
+	/* It stays so for more than a sample, or they are served. */
+	struct pollfd first = { .fd = others[0], .events = POLLIN };
+	unsigned seen = 0;
+	while (seen < 3 && poll(&first, 1, 0) == 0) {
+		samples_wait(samples_count + 1);
+		seen += first_of(TAILBOX__METRIC_WORKER_READY) ==
+		        (uint64_t)n;
+	}
+	is_asleep = seen == 3;
+	/* Anything that happens wakes the loop. */
+	int waker = client();
+	for (int i = 0; i < n; i++)
+		hear(others[i]);
+	/* Asleep again, with nothing before it. */
+	if (n >= 128)
+		WAIT_UNTIL(first_of(TAILBOX__METRIC_WORKER_READY) == 0);
+	else
+		ck_assert_uint_eq(first_of(TAILBOX__METRIC_WORKER_READY),
+		                  TAILBOX__UNKNOWN);
+	for (int i = 0; i < n; i++)
+		close(others[i]);
+	close(waker);
+	close(slow);
+	stop();
+	return is_asleep;
+}
+
+START_TEST(an_epoll_loop_that_sleeps_with_128_ready_is_seen)
+{
+	/* Of later versions nothing is promised. */
+	if (strcmp(MHD_get_version(), "1.0") < 0)
+		ck_assert(sleeps_with(EPOLL, 128));
+	else
+		(void)sleeps_with(EPOLL, 128);
+	ck_assert(!sleeps_with(EPOLL, 127));
+	ck_assert(!sleeps_with(EPOLL, 129));
+	ck_assert(!sleeps_with(INTERNAL | MHD_USE_POLL, 128));
+}
+END_TEST
+
 START_TEST(new_connections_wait_when_all_workers_are_held)
 {
 	enum { MORE = 7 };
@@ -462,6 +527,7 @@ int main(void)
 	tcase_add_test(t, requests_behind_an_epoll_worker);
 	tcase_add_test(t, requests_behind_a_poll_worker);
 	tcase_add_test(t, requests_behind_a_select_worker);
+	tcase_add_test(t, an_epoll_loop_that_sleeps_with_128_ready_is_seen);
 	tcase_add_test(t, new_connections_wait_when_all_workers_are_held);
 	tcase_add_test(t, threads_per_connection_have_no_worker_count);
 	tcase_add_test(t, a_loop_of_the_application_is_one_worker);

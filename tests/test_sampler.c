@@ -627,6 +627,131 @@ START_TEST(a_quarter_ready_scales_to_a_quarter)
 }
 END_TEST
 
+/* --- what waits though no handler holds the worker ------------------------ */
+
+#define READY TAILBOX__METRIC_WORKER_READY
+
+/* A sample in which that thread was seen asleep, as our entry's. */
+static void sample_asleep(struct tailbox__sampling *s, const struct helper *h)
+{
+	TAILBOX__SET(self->entry->tid, h->tid);
+	do
+		sample_now(s);
+	while (value(TAILBOX__METRIC_WORKER_STATE, (uint16_t)self->index) !=
+	       'S');
+}
+
+/* Each edge of how many connections it takes, and of how many are polled. */
+START_TEST(requests_before_a_sleeping_worker_are_counted_from_128_on)
+{
+	struct tailbox__sampling *s = sampling();
+	struct tailbox__daemon d = add_daemon(TAILBOX__DAEMON_SINGLE, 1);
+	const uint16_t index = (uint16_t)self->index;
+	const uint32_t own = TAILBOX__GET(self->entry->tid);
+	struct pair ready = pair(), silent = pair();
+	struct helper idle;
+	char buf[8];
+
+	helper_start(&idle, false);
+	say(&ready);
+	hold(&d, "/", 0);
+	TAILBOX__SET(self->entry->last_seen, ms_ago(20));
+	for (uint32_t n = 1; n <= 257; n++) {
+		connection(ready.server);
+		if (n < 127 || (n > 129 && n < 255))
+			continue;
+		sample_asleep(s, &idle);
+		ck_assert_int_eq(has(READY, index), n >= 128);
+		if (n >= 128)
+			ck_assert_uint_eq(value(READY, index), n);
+		/* Not held, so nobody is behind a hold. */
+		ck_assert(!has(TAILBOX__METRIC_WORKER_BEHIND, index));
+		ck_assert_uint_eq(sample.rec.local_queue_depth, 0);
+	}
+	/* Not idle for long. */
+	TAILBOX__SET(self->entry->last_seen, tailbox__now());
+	sample_now(s);
+	ck_assert(!has(READY, index));
+	TAILBOX__SET(self->entry->last_seen, ms_ago(20));
+	/* One that runs gets to it, */
+	TAILBOX__SET(self->entry->tid, own);
+	sample_now(s);
+	ck_assert_uint_eq(value(TAILBOX__METRIC_WORKER_STATE, index), 'R');
+	ck_assert(!has(READY, index));
+	/* and of one that is held those behind the hold are told. */
+	hold(&d, "/", 50);
+	TAILBOX__SET(self->entry->tid, idle.tid);
+	sample_now(s);
+	ck_assert(!has(READY, index));
+	ck_assert_uint_eq(value(TAILBOX__METRIC_WORKER_BEHIND, index), 257);
+	/* None: looked at, and nothing there. */
+	hold(&d, "/", 0);
+	ck_assert_int_eq(recv(ready.server, buf, 8, 0), 3);
+	sample_asleep(s, &idle);
+	ck_assert_uint_eq(value(READY, index), 0);
+	/* A client that went is no request. */
+	close(ready.client);
+	sample_asleep(s, &idle);
+	ck_assert_uint_eq(value(READY, index), 0);
+	TAILBOX__SET(self->entry->tid, own);
+	helper_end(&idle);
+	close(ready.server);
+	close(silent.server);
+	close(silent.client);
+	tailbox__daemon_remove(d.number);
+	tailbox__sampling_destroy(s);
+}
+END_TEST
+
+/* 128 of many: whichever they are, some look meets one of them, and then the
+ * figure is right within what the second poll's choice may be off. */
+START_TEST(few_ready_ones_of_many_are_met_soon)
+{
+	struct tailbox__sampling *s = sampling();
+	struct tailbox__daemon d = add_daemon(TAILBOX__DAEMON_SINGLE, 1);
+	const uint16_t index = (uint16_t)self->index;
+	const uint32_t own = TAILBOX__GET(self->entry->tid);
+	struct pair ready = pair(), silent = pair();
+	struct helper idle;
+	unsigned looks = 0;
+
+	helper_start(&idle, false);
+	say(&ready);
+	hold(&d, "/", 0);
+	TAILBOX__SET(self->entry->last_seen, ms_ago(20));
+	for (uint32_t i = 0; i < 1024; i++)
+		connection(i >= 300 && i < 428 ? ready.server : silent.server);
+	do {
+		sample_asleep(s, &idle);
+		ck_assert_uint_lt(looks++, 20);
+	} while (value(READY, index) == 0);
+	ck_assert_uint_ge(value(READY, index), 120);
+	ck_assert_uint_le(value(READY, index), 136);
+	TAILBOX__SET(self->entry->tid, own);
+	helper_end(&idle);
+	tailbox__daemon_remove(d.number);
+	tailbox__sampling_destroy(s);
+}
+END_TEST
+
+START_TEST(a_worker_that_ran_since_the_look_is_not_still)
+{
+	struct tailbox__sampling *s = sampling();
+	struct tailbox__daemon d = add_daemon(TAILBOX__DAEMON_SINGLE, 1);
+
+	hold(&d, "/", 0);
+	sample_now(s);
+	ck_assert(tailbox__scan_is_still(&s->scan, self->index));
+	TAILBOX__SET(self->entry->hold_since, tailbox__now());
+	ck_assert(!tailbox__scan_is_still(&s->scan, self->index));
+	TAILBOX__SET(self->entry->hold_since, 0);
+	TAILBOX__SET(self->entry->last_seen, tailbox__now());
+	ck_assert(!tailbox__scan_is_still(&s->scan, self->index));
+	tailbox__daemon_remove(d.number);
+	tailbox__sampling_destroy(s);
+}
+END_TEST
+
 /* --- workers -------------------------------------------------------------- */
 
 START_TEST(workers_that_never_ran_a_callback_are_found)
@@ -1086,6 +1211,10 @@ int main(void)
 	tcase_add_test(t, ready_requests_behind_a_held_worker_are_counted);
 	tcase_add_test(t, more_connections_than_are_polled_are_scaled);
 	tcase_add_test(t, a_quarter_ready_scales_to_a_quarter);
+	tcase_add_test(
+	        t, requests_before_a_sleeping_worker_are_counted_from_128_on);
+	tcase_add_test(t, few_ready_ones_of_many_are_met_soon);
+	tcase_add_test(t, a_worker_that_ran_since_the_look_is_not_still);
 	tcase_add_test(t, workers_that_never_ran_a_callback_are_found);
 	tcase_add_test(t, what_a_worker_sleeps_in_is_never_the_last_one);
 	tcase_add_test(t, cpu_time_is_that_since_the_last_sample);
