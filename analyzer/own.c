@@ -11,7 +11,7 @@
 #include "analyzer/apart.h"
 #include "core/alloc.h"
 
-/* --- requests by their number ----------------------------------------------- */
+/* --- requests by their number --------------------------------------------- */
 
 struct numbered {
 	uint64_t number;
@@ -161,7 +161,7 @@ static int link_holders(struct tailbox__own *own)
 	return list_holds(own);
 }
 
-/* --- what a request was in --------------------------------------------------- */
+/* --- what a request was in ------------------------------------------------ */
 
 int tailbox__own_waits(const struct tailbox__own *own,
                        const struct tailbox__children *of,
@@ -250,7 +250,8 @@ int tailbox__own_make(const struct tailbox__run *run,
 		size_t len; /* a text may go on behind a NUL */
 		const char *text = tailbox__run_text(run, i, &len);
 
-		if (len == sizeof(TAILBOX__INGRESS_WAIT) - 1 && !memcmp(text, TAILBOX__INGRESS_WAIT, len))
+		if (len == sizeof(TAILBOX__INGRESS_WAIT) - 1 &&
+		    !memcmp(text, TAILBOX__INGRESS_WAIT, len))
 			out->ingress = i;
 	}
 	out->split = tailbox__zalloc(run->requests.count, sizeof(*out->split));

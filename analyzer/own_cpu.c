@@ -38,7 +38,7 @@ struct cpu {
 	struct machine m;
 };
 
-/* --- machine ------------------------------------------------------------------- */
+/* --- machine -------------------------------------------------------------- */
 
 static void look_at_machine(const struct tailbox__run *run, struct machine *m)
 {
@@ -56,7 +56,7 @@ static void look_at_machine(const struct tailbox__run *run, struct machine *m)
 	}
 }
 
-/* --- requests ------------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------- */
 
 /* The first look at a worker at an instant or later. */
 static size_t first_of(const struct tailbox__own *own, uint32_t worker,
@@ -167,7 +167,7 @@ static void look_at_steps(const struct tailbox__own *own, struct cpu *out)
 	}
 }
 
-/* --- telling --------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------- */
 
 /* What the process used: NONE = not known. */
 static uint64_t of_all_cpus(const struct machine *m)
@@ -204,13 +204,13 @@ static int tell_whose(struct tailbox__case *c, struct tailbox__suspect *s,
 
 	if (is_throttled(m))
 		rc = ADD(&s->evidence,
-		         "its cgroup was throttled for %" PRIu64 " ms of %" PRIu64
-		         " ms", m->throttled.grown / 1000,
+		         "its cgroup was throttled for %" PRIu64 " ms of "
+		         "%" PRIu64 " ms", m->throttled.grown / 1000,
 		         m->throttled.span_us / 1000);
 	if (rc == 0 && own != TAILBOX__NONE)
 		rc = ADD(&s->evidence,
-		         "the process itself used " PERCENT_FORMAT " of %" PRIu64
-		         " CPUs", PERCENT(own), m->cpus);
+		         "the process itself used " PERCENT_FORMAT " of "
+		         "%" PRIu64 " CPUs", PERCENT(own), m->cpus);
 	if (rc == 0)
 		rc = ADD(&s->next_checks, "%s",
 		         is_throttled(m)

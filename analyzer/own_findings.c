@@ -38,7 +38,8 @@ static int rule_blocking(struct tailbox__case *c)
 		                         TAILBOX__RULING_CANNOT_TELL,
 		                         "no offload pool is registered");
 	return tailbox__own_rule(c, TAILBOX__SUSPECT_BLOCKING,
-	                         TAILBOX__RULING_OUT, "depth %" PRIu64 " at p95",
+	                         TAILBOX__RULING_OUT,
+	                         "depth %" PRIu64 " at p95",
 	                         tailbox__series_percentile(s, 95));
 }
 

@@ -67,8 +67,8 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
 
 	if (rc == 0 && is_lock)
 		rc = ADD(&s->evidence,
-		         "workers that a handler held slept in %s in %zu of %zu "
-		         "samples",
+		         "workers that a handler held slept in %s in %zu of "
+		         "%zu samples",
 		         tailbox__own_label(c->part->run, l->wchan, wchan),
 		         l->futex, l->count);
 	else if (rc == 0)
@@ -77,15 +77,17 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
 		         "%zu samples", l->running, l->count);
 	if (rc == 0)
 		rc = ADD(&s->evidence,
-		         PERCENT_FORMAT " of the slowest requests' time went by "
-		         "in handlers where nothing is marked, or behind them",
+		         PERCENT_FORMAT " of the slowest requests' time went "
+		         "by in handlers where nothing is marked, or behind "
+		         "them",
 		         PERCENT(tail));
 	if (rc == 0)
 		rc = ADD(&s->next_checks, "%s",
-		         is_lock ? "mark the wait with TAILBOX_WAIT to have its "
-		                   "name; hold the lock for shorter"
+		         is_lock ? "mark the wait with TAILBOX_WAIT to have "
+		                   "its name; hold the lock for shorter"
 		                 : "take the work off the worker, or mark it "
-		                   "with TAILBOX_STAGE to see which part it is");
+		                   "with TAILBOX_STAGE to see which part it "
+		                   "is");
 	if (rc == 0 && m->has_pid)
 		rc = is_lock ? ADD(&s->next_checks,
 		                   "who holds it: gdb -p %" PRIu32
@@ -109,7 +111,8 @@ static int rule(struct tailbox__case *c, enum tailbox__suspect_kind kind,
 	if (tail < TAILBOX__OWN_LEAST_TAIL)
 		return tailbox__own_rule(c, kind, TAILBOX__RULING_OUT,
 		                         PERCENT_FORMAT
-		                         " in unmarked handlers", PERCENT(tail));
+		                         " in unmarked handlers",
+		                         PERCENT(tail));
 	if (c->part->run->snapshots.count == 0 || l->count < LOOKS_LEAST)
 		return tailbox__own_rule(c, kind, TAILBOX__RULING_CANNOT_TELL,
 		                         "only %zu samples of held workers",
