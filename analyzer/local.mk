@@ -56,6 +56,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/own_held.c \
 	analyzer/own_join.c \
 	analyzer/own_looks.c \
+	analyzer/own_loop.c \
 	analyzer/own_part.c \
 	analyzer/own_requests.c \
 	analyzer/own_text.c \

@@ -47,6 +47,8 @@ struct tailbox__own_look {
 	uint64_t at_us;     /* run offset */
 	uint64_t cpu_us, runq_us; /* since the look before */
 	uint64_t held_us;
+	uint64_t connections;
+	uint64_t unserved; /* requests before it, while it slept */
 	uint64_t ready_us; /* run queue time up to here, of all steps */
 	uint8_t state;     /* letter, 0 = not known */
 };
@@ -104,7 +106,7 @@ tailbox__own_ext(const struct tailbox__run *run,
 	                                          : NULL;
 }
 
-/* --- of one part ------------------------------------------------------------ */
+/* --- of one part ---------------------------------------------------------- */
 
 enum tailbox__own_time {
 	TAILBOX__OWN_INGRESS, /* waited for a worker that something held */
@@ -162,7 +164,7 @@ enum { /* thousandths of the slow requests' time from which on it is told */
 	TAILBOX__OWN_MOST = 500 /* so much of a time explains it */
 };
 
-/* --- telling ------------------------------------------------------------------ */
+/* --- telling -------------------------------------------------------------- */
 
 /* A suspect of ours with its title. NULL: out of memory. */
 struct tailbox__suspect *tailbox__own_add(struct tailbox__case *c,
@@ -187,20 +189,25 @@ int tailbox__own_rule(struct tailbox__case *c, enum tailbox__suspect_kind kind,
                       enum tailbox__ruling ruling, const char *text, ...)
         __attribute__((format(printf, 4, 5)));
 
-/* --- the suspects --------------------------------------------------------------- */
+/* --- the suspects --------------------------------------------------------- */
 
 /* What the deeper ones need of the others. */
 struct tailbox__own_case {
 	struct tailbox__own_part part;
 	bool is_starved; /* of CPU, so much that everything takes longer */
 	uint64_t ready;  /* permille of the time that workers wanted a CPU */
+	/* Permille that was waited for a sleeping event loop, of the slow
+	 * requests' time and that; 0 = it is none. */
+	uint64_t asleep;
 };
 int tailbox__own_requests(struct tailbox__case *c, struct tailbox__own_case *o);
 int tailbox__own_held(struct tailbox__case *c, struct tailbox__own_case *o);
 int tailbox__own_cpu(struct tailbox__case *c, struct tailbox__own_case *o);
 int tailbox__own_connections(struct tailbox__case *c,
                              struct tailbox__own_case *o);
-int tailbox__own_join(struct tailbox__case *c, const struct tailbox__own_case *o);
+int tailbox__own_loop(struct tailbox__case *c, struct tailbox__own_case *o);
+int tailbox__own_join(struct tailbox__case *c,
+                      const struct tailbox__own_case *o);
 /* All of them, after the standard ones. 0 or -ENOMEM. */
 int tailbox__own_suspects(struct tailbox__case *c);
 /* Rulings on the standard kinds and on what was not looked at. */

@@ -1,5 +1,5 @@
-/* analyzer/own_connections.c - connections: no more are taken, they wait to be
- * accepted, or too many are on one worker.
+/* analyzer/own_connections.c - connections: no more are taken, or they wait to
+ * be accepted.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -17,19 +17,16 @@
 
 enum {
 	FULL_LEAST = 200, /* permille of samples in which no more were taken */
-	QUEUE_LEAST = 4,  /* connections waiting, in FULL_LEAST of samples */
-	/* MHD's loop asks for 128 events; with exactly as many, or a multiple,
-	 * it goes to sleep before it serves them (0.9.75 to 1.0). */
-	LOOP_EVENTS = 128
+	QUEUE_LEAST = 4   /* connections waiting, in FULL_LEAST of samples */
 };
 
 struct connections {
 	size_t samples, full;          /* full: at the limit */
 	size_t queue_samples, queued;  /* queued: QUEUE_LEAST or more */
 	uint64_t most, limit;          /* of all daemons together */
-	uint64_t queue_most, queue_limit, worker_most;
+	uint64_t queue_most, queue_limit;
 	uint64_t overflows; /* while it ran; NONE = not known */
-	bool has_limit, has_queue, has_workers;
+	bool has_limit, has_queue;
 };
 
 /* The values of one sample: of how many daemons the connections are is not
@@ -76,11 +73,6 @@ static void take(struct connections *c, struct one *s,
 	case TAILBOX__METRIC_ACCEPT_QUEUE_LIMIT:
 		c->queue_limit = v->value > c->queue_limit ? v->value
 		                                           : c->queue_limit;
-		break;
-	case TAILBOX__METRIC_WORKER_CONNECTIONS:
-		c->has_workers = true;
-		c->worker_most = v->value > c->worker_most ? v->value
-		                                           : c->worker_most;
 		break;
 	default:
 		break;
@@ -190,8 +182,9 @@ static int tell_accept(struct tailbox__case *c, const struct connections *x,
 		         x->queue_most, x->queue_limit);
 	if (rc == 0)
 		rc = ADD(&s->evidence,
-		         PERCENT_FORMAT " of the slowest requests' time went by "
-		         "before their connection was accepted (%zu requests)",
+		         PERCENT_FORMAT " of the slowest requests' time went "
+		         "by before their connection was accepted (%zu "
+		         "requests)",
 		         PERCENT(tailbox__own_tail(c, sum->tail_us)),
 		         sum->count);
 	if (rc == 0 && x->overflows != TAILBOX__NONE && x->overflows > 0)
@@ -207,9 +200,9 @@ static int tell_accept(struct tailbox__case *c, const struct connections *x,
 		rc = ADD(&s->next_checks,
 		         "see whether workers are held: only they accept");
 	if (rc == 0)
-		rc = tailbox__own_figure(s, "queue_max", x->has_queue
-		                                                 ? x->queue_most
-		                                                 : TAILBOX__NONE);
+		rc = tailbox__own_figure(s, "queue_max",
+		                         x->has_queue ? x->queue_most
+		                                      : TAILBOX__NONE);
 	return rc == 0 ? tailbox__own_figure(s, "listen_overflows",
 	                                     x->overflows)
 	               : rc;
@@ -234,23 +227,6 @@ static int judge_accept(struct tailbox__case *c, const struct connections *x,
 	                         x->queue_limit);
 }
 
-/* Whether many ready connections lie there unserved is not recorded, only
- * whether it can have been. */
-static int judge_loop(struct tailbox__case *c, const struct connections *x)
-{
-	if (x->has_workers && x->worker_most < LOOP_EVENTS)
-		return tailbox__own_rule(c, TAILBOX__SUSPECT_LOOP,
-		                         TAILBOX__RULING_OUT,
-		                         "max %" PRIu64 " of %d on a worker",
-		                         x->worker_most, LOOP_EVENTS);
-	return tailbox__own_rule(
-	        c, TAILBOX__SUSPECT_LOOP, TAILBOX__RULING_CANNOT_TELL, "%s",
-	        x->has_workers
-	                ? "128 or more connections on a worker; how many are "
-	                  "ready at once is not recorded"
-	                : "connections of workers were not sampled");
-}
-
 int tailbox__own_connections(struct tailbox__case *c,
                              struct tailbox__own_case *o)
 {
@@ -259,7 +235,5 @@ int tailbox__own_connections(struct tailbox__case *c,
 
 	look(c->part->run, &x);
 	rc = judge_limit(c, &x, &o->part);
-	if (rc == 0)
-		rc = judge_accept(c, &x, &o->part);
-	return rc == 0 ? judge_loop(c, &x) : rc;
+	return rc == 0 ? judge_accept(c, &x, &o->part) : rc;
 }

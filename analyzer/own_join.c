@@ -103,6 +103,12 @@ static void join_all(const struct tailbox__case *c,
 	if (o->is_starved)
 		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 			join(c, TAILBOX__SUSPECT_CPU, all[i]);
+	/* Clients waited longer for a loop that slept than is recorded at all
+	 * of the slow requests: shares of that are of the lesser part. */
+	if (o->asleep >= TAILBOX__OWN_MOST) {
+		join(c, TAILBOX__SUSPECT_LOOP, TAILBOX__SUSPECT_WORKER_BLOCKED);
+		join(c, TAILBOX__SUSPECT_LOOP, TAILBOX__SUSPECT_EXECUTOR);
+	}
 	join_holders(c, &o->part);
 	join_line(c, &o->part);
 	join(c, TAILBOX__SUSPECT_LOCK, TAILBOX__SUSPECT_WORKER_BLOCKED);
@@ -142,7 +148,11 @@ int tailbox__own_join(struct tailbox__case *c,
 	for (size_t i = 0; rc == 0 && i < c->slice->suspect_count; i++) {
 		struct tailbox__suspect *s = &c->slice->suspects[i];
 
-		if (s->explained_by != TAILBOX__SUSPECT_COUNT)
+		if (s->explained_by == TAILBOX__SUSPECT_LOOP)
+			rc = ADD(&s->notes,
+			         "clients waited for longer because of "
+			         "event_loop_stall, which no request shows");
+		else if (s->explained_by != TAILBOX__SUSPECT_COUNT)
 			rc = ADD(&s->notes,
 			         "%s accounts for the same time and lies "
 			         "deeper",
@@ -169,5 +179,7 @@ int tailbox__own_suspects(struct tailbox__case *c)
 		rc = tailbox__own_cpu(c, &o);
 	if (rc == 0 && c->report)
 		rc = tailbox__own_connections(c, &o);
+	if (rc == 0 && c->report)
+		rc = tailbox__own_loop(c, &o);
 	return rc == 0 ? tailbox__own_join(c, &o) : rc;
 }

@@ -29,6 +29,12 @@ static void take(struct tailbox__own_look *to,
 	case TAILBOX__METRIC_WORKER_HELD_US:
 		to->held_us = v->value;
 		break;
+	case TAILBOX__METRIC_WORKER_CONNECTIONS:
+		to->connections = v->value;
+		break;
+	case TAILBOX__METRIC_WORKER_READY:
+		to->unserved = v->value;
+		break;
 	case TAILBOX__METRIC_WORKER_STATE:
 		to->state = v->value < 128 ? (uint8_t)v->value : 0;
 		break;
@@ -57,6 +63,11 @@ static bool begins_look(const struct tailbox__run *run, size_t i, size_t before)
 	       v[i].subject != v[before].subject;
 }
 
+static uint64_t at_of(const struct tailbox__run_snapshot *at)
+{
+	return at->flags & TAILBOX__HAS_START_US ? at->at_us : TAILBOX__NONE;
+}
+
 /* Fill in the looks, if there is room for them; count them. The values of a
  * look stand together. */
 static size_t collect(const struct tailbox__run *run,
@@ -77,12 +88,12 @@ static size_t collect(const struct tailbox__run *run,
 			if (looks)
 				looks[count] = (struct tailbox__own_look){
 					.worker = v->subject,
-					.at_us = at->flags & TAILBOX__HAS_START_US
-					                 ? at->at_us
-					                 : TAILBOX__NONE,
+					.at_us = at_of(at),
 					.cpu_us = TAILBOX__NONE,
 					.runq_us = TAILBOX__NONE,
 					.held_us = TAILBOX__NONE,
+					.connections = TAILBOX__NONE,
+					.unserved = TAILBOX__NONE,
 				};
 			count++;
 		}

@@ -18,7 +18,7 @@
 
 enum { LEAST_REQUESTS = 3 };
 
-/* --- one phase ------------------------------------------------------------------ */
+/* --- one phase ------------------------------------------------------------ */
 
 struct row {
 	enum tailbox__suspect_kind kind;
@@ -110,7 +110,7 @@ static int judge_phase(struct tailbox__case *c, const struct row *row,
 	                         PERCENT(tail));
 }
 
-/* --- a held worker ----------------------------------------------------------------- */
+/* --- a held worker -------------------------------------------------------- */
 
 /* Of the route that held workers: how often, for how long. */
 struct holds {
@@ -159,8 +159,9 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 
 	if (h.count > 0)
 		rc = ADD(&s->evidence,
-		         "%zu of its requests held a worker while others waited "
-		         "(median %s, longest %s); %zu requests waited behind it",
+		         "%zu of its requests held a worker while others "
+		         "waited (median %s, longest %s); %zu requests waited "
+		         "behind it",
 		         h.count, tailbox__show_us(median, h.median_us),
 		         tailbox__show_us(longest, h.longest_us),
 		         behind);
@@ -224,10 +225,13 @@ static int tell_blocked(struct tailbox__case *c,
 
 	if (rc == 0)
 		rc = ADD(&s->evidence,
-		         PERCENT_FORMAT " of the slowest requests' time went by "
-		         "waiting for a held worker (to one clock tick), in %zu "
-		         "of %zu requests",
-		         PERCENT(ingress), sum->count, c->part->request_count);
+		         PERCENT_FORMAT " of the slowest requests' time went "
+		         "by waiting for a held worker", PERCENT(ingress));
+	if (rc == 0)
+		rc = ADD(&s->evidence,
+		         "%zu of %zu requests waited for one; their waits are "
+		         "known to one clock tick",
+		         sum->count, c->part->request_count);
 	if (rc == 0)
 		rc = tell_cause(c, s, p);
 	if (rc == 0)
@@ -270,7 +274,8 @@ static int judge_blocked(struct tailbox__case *c,
 		               : tailbox__own_rule(
 		                         c, TAILBOX__SUSPECT_WORKER_BLOCKED,
 		                         TAILBOX__RULING_CANNOT_TELL,
-		                         "waits for a worker were not recorded");
+		                         "waits for a worker were not "
+		                         "recorded");
 	if (ingress < TAILBOX__OWN_LEAST_BEHIND || sum->count < LEAST_REQUESTS)
 		return tailbox__own_rule(c, TAILBOX__SUSPECT_WORKER_BLOCKED,
 		                         TAILBOX__RULING_OUT,

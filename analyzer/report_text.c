@@ -218,7 +218,10 @@ static void put_behind(struct tailbox__page *p,
 		tailbox__page_end(p, ENTRY);
 	}
 	if (s->explained_by < TAILBOX__SUSPECT_COUNT) {
-		fprintf(p->line, "%*sthe same time as %s", ENTRY, "",
+		fprintf(p->line, "%*s%s %s", ENTRY, "",
+		        s->explained_by == TAILBOX__SUSPECT_LOOP
+		                ? "of less time than"
+		                : "the same time as",
 		        tailbox__suspect_names[s->explained_by]);
 		tailbox__page_end(p, ENTRY);
 	}

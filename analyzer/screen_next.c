@@ -293,8 +293,8 @@ static const struct {
 	                              "what workers do" },
 	[TAILBOX__SUSPECT_ACCEPT] = { "ss -ltnp | grep pid=", ",",
 	                              "Recv-Q: waiting now" },
-	[TAILBOX__SUSPECT_LOOP] = { "gdb -p ", " -batch -ex 't a a bt'",
-	                            "while it sleeps" },
+	[TAILBOX__SUSPECT_LOOP] = { "ss -tnp | grep pid=", ",",
+	                            "Recv-Q: not read yet" },
 };
 
 static bool put_look(struct tailbox__sl_screen *s, unsigned *number,

@@ -21,12 +21,29 @@ static void tell_suspect(struct tailbox__sl_string *t,
 	char title[4 * TITLE + 1];
 
 	tailbox__suspect_title(s, title, sizeof(title), TITLE);
+	const bool is_explained = lead && s->explained_by == lead->kind;
+
 	tailbox__sl_add(t, "%s (%u, %s%s)", title, s->score,
-	    tailbox__confidence_names[s->confidence],
-	    lead && s->explained_by == lead->kind ? ", the same time" : "");
+	                tailbox__confidence_names[s->confidence],
+	                !is_explained ? "" :
+	                lead->kind == TAILBOX__SUSPECT_LOOP ?
+	                                ", of less time" :
+	                                ", the same time");
 }
 
-/* All suspects but the lead; "" when there are none. */
+/* Whether the screen says below that it is not this one. */
+static bool is_ruled_out(const struct tailbox__report *r,
+                         enum tailbox__suspect_kind kind)
+{
+	for (size_t i = 0; i < r->findings.count; i++)
+		if (r->findings.items[i].kind == kind)
+			return r->findings.items[i].ruling ==
+			       TAILBOX__RULING_OUT;
+	return false;
+}
+
+/* All suspects but the lead; "" when there are none. Beside one that is likely,
+ * those that are ruled out are no help. */
 static void tell_others(const struct tailbox__sl_screen *s,
                         struct tailbox__sl_string *t,
                         const struct tailbox__suspect *lead)
@@ -36,7 +53,9 @@ static void tell_others(const struct tailbox__sl_screen *s,
 	for (size_t i = 0; i < w->suspect_count; i++) {
 		const struct tailbox__suspect *one = &w->suspects[i];
 
-		if (one == lead || one->kind == TAILBOX__SUSPECT_UNKNOWN)
+		if (one == lead || one->kind == TAILBOX__SUSPECT_UNKNOWN ||
+		    (s->r->verdict == TAILBOX__REPORT_LIKELY &&
+		     is_ruled_out(s->r, one->kind)))
 			continue;
 		if (t->len)
 			tailbox__sl_add(t, "; ");

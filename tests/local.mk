@@ -100,6 +100,7 @@ command_tests += \
 	tests/test_load_json \
 	tests/test_own \
 	tests/test_own_join \
+	tests/test_own_loop \
 	tests/test_own_samples \
 	tests/test_report \
 	tests/test_screen \

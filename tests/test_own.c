@@ -163,7 +163,9 @@ START_TEST(a_held_worker_is_told_from_a_tenth_of_the_time_on)
 	EXPECT_TEXTS(&suspect(BLOCKED)->evidence,
 	             "1 of its requests held a worker while others waited "
 	             "(median 1.00 ms, longest 1.00 ms); 4 requests",
-	             "10.0% of the slowest requests' time", "marks no wait");
+	             "10.0% of the slowest requests' time",
+	             "4 of 20 requests waited for one; their waits are known "
+	             "to one clock tick", "marks no wait");
 	ck_assert_uint_eq(suspect(BLOCKED)->next_checks.count, 1);
 	run->meta.has_pid = true;
 	run->meta.pid = 912;

@@ -12,7 +12,6 @@
 #define CPU TAILBOX__SUSPECT_CPU
 #define LIMIT TAILBOX__SUSPECT_CONNECTIONS
 #define ACCEPT TAILBOX__SUSPECT_ACCEPT
-#define LOOP TAILBOX__SUSPECT_LOOP
 #define METRIC(name) TAILBOX__METRIC_##name
 
 /* --- what held workers were in ----------------------------------------- */
@@ -530,24 +529,6 @@ START_TEST(waits_to_be_accepted_are_told_without_samples)
 }
 END_TEST
 
-START_TEST(the_loop_is_ruled_out_or_cannot_be_told)
-{
-	base(20);
-	sample(0);
-	analyze();
-	EXPECT_CANNOT(LOOP, "connections of workers were not sampled");
-	value(0, METRIC(WORKER_CONNECTIONS), 0, 127);
-	value(0, METRIC(WORKER_CONNECTIONS), 1, 3);
-	analyze();
-	EXPECT_OUT(LOOP, "max 127 of 128 on a worker");
-	value(0, METRIC(WORKER_CONNECTIONS), 2, 128);
-	analyze();
-	EXPECT_CANNOT(LOOP,
-	              "128 or more connections on a worker; how many are "
-	              "ready at once is not recorded");
-}
-END_TEST
-
 START_TEST(thousands_of_workers_are_told_apart)
 {
 	base(20);
@@ -596,7 +577,6 @@ static Suite *suite(void)
 	        t,
 	        the_accept_queue_is_told_from_four_in_a_fifth_of_the_samples);
 	tcase_add_test(t, waits_to_be_accepted_are_told_without_samples);
-	tcase_add_test(t, the_loop_is_ruled_out_or_cannot_be_told);
 	tcase_add_test(t, thousands_of_workers_are_told_apart);
 	suite_add_tcase(s, t);
 	return s;
