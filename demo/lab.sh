@@ -26,7 +26,7 @@ keep=
 json=no
 cpus=$(nproc 2>/dev/null || echo 2)
 all="healthy pool query sleep spin lock burn neighbour suspend download upload
-	limit accept"
+	limit accept stall"
 
 # --- the troubles ------------------------------------------------------------
 
@@ -35,6 +35,7 @@ all="healthy pool query sleep spin lock burn neighbour suspend download upload
 #   why      what an engineer would call the cause
 #   shop     options of demo/shop
 #   clients  a function: starts the load, each by `client`
+#   warm     seconds from there to the window
 # The ordinary customers of `mix` are there always: a cause must be found
 # beside what goes on anyhow. There are no reports among them: a report computes
 # for so long that it is a trouble by itself. Where all requests are to meet in
@@ -43,6 +44,7 @@ all="healthy pool query sleep spin lock burn neighbour suspend download upload
 # the supplier is slow for some items, and to name it would be right.
 trouble() {
 	clients=mix
+	warm=0.6
 	case $1 in
 	healthy)
 		want=none
@@ -121,6 +123,13 @@ trouble() {
 		shop="--workers 2 --db-pool 4 --backlog 24 --trouble work"
 		clients="mix newcomers"
 		;;
+	stall)
+		want=event_loop_stall
+		why="128 requests are ready at once on one worker, and MHD sleeps"
+		shop="--workers 1 --db-pool 4 --trouble sleep"
+		clients="full_batch one_quote"
+		warm=2
+		;;
 	*) return 1 ;;
 	esac
 }
@@ -140,6 +149,10 @@ few() { load --connections 2 --pause 60 --get /items; }
 browsers() { load --connections 8 --pause 5 --get '/items?limit=100'; }
 quotes() { load --connections 2 --pause 150 --get /quote/7; }
 bursts() { load --connections 24 --beat 300 --get /items/7; }
+# 128 connections, all at once. Where that falls into a quote, which holds the
+# worker, all of them are ready after it, and it sleeps until the next quote.
+full_batch() { load --connections 128 --beat 400 --get /items/7; }
+one_quote() { load --connections 1 --pause 500 --get /quote/7; }
 newcomers() { load --connections 60 --beat 400 --reconnect 1 --get /items/7; }
 keepers() {
 	load --connections 12 --pause 10 --reconnect 25 --no-reports \
@@ -306,7 +319,7 @@ capture() {
 		$each
 	done
 	# The clients come and fall into step; that is not to be judged.
-	sleep 0.6
+	sleep "$warm"
 	"$build/tailbox" capture "${seconds}s" --mode investigation \
 		--note "lab: $name" -o "$dir/run.tailbox" \
 		"$dir/shop.$shop_pid.sock" >/dev/null 2>"$dir/capture" ||

@@ -24,7 +24,7 @@
 #include <curl/curl.h>
 
 #define REQUESTS_MAX 1000000u
-#define CONNECTIONS_MAX 64u
+#define CONNECTIONS_MAX 128u
 #define SECONDS_MAX 600u
 #define REQUEST_TIMEOUT_MS 10000L
 #define MS_MAX 60000u
@@ -203,7 +203,7 @@ static const char usage[] =
 	"Sends a mix of requests to a demo shop on 127.0.0.1.\n"
 	"  --port N         where the shop listens\n"
 	"  --requests N     how many, at most 1000000 (default 1000)\n"
-	"  --connections N  at the same time, 1 to 64 (default 4)\n"
+	"  --connections N  at the same time, 1 to 128 (default 4)\n"
 	"  --seed N         another number, another mix (default 1)\n"
 	"  --seconds N      give up after so long, at most 600 (default 60)\n"
 	"  --pause MS       before each request (default 0)\n"
