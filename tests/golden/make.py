@@ -7,6 +7,12 @@ time. They are committed; run this only to change them, then
 
 writes what the command says of each to NAME.txt: look at the difference
 before it is committed.
+
+held_worker.json.gz is not made here, it was recorded: demo/shop --workers 2
+--db-pool 4 --trouble sleep, under demo/load --connections 8 --pause 12
+--no-reports and a second one with --connections 1 --pause 150 --get /quote/7;
+tailbox capture 3s --mode investigation, export --to json, gzip. The name of
+the host is another one.
 """
 import gzip
 import io
