@@ -23,7 +23,10 @@
 #include "core/alloc.h"
 
 #define TICK_MS 20 /* how soon an end without an end of its pipes is seen */
-#define TIDY_MS 1000u /* for one that was killed to be gone */
+/* For one that was killed to be gone: it is at nice 19, and dies when it has
+ * its turn. At a stop somebody waits for it. */
+#define TIDY_MS 10000u
+#define TIDY_STOP_MS 500u
 
 struct run {
 	const struct tailbox__child_limits *limits;
@@ -142,14 +145,20 @@ static void note_status(struct run *r, int status)
 /* The group is killed and the child reaped, if it still is ours. A process
  * that the kernel cannot end now (a hanging disk) stays behind as a zombie in
  * the end: nobody waits for it. */
-static void finish(struct run *r)
+static void finish(struct run *r, const atomic_bool *stop)
 {
-	const uint64_t end = tailbox__mono_ns() + TIDY_MS * 1000000u;
+	const uint64_t start = tailbox__mono_ns();
 	bool was_reaped = false;
 	int status = 0;
 
 	while (!r->is_taken && !was_reaped) {
-		const bool is_last = tailbox__mono_ns() > end;
+		/* relaxed: it carries no data */
+		const uint64_t ms =
+		        atomic_load_explicit(stop, memory_order_relaxed)
+		                ? TIDY_STOP_MS
+		                : TIDY_MS;
+		const bool is_last =
+		        tailbox__mono_ns() - start > ms * 1000000u;
 		const pid_t rc = (kill_group(r),
 		                  waitpid(r->pid, &status, WNOHANG));
 		if (rc == r->pid)
@@ -217,7 +226,7 @@ void tailbox__child_run(char *const *argv,
 			to->code = rc;
 		}
 		attend(&r, stop);
-		finish(&r);
+		finish(&r, stop);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r.out >= 0)
