@@ -141,9 +141,24 @@ static int list_services(bool is_json)
 
 /* --- ls TARGET ------------------------------------------------------------ */
 
-static void put_artifact(tailbox__tree *one)
+static size_t name_columns(tailbox__tree *list)
+{
+	size_t most = 4, n;
+
+	for (size_t i = 0; i < tailbox__tree_count(list); i++) {
+		const char *name = tailbox__tree_text(
+		        tailbox__tree_at(list, i), "name");
+		n = name ? tailbox__show_columns(name, strlen(name)) : 0;
+		if (n > most)
+			most = n;
+	}
+	return most < 255 ? most : 255;
+}
+
+static void put_artifact(tailbox__tree *one, size_t name_width)
 {
 	const char *name = tailbox__tree_text(one, "name");
+	const char *headline = tailbox__tree_text(one, "headline");
 	uint64_t from = tailbox__tree_number(one, "started_at_unix_ms", 0);
 	const char *id = tailbox__tree_text(one, "id");
 	char when[TAILBOX__SHOW_ROOM], bytes[TAILBOX__SHOW_ROOM];
@@ -159,7 +174,13 @@ static void put_artifact(tailbox__tree *one)
 	        from ? tailbox__show_utc(when, from) : "-",
 	        tailbox__tree_number(one, "requests", 0),
 	        tailbox__show_bytes(bytes, tailbox__tree_number(one, "bytes", 0)));
-	tailbox__show_text(out, name, strlen(name), 255);
+	const size_t used = tailbox__show_text(out, name, strlen(name), 255);
+	fprintf(out, "%*s  ", used < name_width ? (int)(name_width - used) : 0,
+	        "");
+	/* Null, or a service that knows of none. */
+	if (!headline || !*headline)
+		headline = "-";
+	tailbox__show_text(out, headline, strlen(headline), 120);
 	fputc('\n', out);
 }
 
@@ -182,10 +203,12 @@ static int list_artifacts(const struct cli__target *t, bool is_json)
 	if (is_json) {
 		fwrite(h.body.at, 1, h.body.len, cli__out());
 	} else {
-		fprintf(cli__out(), "%6s %-19s %10s %9s  %s\n", "ID",
-		        "BEGAN (UTC)", "REQUESTS", "SIZE", "NAME");
+		const size_t width = name_columns(list);
+		fprintf(cli__out(), "%6s %-19s %10s %9s  %-*s  %s\n", "ID",
+		        "BEGAN (UTC)", "REQUESTS", "SIZE", (int)width, "NAME",
+		        "HEADLINE");
 		for (size_t i = 0; i < tailbox__tree_count(list); i++)
-			put_artifact(tailbox__tree_at(list, i));
+			put_artifact(tailbox__tree_at(list, i), width);
 	}
 	tailbox__tree_free(root);
 done:

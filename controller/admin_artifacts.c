@@ -42,6 +42,7 @@ static void put_entry(struct tailbox__json *j,
 	tailbox__admin_put_bool(j, "pinned", e->is_pinned);
 	tailbox__admin_put_u64(j, "json_bytes",
 	                       tailbox__admin_or_none(e->json_bytes));
+	tailbox__admin_put_text(j, "headline", e->headline);
 	tailbox__json_end_object(j);
 }
 
@@ -59,11 +60,12 @@ static void add_entry(struct tailbox__text *t,
 		tailbox__text_add(t, "%s\t", tailbox__artifact_id(id, &e->key));
 	else
 		tailbox__text_add(t, "-\t");
-	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s%s\n",
+	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s%s\t%s\n",
 	                  tailbox__text_time(at, e->started_ms), e->requests,
 	                  tailbox__text_bytes(bytes, e->bytes),
 	                  tailbox__text_us(took, ms), e->name,
-	                  e->is_pinned ? "  pinned" : "");
+	                  e->is_pinned ? "  pinned" : "",
+	                  e->headline[0] != '\0' ? e->headline : "-");
 }
 
 static enum MHD_Result list_text(struct tailbox__admin_request *q,
@@ -76,7 +78,7 @@ static enum MHD_Result list_text(struct tailbox__admin_request *q,
 	tailbox__text_add(&t, "%ld in %s\n", n,
 	                  tailbox__admin_facts->artifact_dir);
 	tailbox__text_add(&rows,
-	                  ">ID\tSTARTED\t>REQUESTS\t>SIZE\t>TOOK\tNAME\n");
+	                  ">ID\tSTARTED\t>REQUESTS\t>SIZE\t>TOOK\tNAME\tHEADLINE\n");
 	for (long i = 0; i < n; i++)
 		add_entry(&rows, &e[i]);
 	if (n > 0)

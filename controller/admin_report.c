@@ -7,9 +7,10 @@
  * artifact pleases, and reads what may be damaged. The child has limits
  * (child.c), and a failure of it is an answer.
  *
- * One child at a time. A thread waits for it, while its client's connection is
- * suspended and others are answered; then the connection is resumed and the
- * request is answered again from the start, as artifacts are (admin_load.c).
+ * One report at a time, and one child (command.c). A thread waits for it, while
+ * its client's connection is suspended and others are answered; then the
+ * connection is resumed and the request is answered again from the start, as
+ * artifacts are (admin_load.c).
  * Who asks for the same meanwhile shares it, up to a few, so that connections
  * are left for /status; others are told to come again. Nothing is kept for
  * later: the command may be another one by then.
@@ -29,21 +30,10 @@
 #include <tailbox.h>
 
 #include "controller/internal.h"
-#include "controller/settings.h"
 #include "core/alloc.h"
 #include "core/daemons.h"
 
 #define REPORT "/report"
-
-/* 300 000 requests with 600 000 stages, the most that a window holds by
- * default, took 3 s of CPU and 110 MiB as Run JSON. A busy machine gives to
- * nice 19 what is left, so the clock has more patience. */
-struct tailbox__child_limits tailbox__report_limits = {
-	.wall_ms = 60000,
-	.cpu_s = 20,
-	.memory_bytes = (uint64_t)1 << 30,
-	.output_bytes = (size_t)4 << 20,
-};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -77,8 +67,8 @@ static void run_command(struct tailbox__report_made *m)
 	char *argv[] = { m->command, word, m->path, m->as_text ? NULL : format,
 		         NULL };
 
-	tailbox__child_run(argv, &tailbox__report_limits, &must_stop,
-	                   &m->child);
+	tailbox__command_run(argv, &tailbox__report_limits, &must_stop,
+	                     &m->child);
 }
 
 static void *report_thread(void *arg)
@@ -178,37 +168,18 @@ bool tailbox__is_report(const struct tailbox__admin_request *q)
 	return n > suffix && strcmp(q->id + n - suffix, REPORT) == 0;
 }
 
-/* False: no memory. */
-static bool find_command(char command[TAILBOX__CONFIG_PATH_MAX + 1])
-{
-	struct tailbox__config *c = tailbox__alloc(1, sizeof(*c));
-
-	if (c == NULL)
-		return false;
-	tailbox__settings_copy(c);
-	snprintf(command, TAILBOX__CONFIG_PATH_MAX + 1, "%s",
-	         c->admin.report_command[0] != '\0' ? c->admin.report_command
-	                                            : TAILBOX_BINDIR
-	                 "/tailbox");
-	tailbox__free(c);
-	return true;
-}
-
 static enum MHD_Result report(struct tailbox__admin_request *q,
                               const struct tailbox__artifact_entry *e)
 {
 	char command[TAILBOX__CONFIG_PATH_MAX + 1];
+	const char *why;
 	int rc;
 
-	if (!find_command(command))
+	if (tailbox__command_find(command) != 0)
 		return MHD_NO;
-	/* What a path is relative to is not the service's business. */
-	if (command[0] != '/')
-		return tailbox__report_no_command(q, command,
-		                                  "the path is not absolute");
-	if (access(command, X_OK) != 0)
-		return tailbox__report_no_command(q, command,
-		                                  tailbox_strerror(-errno));
+	why = tailbox__command_why_not(command);
+	if (why != NULL)
+		return tailbox__report_no_command(q, command, why);
 	if (q->is_head)
 		return tailbox__admin_send(
 			q, MHD_HTTP_OK,

@@ -8,8 +8,7 @@
 #include <limits.h>
 
 #include "controller/admin_internal.h"
-#include "controller/child.h"
-#include "core/config.h"
+#include "controller/command.h"
 
 #define TAILBOX__REPORT_WAITERS_MAX 4u
 
@@ -27,9 +26,6 @@ struct tailbox__report_made {
 	/* Of the thread until is_done. */
 	struct tailbox__child child;
 };
-
-/* Of the child. Tests shorten them, before they ask for a report. */
-extern struct tailbox__child_limits tailbox__report_limits;
 
 /* Whether the id that is asked for ends in "/report". */
 bool tailbox__is_report(const struct tailbox__admin_request *q);

@@ -14,25 +14,6 @@
 /* The library has two names for it, and warns of the older one. */
 #define CANNOT_ANALYZE 422u
 
-/* What it said, as one line without its own name. */
-static const char *said(struct tailbox__report_made *m, char *line, size_t size)
-{
-	static const char name[] = "tailbox: ";
-	const char *from = m->child.said;
-	size_t n = 0;
-
-	if (strncmp(from, name, sizeof(name) - 1) == 0)
-		from += sizeof(name) - 1;
-	for (; *from != '\0' && n + 1 < size; from++)
-		line[n++] = *from == '\n'                ? ' '
-		            : (unsigned char)*from < ' ' ? '?'
-		                                         : *from;
-	while (n > 0 && line[n - 1] == ' ')
-		n--;
-	line[n] = '\0';
-	return n > 0 ? line : "it does not say why";
-}
-
 static enum MHD_Result send_report(struct tailbox__admin_request *q,
                                    const struct tailbox__report_made *m)
 {
@@ -79,10 +60,10 @@ static enum MHD_Result send_exited(struct tailbox__admin_request *q,
 			q,
 			"printed no report, and its exit status was "
 			"taken by the application: ",
-			said(m, line, sizeof(line)));
+			tailbox__child_last_words(c, line, sizeof(line)));
 	if (c->code == 1)
 		return tailbox__admin_error(q, CANNOT_ANALYZE, "cannot_analyze",
-		                            "%s", said(m, line, sizeof(line)));
+		                            "%s", tailbox__child_last_words(c, line, sizeof(line)));
 	if (c->code == 0)
 		return tailbox__report_failed(q, "printed no report", "");
 	snprintf(number, sizeof(number), "%d", c->code);

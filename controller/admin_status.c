@@ -36,8 +36,10 @@ static void gather(struct tailbox__status *s)
 	s->is_on = s->facts->is_recorded && tailbox__recorder_is_on();
 	tailbox__switch_status(&s->flip);
 	tailbox__cost_status(&s->cost);
-	if (s->facts->has_controller)
+	if (s->facts->has_controller) {
 		tailbox__folder_status(&s->folder);
+		tailbox__after_status(&s->after);
+	}
 	s->has_numbers = s->has_window = s->facts->has_controller;
 	if (s->has_numbers)
 		tailbox__recorder_status(&s->rec);

@@ -21,6 +21,7 @@ struct tailbox__status {
 	bool is_on;
 	struct tailbox__switch_status flip;
 	struct tailbox__folder_status folder;
+	struct tailbox__after_status after;
 	struct tailbox__cost_status cost;
 	bool has_numbers; /* `rec`, from the controller */
 	struct tailbox__recorder_status rec;

@@ -143,6 +143,22 @@ static void put_activation(struct tailbox__json *j,
 	tailbox__json_end_object(j);
 }
 
+/* The one that was placed last. */
+static void put_last(struct tailbox__json *j,
+                     const struct tailbox__after_status *a)
+{
+	tailbox__json_key(j, "last_artifact");
+	if (a->name[0] == '\0') {
+		tailbox__json_null(j);
+		return;
+	}
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_text(j, "kind", a->kind);
+	tailbox__admin_put_text(j, "name", a->name);
+	tailbox__admin_put_text(j, "headline", a->headline);
+	tailbox__json_end_object(j);
+}
+
 static void put_window(struct tailbox__json *j, const struct tailbox__status *s)
 {
 	const struct tailbox__window_status *w = &s->window;
@@ -176,6 +192,7 @@ static void put_window(struct tailbox__json *j, const struct tailbox__status *s)
 	else
 		tailbox__json_null(j);
 	tailbox__admin_put_text(j, "last_error", w->last_error);
+	put_last(j, &s->after);
 	tailbox__json_end_object(j);
 }
 
@@ -244,6 +261,18 @@ static void put_cost(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__json_end_object(j);
 }
 
+static void put_headlines(struct tailbox__json *j,
+                          const struct tailbox__after_status *a)
+{
+	put_object(j, "headlines");
+	tailbox__admin_put_u64(j, "made", a->headlines);
+	tailbox__admin_put_u64(j, "failed", a->headlines_failed);
+	tailbox__admin_put_u64(j, "dropped", a->headlines_dropped);
+	tailbox__admin_put_u64(j, "waiting", a->headlines_waiting);
+	tailbox__admin_put_text(j, "last_error", a->headline_error);
+	tailbox__json_end_object(j);
+}
+
 static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 {
 	const struct tailbox__folder_status *f = &s->folder;
@@ -261,6 +290,7 @@ static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__admin_put_u64(j, "json_written", f->json_written);
 	tailbox__admin_put_u64(j, "json_lost", f->json_lost);
 	tailbox__admin_put_text(j, "json_error", f->json_error);
+	put_headlines(j, &s->after);
 	tailbox__json_end_object(j);
 }
 

@@ -158,6 +158,11 @@ static void add_window(struct tailbox__text *t, const struct tailbox__status *s)
 	}
 	if (w->last_error[0] != '\0')
 		tailbox__text_add(t, "last error\t%s\n", w->last_error);
+	if (s->after.name[0] != '\0')
+		tailbox__text_add(t, "last one\t%s: %s\n", s->after.name,
+		                  s->after.headline[0] != '\0'
+		                          ? s->after.headline
+		                          : "-");
 }
 
 static void add_daemons(struct tailbox__text *t,
@@ -239,6 +244,22 @@ static void add_cost(struct tailbox__text *t, const struct tailbox__status *s)
 	tailbox__text_add(t, "\n");
 }
 
+static void add_headlines(struct tailbox__text *t,
+                          const struct tailbox__after_status *a)
+{
+	if (a->headline_error[0] == '\0')
+		return;
+	tailbox__text_add(t, "headlines\t%" PRIu64 " made", a->headlines);
+	if (a->headlines_failed != 0)
+		tailbox__text_add(t, ", %" PRIu64 " failed",
+		                  a->headlines_failed);
+	if (a->headlines_dropped != 0)
+		tailbox__text_add(t, ", %" PRIu64 " dropped",
+		                  a->headlines_dropped);
+	tailbox__text_add(t, "; the last that is missing: %s\n",
+	                  a->headline_error);
+}
+
 static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 {
 	const struct tailbox__folder_status *f = &s->folder;
@@ -257,6 +278,7 @@ static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 	if (f->json_lost != 0)
 		tailbox__text_add(t, "json\t%" PRIu64 " lost, the last: %s\n",
 		                  f->json_lost, f->json_error);
+	add_headlines(t, &s->after);
 }
 
 static void add_config(struct tailbox__text *t,

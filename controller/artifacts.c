@@ -92,6 +92,8 @@ int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
 	e->checksum = info.checksum;
 	e->is_pinned = tailbox__folder_is_pinned(dirfd, e->name);
 	e->json_bytes = tailbox__folder_json_bytes(dirfd, e->name);
+	e->headline_bytes =
+	        tailbox__folder_headline(dirfd, e->name, e->headline);
 	return 0;
 }
 

@@ -46,4 +46,13 @@ void tailbox__child_run(char *const *argv,
                         const struct tailbox__child_limits *limits,
                         const atomic_bool *stop, struct tailbox__child *out);
 
+/* child_text.c. What it said, as one line without its own name; `line`, or
+ * words that say that there is nothing. */
+const char *tailbox__child_last_words(const struct tailbox__child *c,
+                                      char *line, size_t size);
+/* What is wrong with its end, to stand behind its name: "exit status 1: ..." */
+void tailbox__child_why(const struct tailbox__child *c,
+                        const struct tailbox__child_limits *limits, char *out,
+                        size_t size);
+
 #endif

@@ -4,7 +4,7 @@
  *
  * There is one controller per process, as there is one tape.
  */
-#include "controller/internal.h"
+#include "controller/after.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "controller/command.h"
 #include "core/alloc.h"
 #include "core/recorder.h"
 #include "core/tailbox.h"
@@ -120,12 +121,15 @@ static int init_conditions(struct tailbox__controller *c)
 	if (ret != 0)
 		return -ret;
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	ret = pthread_cond_init(&c->wake_finisher, &attr);
-	if (ret == 0) {
-		ret = pthread_cond_init(&c->wake_follower, &attr);
-		if (ret != 0)
-			pthread_cond_destroy(&c->wake_finisher);
+	pthread_cond_t *const all[] = { &c->wake_finisher, &c->wake_follower,
+		                        &c->after_ended };
+	size_t n = 0;
+	while (ret == 0 && n < sizeof(all) / sizeof(all[0])) {
+		ret = pthread_cond_init(all[n], &attr);
+		n += ret == 0;
 	}
+	while (ret != 0 && n > 0)
+		pthread_cond_destroy(all[--n]);
 	pthread_condattr_destroy(&attr);
 	return -ret;
 }
@@ -147,6 +151,7 @@ static void clean_up(struct tailbox__controller *c)
 {
 	pthread_cond_destroy(&c->wake_finisher);
 	pthread_cond_destroy(&c->wake_follower);
+	pthread_cond_destroy(&c->after_ended);
 	tailbox__reader_close(c->reader);
 	c->reader = NULL;
 	tailbox__lock();
@@ -199,6 +204,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	                              NULL);
 	if (ret == 0) {
 		try_folder(c);
+		tailbox__after_open();
 		ret = start_threads();
 	}
 	if (ret < 0) {
@@ -227,8 +233,11 @@ void tailbox__controller_stop(void)
 	pthread_mutex_unlock(&c->arm_lock);
 	if (!is_started)
 		return;
+	/* Its children first: they end while the last window is written. */
+	tailbox__after_close();
 	tailbox__finisher_stop();
 	tailbox__follower_stop();
+	tailbox__after_wait();
 	clean_up(c);
 }
 
@@ -244,4 +253,6 @@ void tailbox__controller_in_child(void)
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->follow_lock, NULL);
 	pthread_mutex_init(&c->arm_lock, NULL);
+	tailbox__after_in_child();
+	tailbox__command_in_child();
 }

@@ -18,6 +18,15 @@
 
 #define TAILBOX__NOTE_MAX 255u
 
+/* The longest headline of an artifact, and what holds one. */
+#define TAILBOX__HEADLINE_BYTES 120u
+#define TAILBOX__HEADLINE_ROOM (TAILBOX__HEADLINE_BYTES + 1u)
+
+/* What is to be done with an artifact once it is there. */
+struct tailbox__wishes {
+	bool headline; /* have one made */
+};
+
 /* What one activation uses: a copy is kept for its whole life. */
 struct tailbox__activation {
 	enum tailbox__mode mode;
@@ -37,6 +46,7 @@ struct tailbox__activation {
 	/* Whether and where Run JSON goes, in place of the controller's. */
 	bool has_sink, local_json;
 	char json_path[TAILBOX__CONFIG_PATH_MAX + 1];
+	struct tailbox__wishes wishes;
 	char note[TAILBOX__NOTE_MAX + 1];
 };
 /* Defaults: light, its limits, not strict, continue, no duration. */
@@ -179,6 +189,8 @@ struct tailbox__artifact_entry {
 	bool is_ours;     /* made by this process */
 	bool is_pinned;   /* the caps do not apply to it */
 	uint64_t json_bytes; /* of the JSON beside it; 0 = none */
+	uint64_t headline_bytes; /* of the file beside it; 0 = none */
+	char headline[TAILBOX__HEADLINE_ROOM]; /* "" = not known */
 	uint64_t bytes, requests, started_ms, finalized_ms;
 	uint32_t checksum;
 };
@@ -206,6 +218,19 @@ struct tailbox__folder_status {
 	uint64_t json_written, json_lost;
 	char json_error[TAILBOX__ERROR_TEXT]; /* of the last; "" = none */
 };
+/* --- after.c: headlines ------------------------------------------------- */
+
+struct tailbox__after_status {
+	/* The last artifact; name "" = none yet, headline "" = not known. */
+	char kind[12], name[256], headline[TAILBOX__HEADLINE_ROOM];
+	uint64_t headlines, headlines_failed; /* made, not made */
+	uint64_t headlines_dropped; /* too many were waiting */
+	uint64_t headlines_waiting;
+	/* Why the last one that is missing is missing; "" = none is. */
+	char headline_error[TAILBOX__ERROR_TEXT];
+};
+void tailbox__after_status(struct tailbox__after_status *out);
+
 /* New caps, from the next artifact on; 0 = default. */
 void tailbox__folder_caps(uint64_t max_size, uint64_t max_count);
 void tailbox__folder_status(struct tailbox__folder_status *out);

@@ -7,8 +7,10 @@
  * artifact assembled and placed. No disk and no large window delays anything
  * but the next window.
  */
-#include "controller/internal.h"
+#include "controller/after.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/daemons.h"
@@ -65,6 +67,16 @@ static void settle(struct tailbox__window *w, int ret, bool is_held,
 	w->state = TAILBOX__WINDOW_FAILED;
 }
 
+static void go_on(const struct tailbox__window *w)
+{
+	struct tailbox__after a = { .kind = "window",
+		                    .wishes = w->activation.wishes };
+
+	snprintf(a.id, sizeof(a.id), "%" PRIu64, w->id);
+	memcpy(a.name, w->name, sizeof(a.name));
+	tailbox__after(&a);
+}
+
 /* Assemble and place. Called and left with lock held. After the closing only
  * this thread changes the window, but for what `lock` guards. */
 static void finalize(void)
@@ -93,6 +105,8 @@ static void finalize(void)
 	tailbox__lock();
 	settle(&c->window, ret, is_held, &err);
 	tailbox__unlock();
+	if (ret == 0)
+		go_on(&w);
 	if (ret == 0)
 		tailbox__log("window %llu: %s", (unsigned long long)w.id, text);
 	else

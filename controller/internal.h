@@ -68,6 +68,9 @@ void tailbox__folder_service(char out[64], const char *service);
 bool tailbox__folder_is_pinned(int dirfd, const char *name);
 int tailbox__folder_pin(int dirfd, const char *name, bool on);
 uint64_t tailbox__folder_json_bytes(int dirfd, const char *name);
+/* headline.c. Bytes of what lies there, 0 = nothing; out: "" unless it is one. */
+uint64_t tailbox__folder_headline(int dirfd, const char *name,
+                                  char out[TAILBOX__HEADLINE_ROOM]);
 /* Write the run as JSON, beside the artifact or at `base` and the number (NULL
  * or "": beside it). 0 or -errno. */
 int tailbox__folder_place_json(const struct tailbox__run *run, int dirfd,
@@ -250,6 +253,7 @@ struct tailbox__controller {
 	pthread_mutex_t lock, follow_lock;
 	pthread_mutex_t arm_lock; /* one arm at a time; before `lock` */
 	pthread_cond_t wake_finisher, wake_follower; /* with lock */
+	pthread_cond_t after_ended; /* a thread of after.c; with lock */
 	pthread_t follower, finisher;
 	bool has_follower, has_finisher;
 

@@ -12,10 +12,11 @@
  *	NAME.pin	it is pinned; empty
  *	NAME.json	the run as JSON
  *	NAME.json-at	where the JSON is instead: "INODE BYTES PATH"
+ *	NAME.headline	what an analysis says of it, one line
  * They count with the artifact and go with it. A file at PATH goes only while
  * it is that inode of that size: else somebody has put another one there.
  */
-#include "controller/internal.h"
+#include "controller/after.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -241,9 +242,13 @@ int tailbox__folder_remove(int dirfd, const char *name)
 	drop(dirfd, name, JSON_AT);
 	if (has(dirfd, name, JSON, &st))
 		drop(dirfd, name, JSON);
+	drop(dirfd, name, TAILBOX__HEADLINE_SUFFIX);
 	const int ret = drop(dirfd, name, TAILBOX__ARTIFACT_SUFFIX);
-	if (ret == 0 || ret == -ENOENT)
+	if (ret == 0 || ret == -ENOENT) {
 		drop(dirfd, name, PIN);
+		/* One that was being made: after this none is kept. */
+		drop(dirfd, name, TAILBOX__HEADLINE_SUFFIX);
+	}
 	return ret;
 }
 
@@ -270,7 +275,7 @@ static long take_stock(int dirfd, struct kept **out, uint64_t *bytes)
 			continue;
 		struct kept *k = &(*out)[n++];
 		memcpy(k->name, e.name, sizeof(k->name));
-		k->bytes = e.bytes + e.json_bytes;
+		k->bytes = e.bytes + e.json_bytes + e.headline_bytes;
 		k->is_pinned = e.is_pinned;
 		*bytes += k->bytes;
 	}

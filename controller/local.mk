@@ -30,15 +30,19 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_token.c \
 	controller/admin_window.c \
 	controller/admin_workers.c \
+	controller/after.c \
 	controller/artifacts.c \
 	controller/child.c \
 	controller/child_start.c \
+	controller/child_text.c \
+	controller/command.c \
 	controller/controller.c \
 	controller/cost.c \
 	controller/finish.c \
 	controller/finisher.c \
 	controller/folder.c \
 	controller/follower.c \
+	controller/headline.c \
 	controller/keep.c \
 	controller/rates.c \
 	controller/settings.c \
@@ -57,8 +61,10 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_report.h \
 	controller/admin_status.h \
 	controller/admin_token.h \
+	controller/after.h \
 	controller/child.h \
 	controller/child_internal.h \
+	controller/command.h \
 	controller/controller.h \
 	controller/internal.h \
 	controller/settings.h

@@ -392,5 +392,6 @@ void tailbox__settings_activation(struct tailbox__activation *a,
 	a->has_sink = true;
 	a->local_json = now.artifacts.local_json;
 	memcpy(a->json_path, now.artifacts.output_path, sizeof(a->json_path));
+	a->wishes.headline = now.artifacts.headline;
 	pthread_mutex_unlock(&lock);
 }

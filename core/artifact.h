@@ -30,6 +30,11 @@ typedef int tailbox__run_writer(const struct tailbox__run *run, int fd);
 int tailbox__run_place(const struct tailbox__run *run,
                        tailbox__run_writer *write, int dirfd,
                        const char *name, struct tailbox__error *err);
+/* The same for any small file that lies beside one. */
+typedef int tailbox__file_writer(const void *cls, int fd);
+int tailbox__file_place(tailbox__file_writer *write, const void *cls,
+                        int dirfd, const char *name,
+                        struct tailbox__error *err);
 
 /* Load. fd is read from its present position to the end by read(), so pipes
  * work. *out is NULL on error. 0, -errno, -ENOMEM, -TAILBOX_EFOREIGN,

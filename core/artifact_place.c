@@ -35,11 +35,10 @@ static void temporary_name(char *buf, size_t size, const char *name)
 	         (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 }
 
-static int write_file(const struct tailbox__run *run,
-                      tailbox__run_writer *write, int fd,
+static int write_file(tailbox__file_writer *write, const void *cls, int fd,
                       struct tailbox__error *err)
 {
-	int rc = write(run, fd);
+	int rc = write(cls, fd);
 
 	if (rc)
 		return tailbox__fail(err, rc, "cannot write: %s",
@@ -91,9 +90,30 @@ int tailbox__artifact_place(const struct tailbox__run *run, int dirfd,
 	                          err);
 }
 
+struct run_in_a_form {
+	const struct tailbox__run *run;
+	tailbox__run_writer *write;
+};
+
+static int write_run(const void *cls, int fd)
+{
+	const struct run_in_a_form *r = cls;
+
+	return r->write(r->run, fd);
+}
+
 int tailbox__run_place(const struct tailbox__run *run,
                        tailbox__run_writer *write, int dirfd,
                        const char *name, struct tailbox__error *err)
+{
+	const struct run_in_a_form r = { run, write };
+
+	return tailbox__file_place(write_run, &r, dirfd, name, err);
+}
+
+int tailbox__file_place(tailbox__file_writer *write, const void *cls,
+                        int dirfd, const char *name,
+                        struct tailbox__error *err)
 {
 	char temporary[NAME_BYTES];
 
@@ -108,7 +128,7 @@ int tailbox__run_place(const struct tailbox__run *run,
 		return tailbox__fail(err, rc, "cannot create a file: %s",
 		                     tailbox_strerror(rc));
 	}
-	int rc = write_file(run, write, fd, err);
+	int rc = write_file(write, cls, fd, err);
 	/* close() reports late errors of network file systems. */
 	if (close(fd) && !rc && errno != EINTR) {
 		rc = -errno;

@@ -79,6 +79,9 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_ARTIFACTS_OUTPUT_PATH] =
 	        TEXT(artifacts, output_path, 1, "beside the artifact",
 	             "where Run JSON goes: DIR/STEM-generation-ID.json"),
+	[TAILBOX__KEY_ARTIFACTS_HEADLINE] =
+	        BOOL(artifacts, headline, true,
+	             "have what each says made into a line for lists"),
 	[TAILBOX__KEY_ADMIN_LISTEN] =
 	        TEXT(admin, listen, 0, "no TCP, only the Unix socket",
 	             "address and port of the admin server"),

@@ -61,6 +61,7 @@ struct tailbox__config_artifacts {
 	/* where to, see tailbox__config_output_name(); "" = beside the native
 	 * artifact, by its name */
 	char output_path[TAILBOX__CONFIG_PATH_MAX + 1];
+	bool headline; /* have one made of each */
 };
 
 struct tailbox__config_admin {
@@ -112,6 +113,7 @@ enum tailbox__config_key {
 	TAILBOX__KEY_ARTIFACTS_MAX_COUNT,
 	TAILBOX__KEY_ARTIFACTS_LOCAL_JSON,
 	TAILBOX__KEY_ARTIFACTS_OUTPUT_PATH,
+	TAILBOX__KEY_ARTIFACTS_HEADLINE,
 	TAILBOX__KEY_ADMIN_LISTEN,
 	TAILBOX__KEY_ADMIN_TOKEN,
 	TAILBOX__KEY_ADMIN_TOKEN_FILE,

@@ -65,6 +65,7 @@ has out "note: a & b = 100%"
 run 0 timeline shop#1
 has out "7 requests"
 run 0 ls shop
+has out "HEADLINE"
 has out "#1"
 run 0 export --to json shop#1 -o "$d/one.json"
 run 0 validate "$d/one.json"

@@ -49,12 +49,14 @@ noinst_HEADERS += \
 	tests/e2e_admin_client.h \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
+	tests/e2e_scripts.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
+	tests/test_after \
 	tests/test_artifact \
 	tests/test_assemble \
 	tests/test_assemble_random \
@@ -112,6 +114,7 @@ e2e_tests += \
 	tests/e2e_attack \
 	tests/e2e_config \
 	tests/e2e_doctor \
+	tests/e2e_headline \
 	tests/e2e_admin_mount \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
