@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/cover.h"
 #include "core/run.h"
 
 #define COUNTER(field) offsetof(struct tailbox__thread_entry, field)
@@ -34,32 +35,6 @@ uint64_t cli__tape_age_ns(const struct cli__tape_view *v, uint64_t tick)
 }
 
 /* --- the view ------------------------------------------------------------- */
-
-static void later(uint64_t *last, uint64_t tick)
-{
-	if (tick > *last && tick < UINT64_MAX / 2)
-		*last = tick;
-}
-
-/* The last tick that anything on the tape names. */
-static uint64_t last_sign(const struct cli__tape_view *v)
-{
-	const struct tailbox__tape_header *h =
-	        tailbox__reader_header(v->reader);
-	uint64_t last = h->anchor_tick;
-
-	later(&last, TAILBOX__GET(h->now_tick));
-	for (long i = 0; i < v->thread_count; i++) {
-		later(&last, TAILBOX__GET(v->threads[i].last_seen));
-		later(&last, TAILBOX__GET(v->threads[i].hold_since));
-	}
-	for (long i = 0; i < v->slot_count; i++) {
-		later(&last, TAILBOX__GET(v->slots[i].line));
-		later(&last, tailbox__slot_phase_since(&v->slots[i]));
-		later(&last, TAILBOX__GET(v->slots[i].where_since));
-	}
-	return last;
-}
 
 static int by_age(const void *a, const void *b)
 {
@@ -105,7 +80,7 @@ bool cli__tape_view_open(struct cli__tape_view *v, const char *path)
 		v->now = tailbox__reader_now(v->reader);
 	v->is_now_exact = v->now != 0;
 	if (!v->now)
-		v->now = last_sign(v);
+		v->now = tailbox__last_sign(v->reader);
 	return true;
 }
 

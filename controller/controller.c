@@ -122,7 +122,7 @@ static int init_conditions(struct tailbox__controller *c)
 		return -ret;
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_t *const all[] = { &c->wake_finisher, &c->wake_follower,
-		                        &c->after_ended };
+		                        &c->after_ended, &c->snapshot_done };
 	size_t n = 0;
 	while (ret == 0 && n < sizeof(all) / sizeof(all[0])) {
 		ret = pthread_cond_init(all[n], &attr);
@@ -152,6 +152,7 @@ static void clean_up(struct tailbox__controller *c)
 	pthread_cond_destroy(&c->wake_finisher);
 	pthread_cond_destroy(&c->wake_follower);
 	pthread_cond_destroy(&c->after_ended);
+	pthread_cond_destroy(&c->snapshot_done);
 	tailbox__reader_close(c->reader);
 	c->reader = NULL;
 	tailbox__lock();
@@ -195,6 +196,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	c->lost_blocks = c->follower_cpu_ns = c->follower_records = 0;
 	c->follow_error = 0;
 	memset(&c->folder, 0, sizeof(c->folder));
+	memset(&c->snapshot, 0, sizeof(c->snapshot));
 	memset(&c->costs, 0, sizeof(c->costs));
 	c->costs.request_milli_ns = tailbox__cost_measure();
 	tailbox__rates_init(
@@ -229,6 +231,9 @@ void tailbox__controller_stop(void)
 		c->is_stopping = true;
 		tailbox__window_close(TAILBOX__END_SHUTDOWN, NULL);
 	}
+	/* It uses the tape and the folder. */
+	while (is_started && c->snapshot.is_under_way)
+		pthread_cond_wait(&c->snapshot_done, &c->lock);
 	tailbox__unlock();
 	pthread_mutex_unlock(&c->arm_lock);
 	if (!is_started)

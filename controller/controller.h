@@ -17,6 +17,7 @@
 #include "core/error.h"
 
 #define TAILBOX__NOTE_MAX 255u
+#define TAILBOX__CAUSE_MAX 255u
 
 /* The longest headline of an artifact, and what holds one. */
 #define TAILBOX__HEADLINE_BYTES 120u
@@ -48,6 +49,11 @@ struct tailbox__activation {
 	char json_path[TAILBOX__CONFIG_PATH_MAX + 1];
 	struct tailbox__wishes wishes;
 	char note[TAILBOX__NOTE_MAX + 1];
+	/* The window begins so long before it is armed, or where the tape
+	 * does. The records of that time are read by the follower, soon. */
+	uint64_t lookback_ms;
+	/* What armed it, for metadata.tailbox.cause; "" = it was asked for. */
+	char cause[TAILBOX__CAUSE_MAX + 1];
 };
 /* Defaults: light, its limits, not strict, continue, no duration. */
 void tailbox__activation_init(struct tailbox__activation *a,
@@ -111,6 +117,43 @@ struct tailbox__window_status {
 	char last_error[TAILBOX__ERROR_TEXT]; /* "" = none */
 };
 void tailbox__window_status(struct tailbox__window_status *out);
+
+/* --- snapshot.c: the recent past ---------------------------------------- */
+
+struct tailbox__artifact_key;
+
+struct tailbox__snapshot {
+	uint64_t last_ms; /* how far back from now; 0 = all that is there */
+	enum tailbox__mode mode;
+	struct tailbox__limits limits;
+	char note[TAILBOX__NOTE_MAX + 1];
+	/* What triggered it, for metadata.tailbox.cause; "" = it was asked
+	 * for. */
+	char cause[TAILBOX__CAUSE_MAX + 1];
+};
+/* Defaults: light, its limits, all that is there. */
+void tailbox__snapshot_init(struct tailbox__snapshot *s,
+                            enum tailbox__mode mode);
+/* Cut the recent past out of the tape and place it as artifact s1, s2, ...
+ * Returns when it is placed: it may wait for a disk, and needs the stack and
+ * memory of an assembly. So never on a worker, and never on the follower,
+ * whose reader it leaves alone. A window that is armed is no hindrance, nor is
+ * it changed; that recording is off is none either: what was before it is cut.
+ * One at a time. *key, name: of the artifact; may be NULL. 0, -EBUSY (another
+ * one is being made: key and name are its), -EINVAL, -TAILBOX_ESTATE (not
+ * started, or stopping), -ENOMEM, -errno of folder or disk: nothing is left
+ * then. Stopping waits for it. */
+int tailbox__snapshot_take(const struct tailbox__snapshot *s,
+                           struct tailbox__artifact_key *key, char name[256],
+                           struct tailbox__error *err);
+
+struct tailbox__snapshot_status {
+	uint64_t made, failed; /* since the start */
+	bool is_under_way;
+	char last[256];       /* name of the last that was made; "" = none */
+	char last_error[TAILBOX__ERROR_TEXT]; /* "" = none */
+};
+void tailbox__snapshot_status(struct tailbox__snapshot_status *out);
 
 /* What the recorder has done, from the tape's own counters, as of the
  * follower's last look (at most ~100 ms old) or, for the counters, now. */

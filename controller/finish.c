@@ -114,16 +114,28 @@ static int put_losses(struct tailbox__assembly *a,
 	return 0;
 }
 
-static int put_facts(struct tailbox__assembly *a,
-                     const struct tailbox__window *w)
+int tailbox__put_daemons(struct tailbox__assembly *a)
 {
 	char daemons[500];
 
 	describe_daemons(daemons, sizeof(daemons));
+	return daemons[0] ? tailbox__assembly_set_extra(a, "daemons", daemons,
+	                                                0)
+	                  : 0;
+}
+
+static int put_facts(struct tailbox__assembly *a,
+                     const struct tailbox__window *w)
+{
+	const char *cause = w->activation.cause;
+
 	if (tailbox__assembly_set_extra(a, "window", NULL, w->id) < 0 ||
-	    (daemons[0] &&
-	     tailbox__assembly_set_extra(a, "daemons", daemons, 0) < 0))
+	    (cause[0] &&
+	     tailbox__assembly_set_extra(a, "cause", cause, 0) < 0) ||
+	    tailbox__put_daemons(a) < 0)
 		return -ENOMEM;
+	if (w->past.to_tick)
+		tailbox__assembly_set_past(a, &w->past);
 	return put_losses(a, &w->before);
 }
 
@@ -137,7 +149,7 @@ static int create(const struct tailbox__window *w,
 	const struct tailbox__assembly_config config = {
 		.from_tick = w->from,
 		.until_tick = w->until,
-		.armed_tick = w->from,
+		.armed_tick = w->armed,
 		.mode = w->activation.mode,
 		.limits = w->activation.limits,
 		.strict_lifecycle = w->activation.strict_lifecycle,
@@ -239,26 +251,37 @@ static void place_json(const struct tailbox__window *w,
 		             (unsigned long long)w->id, err.text);
 }
 
+int tailbox__place_native(const struct tailbox__run *run, int dirfd,
+                          const char *name, struct tailbox__error *err)
+{
+	struct tailbox__error why = TAILBOX__ERROR_INIT;
+	char file[TAILBOX__FILE_NAME_BYTES];
+
+	if (!tailbox__folder_file(file, name, TAILBOX__ARTIFACT_SUFFIX))
+		return tailbox__fail(err, -ENAMETOOLONG, "%.200s: too long",
+		                     name);
+	const int ret = tailbox__artifact_place(run, dirfd, file, &why);
+	if (ret < 0)
+		tailbox__fail(err, ret, "%s in %.400s: %s", file,
+		              tailbox__c.config.artifact_dir, why.text);
+	return ret;
+}
+
 static int place(const struct tailbox__window *w,
                  const struct tailbox__run *run, struct tailbox__error *err)
 {
-	char file[sizeof(w->name) + sizeof(TAILBOX__ARTIFACT_SUFFIX)];
-	struct tailbox__error why = TAILBOX__ERROR_INIT;
-	const char *folder = tailbox__c.config.artifact_dir;
-	const int dirfd = tailbox__folder_open(folder, err);
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, err);
 
 	if (dirfd < 0)
 		return dirfd;
-	snprintf(file, sizeof(file), "%s%s", w->name, TAILBOX__ARTIFACT_SUFFIX);
-	const int ret = tailbox__artifact_place(run, dirfd, file, &why);
+	const int ret = tailbox__place_native(run, dirfd, w->name, err);
 	if (ret == 0 && (w->activation.has_sink ? w->activation.local_json
 	                                        : tailbox__c.config.local_json))
 		place_json(w, run, dirfd);
 	if (ret == 0)
 		tailbox__folder_trim(dirfd, w->name);
 	close(dirfd);
-	if (ret < 0)
-		tailbox__fail(err, ret, "%s in %.400s: %s", file, folder, why.text);
 	return ret;
 }
 

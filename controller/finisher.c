@@ -77,6 +77,17 @@ static void go_on(const struct tailbox__window *w)
 	tailbox__after(&a);
 }
 
+/* Where it begins is known when its past was read; that may be due still.
+ * Called and left with lock held. */
+static void settle_start(void)
+{
+	while (tailbox__c.window.is_past_due) {
+		tailbox__unlock();
+		(void)tailbox__follow(); /* a failure is the spool's then */
+		tailbox__lock();
+	}
+}
+
 /* Assemble and place. Called and left with lock held. After the closing only
  * this thread changes the window, but for what `lock` guards. */
 static void finalize(void)
@@ -86,6 +97,7 @@ static void finalize(void)
 	struct tailbox__window w;
 	char text[240] = "";
 
+	settle_start();
 	c->window.is_finalizing = true;
 	c->window.last_error[0] = '\0';
 	w = c->window;
@@ -119,8 +131,9 @@ static void finalize(void)
 static void look_closer(void)
 {
 	struct tailbox__controller *c = &tailbox__c;
-	const struct tailbox__window w = c->window;
 
+	settle_start();
+	const struct tailbox__window w = c->window;
 	tailbox__unlock();
 	const uint64_t start = tailbox__mono_ns();
 	const int hit = tailbox__window_try(&w);

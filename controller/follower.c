@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/cover.h"
 #include "core/daemons.h"
 #include "core/recorder.h"
 #include "core/tailbox.h"
@@ -63,8 +64,10 @@ static int take_batch(void *cls, unsigned kind, uint32_t thread,
 	if (kind == TAILBOX__BLOCK_REQUESTS)
 		add_latencies(&c->rates, records, bytes);
 	c->follower_records += bytes / (kind == TAILBOX__BLOCK_SPANS ? 32 : 64);
-	/* Asked after the batch was read: see internal.h. */
-	struct tailbox__spool *spool = c->window.spool;
+	/* Asked after the batch was read: see internal.h. Before its past, a
+	 * window takes nothing: it will find this batch there. */
+	struct tailbox__spool *spool =
+	        c->window.is_past_due ? NULL : c->window.spool;
 	const uint64_t until = c->window.until;
 	tailbox__unlock();
 	if (spool)
@@ -72,11 +75,110 @@ static int take_batch(void *cls, unsigned kind, uint32_t thread,
 	return 0;
 }
 
+/* --- the past of a window ----------------------------------------------- */
+
+/* A window with a lookback is armed while records go on, and some of those
+ * before it have not been read yet. All that the follower has read by now is
+ * the past, and is read once more, by a reader of its own; all else is still to
+ * come, and the follower will read it. So at the seam no record is there twice
+ * and none is missing, wherever the instant of arming lies in it. */
+struct past {
+	struct tailbox__spool *spool;
+	uint64_t from, older;
+};
+
+static uint64_t count_older(const struct past *p, const char *records,
+                            size_t bytes)
+{
+	struct tailbox__rec_request q;
+	uint64_t count = 0;
+
+	for (size_t at = 0; at + sizeof(q) <= bytes; at += sizeof(q)) {
+		memcpy(&q, records + at, sizeof(q));
+		count += q.type == TAILBOX__REC_REQUEST && q.line < p->from;
+	}
+	return count;
+}
+
+static int take_past(void *cls, unsigned kind, uint32_t thread,
+                     const char *records, size_t bytes)
+{
+	struct past *p = cls;
+
+	if (kind == TAILBOX__BLOCK_REQUESTS)
+		p->older += count_older(p, records, bytes);
+	tailbox__lock();
+	const uint64_t until = tailbox__c.window.until;
+	tailbox__unlock();
+	spool_batch(p->spool, until, kind, thread, records, bytes);
+	return 0;
+}
+
+/* How far back the tape reaches is asked before, for the spool's bounds, and
+ * after, when what was recycled meanwhile is known. */
+static int read_past(struct past *p, struct tailbox__past *out)
+{
+	struct tailbox__cover cover;
+	struct tailbox__reader *r;
+
+	int ret = tailbox__reader_open_fd(tailbox__recorder.tape.fd, &r, NULL);
+	if (ret < 0)
+		return ret;
+	ret = tailbox__cover(r, &cover);
+	if (ret == 0) {
+		p->from = tailbox__cover_from(r, &cover, p->from);
+		tailbox__spool_set_from(p->spool, p->from);
+		ret = tailbox__reader_poll_past(r, tailbox__c.reader, take_past,
+		                                p);
+	}
+	if (ret == 0)
+		ret = tailbox__cover(r, &cover);
+	if (ret == 0) {
+		out->from_tick = tailbox__cover_from(r, &cover, p->from);
+		out->samples_tick = cover.samples_tick;
+		out->overwritten = cover.overwritten;
+		out->older = p->older;
+	}
+	tailbox__reader_close(r);
+	return ret;
+}
+
+/* With follow_lock held. */
+static void follow_past(struct tailbox__controller *c)
+{
+	struct tailbox__window *w = &c->window;
+	struct past p = { 0 };
+
+	tailbox__lock();
+	if (w->is_past_due)
+		p.spool = w->spool;
+	p.from = w->from;
+	struct tailbox__past past = { .asked_ms = w->activation.lookback_ms,
+		                      .to_tick = w->armed };
+	tailbox__unlock();
+	if (!p.spool)
+		return;
+	const int ret = read_past(&p, &past);
+	/* A window without what has been passed over since is worth nothing. */
+	if (ret < 0)
+		tailbox__spool_fail(p.spool, ret);
+	tailbox__lock();
+	w->is_past_due = false;
+	w->counts = tailbox__spool_counts(p.spool);
+	if (ret == 0) {
+		w->past = past;
+		w->from = past.from_tick;
+	}
+	tailbox__window_look();
+	tailbox__unlock();
+}
+
 int tailbox__follow(void)
 {
 	struct tailbox__controller *c = &tailbox__c;
 
 	pthread_mutex_lock(&c->follow_lock);
+	follow_past(c);
 	tailbox__lock();
 	tailbox__rates_turn(&c->rates, tailbox__mono_ns(), tickets());
 	tailbox__unlock();

@@ -148,6 +148,10 @@ struct tailbox__spool *tailbox__spool_create(int fd, uint64_t from,
 void tailbox__spool_destroy(struct tailbox__spool *s); /* NULL allowed */
 /* In a forked child: close the descriptor, leave the memory. */
 void tailbox__spool_forget(struct tailbox__spool *s); /* NULL allowed */
+/* Nothing that began before it is kept from now on. */
+void tailbox__spool_set_from(struct tailbox__spool *s, uint64_t from);
+/* It takes nothing more; `error` is told as its own. */
+void tailbox__spool_fail(struct tailbox__spool *s, int error);
 /* Keep of a batch what may belong to [from, until). */
 void tailbox__spool_add(struct tailbox__spool *s, uint64_t until, unsigned kind,
                         uint32_t thread, const char *records, size_t bytes);
@@ -162,7 +166,8 @@ int tailbox__spool_feed(const struct tailbox__spool *s, uint64_t bytes,
 
 /* --- follower.c -------------------------------------------------------- */
 
-/* Read what is new on the tape. 0 or -errno. Takes follow_lock. */
+/* Read what is new on the tape, and before it the past of a window that has
+ * just been armed with a lookback. 0 or -errno. Takes follow_lock. */
 int tailbox__follow(void);
 /* Start and end the thread. */
 int tailbox__follower_start(void);
@@ -185,6 +190,9 @@ struct tailbox__window {
 	struct tailbox__run_sampler_config sampler;
 	char name[256];
 	uint64_t from, until; /* ticks; until UINT64_MAX while accepting */
+	uint64_t armed;  /* tick; from is before it with a lookback */
+	bool is_past_due; /* the past is to be read before anything is spooled */
+	struct tailbox__past past; /* to_tick 0: no lookback */
 	uint64_t started_ms;
 	uint64_t end_ns;   /* monotonic: duration; 0 = none */
 	uint64_t drain_ns; /* monotonic: when draining is given up */
@@ -219,6 +227,11 @@ int tailbox__window_finish(const struct tailbox__window *w, char text[240],
                            struct tailbox__error *err);
 /* Whether a limit has been hit: 1, 0, or -errno. */
 int tailbox__window_try(const struct tailbox__window *w);
+/* Facts that do not depend on the window. 0 or -ENOMEM. */
+int tailbox__put_daemons(struct tailbox__assembly *a);
+/* The native file NAME.tailbox. 0 or -errno. */
+int tailbox__place_native(const struct tailbox__run *run, int dirfd,
+                          const char *name, struct tailbox__error *err);
 void tailbox__losses_now(struct tailbox__loss_counts *out);
 
 /* --- cost.c ------------------------------------------------------------ */
@@ -254,12 +267,16 @@ struct tailbox__controller {
 	pthread_mutex_t arm_lock; /* one arm at a time; before `lock` */
 	pthread_cond_t wake_finisher, wake_follower; /* with lock */
 	pthread_cond_t after_ended; /* a thread of after.c; with lock */
+	pthread_cond_t snapshot_done; /* with lock */
 	pthread_t follower, finisher;
 	bool has_follower, has_finisher;
 
 	struct tailbox__reader *reader; /* follow_lock */
 	struct tailbox__window window;
 	uint64_t next_id; /* of a window */
+	struct tailbox__snapshot_status snapshot;
+	struct tailbox__artifact_key snapshot_key; /* that is under way */
+	char snapshot_name[256];
 	/* Seconds of the names of this process's artifacts 1, 2, ... */
 	TAILBOX__LIST(uint64_t) made[TAILBOX__ARTIFACT_KINDS];
 

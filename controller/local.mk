@@ -46,6 +46,7 @@ libtailbox_all_la_SOURCES += \
 	controller/keep.c \
 	controller/rates.c \
 	controller/settings.c \
+	controller/snapshot.c \
 	controller/spool.c \
 	controller/start.c \
 	controller/start_given.c \

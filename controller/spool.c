@@ -91,6 +91,17 @@ void tailbox__spool_forget(struct tailbox__spool *s)
 		close(s->fd);
 }
 
+void tailbox__spool_set_from(struct tailbox__spool *s, uint64_t from)
+{
+	s->from = from;
+}
+
+void tailbox__spool_fail(struct tailbox__spool *s, int error)
+{
+	if (!s->counts.error)
+		s->counts.error = error;
+}
+
 struct tailbox__spool_counts
 tailbox__spool_counts(const struct tailbox__spool *s)
 {

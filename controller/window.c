@@ -95,6 +95,11 @@ static int check(const struct tailbox__activation *a,
 	if (!memchr(a->note, '\0', sizeof(a->note)))
 		return tailbox__fail(err, -EINVAL, "note: more than %u bytes",
 		                     TAILBOX__NOTE_MAX);
+	if (!memchr(a->cause, '\0', sizeof(a->cause)))
+		return tailbox__fail(err, -EINVAL, "cause: more than %u bytes",
+		                     TAILBOX__CAUSE_MAX);
+	if (a->lookback_ms > UINT64_MAX / 2000000)
+		return tailbox__fail(err, -EINVAL, "lookback: too long");
 	return 0;
 }
 
@@ -168,6 +173,20 @@ static uint64_t wall_ms(void)
 	                               (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* With a lookback it begins in the past; how far that is there will be known
+ * when it is read (follower.c). */
+static void set_start(struct tailbox__window *w)
+{
+	const uint64_t ms = w->activation.lookback_ms;
+
+	w->armed = w->from = tailbox__now();
+	if (!ms)
+		return;
+	const uint64_t back = tailbox__us_to_ticks(ms * 1000);
+	w->from = back < w->armed ? w->armed - back : 0;
+	w->is_past_due = true;
+}
+
 /* Make the window the present one. From the tick that is taken here on it
  * has every request. */
 static int install(struct tailbox__window *w,
@@ -179,7 +198,7 @@ static int install(struct tailbox__window *w,
 	tailbox__lock();
 	ret = tailbox__folder_made(key);
 	if (ret == 0) {
-		w->from = tailbox__now();
+		set_start(w);
 		w->spool = tailbox__spool_create(part, w->from,
 		                                 &w->activation.limits,
 		                                 w->sampler.retention);
@@ -196,6 +215,9 @@ static int install(struct tailbox__window *w,
 		c->window = *w;
 		c->next_id = w->id + 1;
 		pthread_cond_signal(&c->wake_finisher);
+		/* What is old is recycled first. */
+		if (w->is_past_due)
+			pthread_cond_signal(&c->wake_follower);
 	}
 	tailbox__unlock();
 	return ret;

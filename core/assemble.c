@@ -11,6 +11,7 @@
  *   assemble_spans.c    stages, queues and open requests
  *   assemble_samples.c  samples and their values
  *   assemble_meta.c     times, metadata, warnings
+ *   assemble_past.c     what is older than the run, and why it is not in it
  *
  * All comparing is done in ticks and only the result is converted, by one
  * monotone scale. So a child that lies inside its request in ticks lies
@@ -70,6 +71,7 @@ void tailbox__assembly_destroy(struct tailbox__assembly *a)
 	tailbox__free(a->moves.items);
 	tailbox__free(a->samples.items);
 	tailbox__free(a->open.items);
+	tailbox__free(a->older_open.items);
 	tailbox__run_destroy(a->facts);
 	tailbox__free(a);
 }
@@ -213,6 +215,16 @@ static int add_request(struct tailbox__assembly *a, const char *group,
 	return 0;
 }
 
+/* It is left out: because it is too old? */
+static void look_older(struct tailbox__assembly *a, const char *group)
+{
+	struct tailbox__rec_request r;
+
+	memcpy(&r, group, sizeof(r));
+	if (r.type == TAILBOX__REC_REQUEST && r.line < a->config.from_tick)
+		tailbox__older_done(a, r.number);
+}
+
 static int add_sample(struct tailbox__assembly *a, const char *group,
                       size_t bytes)
 {
@@ -270,6 +282,8 @@ int tailbox__assembly_add(struct tailbox__assembly *a, unsigned kind,
 			ret = kind == TAILBOX__BLOCK_REQUESTS
 			              ? add_request(a, records + at, n)
 			              : add_sample(a, records + at, n);
+		else if (kind == TAILBOX__BLOCK_REQUESTS)
+			look_older(a, records + at);
 		if (ret < 0)
 			return ret;
 		at += n;
@@ -285,8 +299,12 @@ int tailbox__assembly_add_open(struct tailbox__assembly *a,
 		const uint64_t line = TAILBOX__GET(s->line);
 
 		if (TAILBOX__GET(s->state) != TAILBOX__SLOT_OPEN ||
-		    (TAILBOX__GET(s->flags) & TAILBOX__REQ_DISCARD) ||
-		    !is_within(&a->config, line))
+		    (TAILBOX__GET(s->flags) & TAILBOX__REQ_DISCARD))
+			continue;
+		if (line < a->config.from_tick &&
+		    tailbox__older_add_open(a, TAILBOX__GET(s->number)) < 0)
+			return -ENOMEM;
+		if (!is_within(&a->config, line))
 			continue;
 		struct tailbox__entry *e = tailbox__list_add(&a->entries);
 		struct tailbox__slot *copy = tailbox__list_add(&a->open);
@@ -300,6 +318,7 @@ int tailbox__assembly_add_open(struct tailbox__assembly *a,
 		e->end = UINT64_MAX;
 		e->is_open = true;
 	}
+	tailbox__older_sort(a);
 	return 0;
 }
 

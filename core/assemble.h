@@ -20,6 +20,7 @@ struct tailbox__assembly_config {
 	 * belong with their request. Samples: from <= tick < until. */
 	uint64_t from_tick, until_tick;
 	uint64_t armed_tick; /* for tailbox.armed_at_run_us; 0 = no window */
+	uint64_t cut_tick; /* of a snapshot: when the run ends; 0 = none */
 	enum tailbox__mode mode;
 	struct tailbox__limits limits;
 	bool strict_lifecycle;
@@ -54,6 +55,21 @@ size_t tailbox__assembly_filter(const struct tailbox__assembly_config *config,
 int tailbox__assembly_add_open(struct tailbox__assembly *a,
                                const struct tailbox__slot *slots,
                                size_t count);
+
+/* A run that begins in the past of its tape, which may not reach as far back
+ * as was asked for: how far it does is known after the tape was read. Requests
+ * and samples before from_tick are left out and the requests counted. Before
+ * finish. */
+struct tailbox__past {
+	uint64_t asked_ms;  /* 0 = all that is there */
+	uint64_t from_tick; /* not before config.from_tick */
+	uint64_t to_tick;   /* back from here: the cut, or the arming */
+	uint64_t samples_tick; /* no sample from here on was overwritten */
+	uint64_t overwritten;  /* blocks, since the tape began */
+	uint64_t older;     /* requests that the caller left out for it */
+};
+void tailbox__assembly_set_past(struct tailbox__assembly *a,
+                                const struct tailbox__past *past);
 
 /* Events that the caller did not feed because they were beyond the limits
  * anyway (a spool is bounded): they count as dropped. */

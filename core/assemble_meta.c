@@ -25,7 +25,10 @@
 static uint64_t end_tick(const struct tailbox__plan *p)
 {
 	struct tailbox__reader *reader = p->a->reader;
+	const uint64_t cut = p->a->config.cut_tick;
 
+	if (cut)
+		return cut > p->last ? cut : p->last;
 	if (!p->a->config.armed_tick &&
 	    tailbox__reader_writer(reader) >= TAILBOX__WRITER_CLOSED)
 		return p->last;
@@ -326,7 +329,7 @@ int tailbox__plan_put_meta(struct tailbox__plan *p)
 {
 	put_config(p);
 	if (put_identity(p) < 0 || put_recorder(p) < 0 || put_window(p) < 0 ||
-	    put_facts(p) < 0 || put_losses(p) < 0 || warn_unfinished(p) < 0)
+	    tailbox__plan_put_past(p) < 0 || put_facts(p) < 0 || put_losses(p) < 0 || warn_unfinished(p) < 0)
 		return -ENOMEM;
 	return 0;
 }

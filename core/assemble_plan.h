@@ -53,6 +53,13 @@ struct tailbox__assembly {
 	/* Left out by the caller because they were over the limits. */
 	uint64_t dropped_requests, dropped_stages, dropped_queues;
 	uint64_t dropped_moves;
+	struct tailbox__past past; /* to_tick 0: begins when it was armed */
+	uint64_t older; /* finished requests fed that began before from_tick */
+	/* And open ones; sorted. */
+	TAILBOX__LIST(struct tailbox__older {
+		uint64_t number;
+		bool is_done; /* has a record */
+	}) older_open;
 	bool is_consumed; /* finish() went past the point of no return */
 };
 
@@ -138,6 +145,15 @@ int tailbox__plan_reserve(tailbox__key_list *keys, size_t count);
 /* Play the moves; snapshots go to run->inflight with their tick in at_us.
  * Gives what was dropped and lowers p->overflow. 0 or -ENOMEM. */
 int tailbox__plan_gauges(struct tailbox__plan *p);
+
+/* --- assemble_past.c --------------------------------------------------- */
+
+/* A record, or a slot, of a request that began before from_tick; after the
+ * slots, sort. 0 or -ENOMEM. */
+void tailbox__older_done(struct tailbox__assembly *a, uint64_t number);
+int tailbox__older_add_open(struct tailbox__assembly *a, uint64_t number);
+void tailbox__older_sort(struct tailbox__assembly *a);
+int tailbox__plan_put_past(struct tailbox__plan *p);
 
 /* --- assemble_requests.c, _spans.c, _samples.c: the run's arrays -------- */
 

@@ -137,7 +137,7 @@ static int admit(struct tailbox__plan *p)
 		struct tailbox__entry *e = &a->entries.items[i];
 		e->is_admitted = false;
 		e->refused = 0;
-		if (e->line < p->until &&
+		if (e->line < p->until && e->line >= a->past.from_tick &&
 		    tailbox__plan_find(p, e->number) == e)
 			push(keys, e->number, 0, i);
 	}
@@ -216,7 +216,8 @@ static int pick_samples(struct tailbox__plan *p)
 	if (ret < 0)
 		return ret;
 	for (size_t i = 0; i < a->samples.count; i++)
-		if (a->samples.items[i].tick < p->until)
+		if (a->samples.items[i].tick < p->until &&
+		    a->samples.items[i].tick >= a->past.from_tick)
 			p->samples.items[p->samples.count++] =
 			        a->samples.items[i];
 	ret = sort(p, &p->samples);
@@ -274,6 +275,8 @@ static void find_zero(struct tailbox__plan *p)
 	p->last = 0;
 	if (a->config.armed_tick)
 		see(p, a->config.armed_tick);
+	if (a->past.to_tick)
+		see(p, a->past.from_tick);
 	for (size_t i = 0; i < p->admitted.count; i++) {
 		const struct tailbox__entry *e =
 		        &a->entries.items[p->admitted.items[i].entry];

@@ -80,5 +80,10 @@ static inline uint64_t tailbox__ticks_to_ns(struct tailbox__clock_scale s,
 {
 	return (uint64_t)(((unsigned __int128)ticks * s.mult) >> 32);
 }
+static inline uint64_t tailbox__ns_to_ticks(struct tailbox__clock_scale s,
+                                            uint64_t ns)
+{
+	return s.mult ? (uint64_t)(((unsigned __int128)ns << 32) / s.mult) : 0;
+}
 
 #endif

@@ -14,6 +14,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble.c \
 	core/assemble_gauges.c \
 	core/assemble_meta.c \
+	core/assemble_past.c \
 	core/assemble_requests.c \
 	core/assemble_rules.c \
 	core/assemble_samples.c \
@@ -27,6 +28,8 @@ libtailbox_all_la_SOURCES += \
 	core/config_flat.c \
 	core/config_take.c \
 	core/config_text.c \
+	core/cover.c \
+	core/cut.c \
 	core/daemons.c \
 	core/error.c \
 	core/fd.c \
@@ -65,6 +68,8 @@ libtailbox_all_la_SOURCES += \
 	core/config.h \
 	core/config_file.h \
 	core/config_internal.h \
+	core/cover.h \
+	core/cut.h \
 	core/daemons.h \
 	core/error.h \
 	core/fd.h \

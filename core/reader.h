@@ -66,6 +66,14 @@ typedef int (*tailbox__records_fn)(void *cls, unsigned kind, uint32_t thread,
                                    const char *records, size_t bytes);
 int tailbox__reader_poll(struct tailbox__reader *r, tailbox__records_fn fn,
                          void *cls);
+/* By a reader that has read nothing yet: hand out what `ahead` has been handed
+ * out so far and is still there, as the first poll would, and nothing else. So
+ * who begins to listen to `ahead` now gets the past from here, and no record
+ * twice or never. `ahead` is left as it is; r may only be closed or asked for
+ * what is no record afterwards. */
+int tailbox__reader_poll_past(struct tailbox__reader *r,
+                              const struct tailbox__reader *ahead,
+                              tailbox__records_fn fn, void *cls);
 /* Start over: the next poll hands out all that is there. */
 void tailbox__reader_rewind(struct tailbox__reader *r);
 

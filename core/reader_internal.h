@@ -20,6 +20,8 @@ struct tailbox__reader {
 	int fd;
 	bool owns_fd;
 	bool first_poll;
+	/* Only what this one has read is handed out; NULL = all. */
+	const struct tailbox__reader *ahead;
 	struct tailbox__tape_header header;
 	struct {
 		char text[112];

@@ -44,9 +44,39 @@ static int add(struct tailbox__reader *r, uint64_t ticket)
 	return 0;
 }
 
+struct block_head {
+	uint64_t head, pub, thread, first_tick;
+};
+
+static uint64_t block_offset(const struct tailbox__reader *r, uint64_t ticket)
+{
+	return r->header.blocks_off +
+	       ticket % r->header.blocks_max * r->header.block_bytes;
+}
+
+/* The first poll: a block whose thread was still filling it when the pool came
+ * round has an older ticket than its place should have. It was passed over
+ * then, may be full since, and no thread names it: its place does. */
+static int add_passed_over(struct tailbox__reader *r, uint64_t first)
+{
+	int rc = 0;
+
+	for (uint64_t i = 0; i < r->header.blocks_max && rc == 0; i++) {
+		uint64_t head = 0;
+		rc = tailbox__reader_at(r, &head, sizeof(head),
+		                        block_offset(r, i));
+		if (rc == 0 && TAILBOX__HEAD_TICKET(head) != 0 &&
+		    TAILBOX__HEAD_TICKET(head) < first &&
+		    TAILBOX__HEAD_TICKET(head) % r->header.blocks_max == i)
+			rc = add(r, TAILBOX__HEAD_TICKET(head));
+	}
+	return rc;
+}
+
 static int add_new(struct tailbox__reader *r)
 {
 	uint64_t last = 0, first = r->next_ticket + 1;
+	const bool is_first = r->first_poll;
 	int rc = tailbox__reader_at(r, &last, sizeof(last),
 	                            offsetof(struct tailbox__tape_header,
 	                                     next_ticket));
@@ -66,6 +96,8 @@ static int add_new(struct tailbox__reader *r)
 		if (rc == 0)
 			r->next_ticket = t;
 	}
+	if (rc == 0 && is_first && first > 1)
+		rc = add_passed_over(r, first);
 	r->first_poll = false;
 	return rc;
 }
@@ -98,17 +130,17 @@ static int add_named(struct tailbox__reader *r)
 	return rc;
 }
 
-struct block_head {
-	uint64_t head, pub, thread, first_tick;
-};
-
-static uint64_t block_offset(const struct tailbox__reader *r, uint64_t ticket)
-{
-	return r->header.blocks_off +
-	       ticket % r->header.blocks_max * r->header.block_bytes;
-}
-
 enum { KEEP, DROP };
+
+/* Units of a block that a reader has handed out. What it does not follow any
+ * more it has read to the end. */
+static uint32_t units_read(const struct tailbox__reader *r, uint64_t ticket)
+{
+	for (size_t i = 0; i < r->follow.count; i++)
+		if (r->follow.items[i].ticket == ticket)
+			return r->follow.items[i].units;
+	return ticket <= r->next_ticket ? UINT32_MAX : 0;
+}
 
 /* The block does not carry our ticket. */
 static int absent(struct tailbox__reader *r, struct tailbox__followed *f,
@@ -184,6 +216,10 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	if (units > (r->header.block_bytes - sizeof(struct tailbox__block)) /
 	                    TAILBOX__UNIT)
 		return DROP; /* damaged */
+	if (r->ahead != NULL && units > f->units) {
+		const uint32_t read = units_read(r->ahead, f->ticket);
+		units = read < units ? read : units;
+	}
 	if (units > f->units) {
 		keep = hand_out(r, f, &b, units, fn, cls, result);
 		if (keep == DROP || *result != 0)
@@ -210,4 +246,14 @@ int tailbox__reader_poll(struct tailbox__reader *r, tailbox__records_fn fn,
 	}
 	r->follow.count = kept;
 	return result;
+}
+
+int tailbox__reader_poll_past(struct tailbox__reader *r,
+                              const struct tailbox__reader *ahead,
+                              tailbox__records_fn fn, void *cls)
+{
+	r->ahead = ahead;
+	const int rc = tailbox__reader_poll(r, fn, cls);
+	r->ahead = NULL;
+	return rc;
 }

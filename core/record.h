@@ -11,7 +11,8 @@
  * number T mod blocks_max. It moves block.head from {older ticket, not
  * active} to {T, active, kind} by one compare-and-swap; a block that is still
  * active is skipped, and that ticket with it. Records are stored after the
- * head and published by block.pub = T << 16 | units. So a reader that reads
+ * head and published by block.pub = T << 16 | units; what else the block's
+ * first line says is stored before pub names T. So a reader that reads
  * head, pub, records and then finds the same head again has good records; a
  * head that changed means that what it read may be overwritten and is lost.
  */
@@ -92,7 +93,8 @@ struct tailbox__tape_header { /* 4096 bytes at offset 0 */
 	tailbox__a64 now_seq, now_tick, now_mono_ns, now_wall_ns;
 	tailbox__a64 end_state;
 	tailbox__a64 recorder_on;
-	uint8_t pad1[64];
+	tailbox__a64 switched; /* tick of the last change of it; 0 = none */
+	uint8_t pad1[56];
 	_Alignas(128) tailbox__a64 next_ticket;
 	_Alignas(128) tailbox__a64 names_used; /* claimed, may be not ready */
 	tailbox__a64 threads_used, slots_used; /* high-water marks */
@@ -317,7 +319,9 @@ struct tailbox__block { /* 64 bytes, then records */
 	tailbox__a64 pub;  /* ticket << 16 | units of 32 bytes published */
 	tailbox__a64 thread; /* index of the thread that writes */
 	tailbox__a64 first_tick; /* when it was taken */
-	uint64_t reserved[4];
+	tailbox__a64 order; /* among the blocks of its thread and kind, from 1;
+	                       0 = its writer did not count */
+	uint64_t reserved[3];
 };
 
 /* Durations as 27 bits of value and 5 of shift: exact below 2^27 ticks, then

@@ -234,10 +234,12 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	 * seen under the old head. */
 	atomic_thread_fence(memory_order_release);
 #endif
-	atomic_store_explicit(&b->pub, TAILBOX__PUB(ticket, 0),
-	                      memory_order_release);
 	TAILBOX__SET(b->thread, t->index);
 	TAILBOX__SET(b->first_tick, tailbox__now());
+	TAILBOX__SET(b->order, ++TAILBOX__OUT(t, kind).blocks);
+	/* Release: where pub names the ticket, those three are of it too. */
+	atomic_store_explicit(&b->pub, TAILBOX__PUB(ticket, 0),
+	                      memory_order_release);
 	TAILBOX__OUT(t, kind).block = b;
 	TAILBOX__OUT(t, kind).pub = TAILBOX__PUB(ticket, 0);
 	TAILBOX__OUT(t, kind).next = (char *)(b + 1);
@@ -382,6 +384,7 @@ static void switch_on(void)
 	close_slots();
 	close_entries();
 	is_off = false;
+	TAILBOX__SET(r->tape.header->switched, tailbox__now());
 	TAILBOX__SET(r->tape.header->recorder_on, 1);
 	/* Release: whoever sees it finds the slots as they are now. */
 	atomic_store_explicit(&r->epoch, TAILBOX__GET(r->epoch) - 1,
@@ -394,6 +397,7 @@ static void switch_off(void)
 {
 	struct tailbox__recorder *r = &tailbox__recorder;
 
+	TAILBOX__SET(r->tape.header->switched, tailbox__now());
 	TAILBOX__SET(r->tape.header->recorder_on, 0);
 	atomic_store_explicit(&r->on, 0, memory_order_relaxed);
 	is_off = true;

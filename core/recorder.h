@@ -24,6 +24,7 @@ struct tailbox__out {
 	struct tailbox__block *block; /* NULL = none */
 	uint64_t pub;      /* what block->pub says: ticket << 16 | units */
 	uint64_t retry_at; /* no block was free: not before this tick */
+	uint64_t blocks;   /* taken so far */
 };
 
 #define TAILBOX__OUT(t, kind) ((t)->out[(kind) - 1])
