@@ -47,6 +47,8 @@ int cli__doctor(const struct cli__command *self, int argc, char **argv);
 int cli__timeline(const struct cli__command *self, int argc, char **argv);
 int cli__analyze(const struct cli__command *self, int argc, char **argv);
 int cli__compare(const struct cli__command *self, int argc, char **argv);
+int cli__tail_command(const struct cli__command *self, int argc, char **argv);
+int cli__top_command(const struct cli__command *self, int argc, char **argv);
 int cli__overview(void); /* `tailbox` alone */
 void cli__help_target(FILE *out); /* `tailbox help target` */
 

@@ -2,7 +2,31 @@ if HAVE_COMMAND
 bin_PROGRAMS += tailbox
 dist_man1_MANS = doc/tailbox.1
 endif
-tailbox_LDADD = libtailbox-analyzer.la libtailbox-all.la $(CURL_LIBS)
+# What reads the tape of a process for people: a library, so that suites can link
+# it. Of the libraries of the system only the screen needs one.
+if HAVE_COMMAND
+noinst_LTLIBRARIES += libtailbox-live.la
+endif
+libtailbox_live_la_CPPFLAGS = $(AM_CPPFLAGS) $(NCURSES_CPPFLAGS)
+libtailbox_live_la_LIBADD = $(NCURSES_LIBS)
+libtailbox_live_la_SOURCES += \
+	cli/from_tape.c \
+	cli/output.c \
+	cli/proc.c \
+	cli/tail.c \
+	cli/top_cost.c \
+	cli/top_detail.c \
+	cli/top_json.c \
+	cli/top_lines.c \
+	cli/top_model.c \
+	cli/top_recent.c \
+	cli/top_requests.c \
+	cli/top_screen.c \
+	cli/top_terminal.c \
+	cli/top_text.c \
+	cli/top_workers.c
+tailbox_LDADD = libtailbox-live.la libtailbox-analyzer.la libtailbox-all.la \
+	$(CURL_LIBS)
 tailbox_SOURCES += \
 	cli/analyze_assert.c \
 	cli/cmd_analyze.c \
@@ -23,16 +47,15 @@ tailbox_SOURCES += \
 	cli/cmd_ls.c \
 	cli/cmd_status.c \
 	cli/cmd_switch.c \
+	cli/cmd_tail.c \
 	cli/cmd_timeline.c \
+	cli/cmd_top.c \
 	cli/cmd_validate.c \
-	cli/from_tape.c \
 	cli/http.c \
 	cli/load.c \
 	cli/main.c \
 	cli/options.c \
 	cli/outfile.c \
-	cli/output.c \
-	cli/proc.c \
 	cli/process.c \
 	cli/progress.c \
 	cli/report_view.c \
@@ -60,6 +83,13 @@ tailbox_SOURCES += \
 	cli/report_view.h \
 	cli/services.h \
 	cli/sock.h \
+	cli/tail.h \
 	cli/target.h \
 	cli/target_internal.h \
+	cli/top_cost.h \
+	cli/top_internal.h \
+	cli/top_lines.h \
+	cli/top_model.h \
+	cli/top_recent.h \
+	cli/top_terminal.h \
 	cli/window.h

@@ -39,6 +39,30 @@ const struct cli__command cli__commands[] = {
 	  "      --tape     from the tape at once\n"
 	  "      --json     as JSON\n",
 	  cli__status },
+	{ "top", "[TARGET] [--once] [--json] [options]",
+	  "Watch a service from its tape, also one that hangs or is dead",
+	  TARGET_HELP
+	  "Workers and what holds them, open requests and where they are, rates\n"
+	  "of the last 10 s, queues. The process is asked for nothing. In the\n"
+	  "screen h shows the keys, q ends it.\n\n"
+	  "  -1, --once           print one frame\n"
+	  "      --json           print one frame as JSON\n"
+	  "  -i, --interval TIME  between frames, 100ms to 60s (default 1s)\n"
+	  "  -w, --width N        columns of --once, 40 to 400\n",
+	  cli__top_command },
+	{ "tail", "[TARGET] [options]",
+	  "Print a line for each request that has ended, as they end",
+	  TARGET_HELP
+	  "From the tape, as logfmt; the process is asked for nothing. It ends\n"
+	  "when the process does. What was overwritten before it was read is\n"
+	  "counted and told on standard error.\n\n"
+	  "  -s, --slow TIME      only what took as long (200ms, 2s)\n"
+	  "  -r, --route ROUTE    only this route\n"
+	  "      --status STATUS  only 503, or 5xx\n"
+	  "  -l, --last TIME      begin with what ended in the last TIME\n"
+	  "  -c, --count N        end after N lines\n"
+	  "      --json           JSON, an object on each line\n",
+	  cli__tail_command },
 	{ "arm", "[TARGET] [options]", "Open a capture window",
 	  TARGET_HELP
 	  "\n"

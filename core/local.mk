@@ -39,11 +39,13 @@ libtailbox_all_la_SOURCES += \
 	core/normalize.c \
 	core/patterns.c \
 	core/reader.c \
+	core/reader_history.c \
 	core/reader_poll.c \
 	core/reader_writer.c \
 	core/record.c \
 	core/recorder.c \
 	core/request.c \
+	core/request_line.c \
 	core/run.c \
 	core/run_json.c \
 	core/run_json_events.c \
@@ -81,6 +83,7 @@ libtailbox_all_la_SOURCES += \
 	core/reader_internal.h \
 	core/record.h \
 	core/recorder.h \
+	core/request_line.h \
 	core/run.h \
 	core/run_json.h \
 	core/run_json_out.h \

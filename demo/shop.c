@@ -114,6 +114,7 @@ static enum MHD_Result route(struct shop *shop, struct call *q,
 		if (strcmp(r->method, method) == 0 || (is_get && is_head)) {
 			if (trouble_suspends(q, r->pattern))
 				return MHD_YES;
+			trouble_locks(q->r, r->pattern);
 			trouble_at(TROUBLE_IN_PAGE, r->pattern);
 			return r->page(shop, q);
 		}

@@ -141,6 +141,8 @@ void trouble_stop(void);
 /* Does what is wrong at this place, if anything. page: its pattern, or NULL
  * where that is not known. */
 void trouble_at(enum trouble_place place, const char *page);
+/* Takes locks, in an order that may never end. */
+void trouble_locks(tailbox_request r, const char *page);
 /* True: the request is suspended now, and comes again. */
 bool trouble_suspends(struct call *q, const char *page);
 

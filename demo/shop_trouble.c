@@ -5,7 +5,9 @@
  * trouble_suspends() in front of its pages; without a trouble both do nothing.
  * Nothing here is marked with TAILBOX_STAGE or TAILBOX_WAIT: nobody marks the
  * mistake that he does not know of. demo/lab.sh provokes each of them and looks
- * whether tailbox finds it.
+ * whether tailbox finds it. The deadlock is another matter: it ends all requests
+ * and so is nothing to analyze but to look at, with tailbox top, and its locks
+ * are marked as careful people mark theirs.
  *
  * Most faults sleep and do not compute: what they do is then the same on a
  * machine that is busy with something else.
@@ -217,6 +219,51 @@ static bool is_suspended_now(struct call *q)
 	return is_suspended;
 }
 
+/* --- two locks, in one order and in the other ----------------------------- */
+
+static pthread_mutex_t stock_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t price_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Time enough for the other page to take its first lock. */
+static void between_locks(void)
+{
+	nap(100);
+}
+
+static void stock_then_price(tailbox_request r)
+{
+	TAILBOX_WAIT(r, "stock_lock", TAILBOX_DEPTH_UNKNOWN) {
+		pthread_mutex_lock(&stock_lock);
+	}
+	between_locks();
+	TAILBOX_WAIT(r, "price_lock", TAILBOX_DEPTH_UNKNOWN) {
+		pthread_mutex_lock(&price_lock);
+	}
+	pthread_mutex_unlock(&price_lock);
+	pthread_mutex_unlock(&stock_lock);
+}
+
+static void price_then_stock(tailbox_request r)
+{
+	TAILBOX_WAIT(r, "price_lock", TAILBOX_DEPTH_UNKNOWN) {
+		pthread_mutex_lock(&price_lock);
+	}
+	between_locks();
+	TAILBOX_WAIT(r, "stock_lock", TAILBOX_DEPTH_UNKNOWN) {
+		pthread_mutex_lock(&stock_lock);
+	}
+	pthread_mutex_unlock(&stock_lock);
+	pthread_mutex_unlock(&price_lock);
+}
+
+static void lock_both(tailbox_request r, const char *page)
+{
+	if (strcmp(page, "/items") == 0)
+		stock_then_price(r);
+	else if (strcmp(page, "/items/{id}") == 0)
+		price_then_stock(r);
+}
+
 /* --- which one ------------------------------------------------------------ */
 
 static const struct trouble {
@@ -225,6 +272,7 @@ static const struct trouble {
 	enum trouble_place place;
 	const char *page; /* NULL: each */
 	void (*strike)(void);
+	void (*lock)(tailbox_request r, const char *page);
 	void (*start)(void);
 	void (*stop)(void);
 } troubles[] = {
@@ -263,6 +311,10 @@ static const struct trouble {
 	  .page = "/items/{id}",
 	  .start = &start_suspend,
 	  .stop = &stop_suspend },
+	{ .name = "deadlock",
+	  .what = "/items and /items/{id} lock two mutexes in opposite\n"
+	          "           order: kill -9 ends it",
+	  .lock = &lock_both },
 };
 
 static const struct trouble *current; /* set before the daemon starts */
@@ -309,4 +361,10 @@ bool trouble_suspends(struct call *q, const char *page)
 {
 	return current != NULL && current->start == &start_suspend &&
 	       strcmp(current->page, page) == 0 && is_suspended_now(q);
+}
+
+void trouble_locks(tailbox_request r, const char *page)
+{
+	if (current != NULL && current->lock != NULL)
+		current->lock(r, page);
 }

@@ -29,6 +29,8 @@ The black box of libmicrohttpd services: why are they slow?
 
   ls         List recorded services, or the artifacts of one
   status     Show what a service does now: workers, open requests, losses
+  top        Watch a service from its tape, also one that hangs or is dead
+  tail       Print a line for each request that has ended, as they end
   arm        Open a capture window
   disarm     Close the window; its artifact is written
   off        Kill switch: the service goes on, nothing is recorded

@@ -170,6 +170,7 @@ cli_tests = \
 	tests/cli_live.sh \
 	tests/cli_screen.sh \
 	tests/cli_targets.sh \
+	tests/cli_top.sh \
 	tests/cli_url.sh
 cli_alone_tests = \
 	tests/cli_container.sh \
