@@ -21,7 +21,7 @@
  * events as MHD's epoll loop takes at a time. So few of them are polled at
  * first, or a 32nd part if that is more: enough to meet one of 128. */
 #define TAILBOX__LOOP_EVENTS 128u
-#define TAILBOX__LOOP_FIRST 16u
+#define TAILBOX__LOOP_FIRST 8u
 
 /* A thread of the tape as it was at the look. */
 struct tailbox__scan_thread {
