@@ -273,6 +273,32 @@ static void put_headlines(struct tailbox__json *j,
 	tailbox__json_end_object(j);
 }
 
+static void put_handover(struct tailbox__json *j,
+                         const struct tailbox__handover_status *h)
+{
+	put_object(j, "on_artifact");
+	tailbox__admin_put_u64(j, "started", h->started);
+	tailbox__admin_put_u64(j, "timed_out", h->timed_out);
+	tailbox__admin_put_u64(j, "succeeded", h->succeeded);
+	tailbox__admin_put_u64(j, "failed", h->failed);
+	tailbox__admin_put_u64(j, "unknown", h->unknown);
+	tailbox__admin_put_u64(j, "dropped", h->dropped);
+	tailbox__admin_put_u64(j, "waiting", h->waiting);
+	tailbox__json_key(j, "last");
+	if (h->name[0] == '\0') {
+		tailbox__json_null(j);
+	} else {
+		tailbox__json_begin_object(j);
+		tailbox__admin_put_text(j, "name", h->name);
+		tailbox__admin_put_text(j, "result", h->result);
+		tailbox__admin_put_u64(j, "tries", h->tries);
+		tailbox__admin_put_u64(j, "at_unix_ms", h->at_ms);
+		tailbox__admin_put_text(j, "detail", h->detail);
+		tailbox__json_end_object(j);
+	}
+	tailbox__json_end_object(j);
+}
+
 static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 {
 	const struct tailbox__folder_status *f = &s->folder;
@@ -291,6 +317,7 @@ static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__admin_put_u64(j, "json_lost", f->json_lost);
 	tailbox__admin_put_text(j, "json_error", f->json_error);
 	put_headlines(j, &s->after);
+	put_handover(j, &s->after.handover);
 	tailbox__json_end_object(j);
 }
 

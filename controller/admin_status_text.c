@@ -260,6 +260,25 @@ static void add_headlines(struct tailbox__text *t,
 	                  a->headline_error);
 }
 
+static void add_handover(struct tailbox__text *t,
+                         const struct tailbox__handover_status *h)
+{
+	char at[TAILBOX__UNIT_TEXT];
+
+	if (h->name[0] == '\0')
+		return;
+	tailbox__text_add(t,
+	                  "handed over\t%" PRIu64 ", %" PRIu64 " failed, %" PRIu64
+	                  " dropped, %" PRIu64 " unknown; %" PRIu64
+	                  " tries, %" PRIu64 " timed out; %" PRIu64 " waiting\n",
+	                  h->succeeded, h->failed, h->dropped, h->unknown,
+	                  h->started, h->timed_out, h->waiting);
+	tailbox__text_add(t, "last hand-over\t%s: %s, try %u, %s%s%s\n",
+	                  h->name, h->result, h->tries,
+	                  tailbox__text_time(at, h->at_ms),
+	                  h->detail[0] != '\0' ? ": " : "", h->detail);
+}
+
 static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 {
 	const struct tailbox__folder_status *f = &s->folder;
@@ -279,6 +298,7 @@ static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 		tailbox__text_add(t, "json\t%" PRIu64 " lost, the last: %s\n",
 		                  f->json_lost, f->json_error);
 	add_headlines(t, &s->after);
+	add_handover(t, &s->after.handover);
 }
 
 static void add_config(struct tailbox__text *t,

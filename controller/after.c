@@ -2,11 +2,12 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * Its headline is made by a child, which takes as long as it takes. So neither
- * the thread that placed the artifact waits for it, nor the end of the window
- * nor the next arm: artifacts stand in a line, and a thread that lives as long
- * as the line works it off. A line has a bound; who comes when it is full is
- * counted and goes without.
+ * Its headline is made by a child, then it is handed to the operator's program:
+ * that takes as long as it takes. So neither the thread that placed the artifact
+ * waits for it, nor the end of the window nor the next arm: artifacts stand in a
+ * line, and a thread that lives as long as the line works it off. There are two
+ * lines, or a program that hangs would keep the next artifact from its headline.
+ * A line has a bound; who comes when it is full is counted and goes without.
  *
  * The controller's lock guards all of it, and is not held while a child runs.
  */
@@ -29,10 +30,14 @@ struct line {
 };
 
 static void make_headline(struct tailbox__after *a);
+static void hand_over(struct tailbox__after *a);
 
 static struct line headlines = { .thread = "tailbox-line",
 	                         .work = make_headline };
-static struct tailbox__after_status status; /* but `waiting` */
+static struct line programs = { .thread = "tailbox-hand",
+	                        .work = hand_over };
+/* But how many wait, and what handover.c knows. */
+static struct tailbox__after_status status;
 static atomic_bool must_stop = true;
 
 /* --- a line ------------------------------------------------------------- */
@@ -62,7 +67,7 @@ static bool leave(struct line *l)
 	if (may) {
 		l->is_running = false;
 		/* Last of all: who stops waits for it. */
-		pthread_cond_broadcast(&tailbox__c.after_ended);
+		pthread_cond_broadcast(&tailbox__c.after_changed);
 	}
 	tailbox__unlock();
 	return may;
@@ -99,7 +104,7 @@ static bool stand(struct line *l, const struct tailbox__after *a,
 	return has;
 }
 
-/* Stand in a line. False: it has no place there, nor will it be called. */
+/* Stand in a line. False: it has no place there. */
 static bool join(struct line *l, const struct tailbox__after *a)
 {
 	bool is_first;
@@ -108,14 +113,12 @@ static bool join(struct line *l, const struct tailbox__after *a)
 		return false;
 	if (!is_first || tailbox__thread_detached(line_thread, l) == 0)
 		return true;
-	/* Nobody else works it off: whoever has come meanwhile goes too, and
-	 * is not called; the next one tries again. */
+	/* It waits for the thread of the next one. */
 	tailbox__lock();
-	l->count = 0;
 	l->is_running = false;
-	pthread_cond_broadcast(&tailbox__c.after_ended);
+	pthread_cond_broadcast(&tailbox__c.after_changed);
 	tailbox__unlock();
-	return false;
+	return true;
 }
 
 /* --- headlines ---------------------------------------------------------- */
@@ -125,6 +128,23 @@ static void note_failure(const char *name, const char *why)
 {
 	snprintf(status.headline_error, sizeof(status.headline_error),
 	         "%.255s: %s", name, why);
+}
+
+static void hand_over(struct tailbox__after *a)
+{
+	tailbox__hand_over(a, &must_stop);
+}
+
+/* Its headline is known, or will not be. */
+static void go_on(const struct tailbox__after *a)
+{
+	if (a->wishes.program[0] == '\0' || join(&programs, a))
+		return;
+	tailbox__handover_drop(
+	        a, 0,
+	        atomic_load_explicit(&must_stop, memory_order_relaxed)
+	                ? "the service stops"
+	                : "too many artifacts are waiting");
 }
 
 static void make_headline(struct tailbox__after *a)
@@ -144,6 +164,7 @@ static void make_headline(struct tailbox__after *a)
 	tailbox__unlock();
 	if (made == TAILBOX__HEADLINE_FAILED)
 		tailbox__log("no headline of %s: %s", a->name, why);
+	go_on(a);
 }
 
 /* --- all of it ---------------------------------------------------------- */
@@ -160,19 +181,24 @@ static void note_last(const struct tailbox__after *a)
 void tailbox__after(const struct tailbox__after *a)
 {
 	note_last(a);
-	if (!a->wishes.headline || join(&headlines, a))
+	if (a->wishes.headline && join(&headlines, a))
 		return;
-	tailbox__lock();
-	status.headlines_dropped++;
-	note_failure(a->name, "too many artifacts are waiting for theirs");
-	tailbox__unlock();
+	if (a->wishes.headline) {
+		tailbox__lock();
+		status.headlines_dropped++;
+		note_failure(a->name,
+		             "too many artifacts are waiting for theirs");
+		tailbox__unlock();
+	}
+	go_on(a);
 }
 
 void tailbox__after_open(void)
 {
 	tailbox__lock();
 	memset(&status, 0, sizeof(status));
-	headlines.count = 0;
+	headlines.count = programs.count = 0;
+	tailbox__handover_reset();
 	atomic_store_explicit(&must_stop, false, memory_order_relaxed);
 	tailbox__unlock();
 }
@@ -182,21 +208,37 @@ void tailbox__after_close(void)
 	tailbox__lock();
 	/* relaxed: it carries no data */
 	atomic_store_explicit(&must_stop, true, memory_order_relaxed);
+	pthread_cond_broadcast(&tailbox__c.after_changed);
 	tailbox__unlock();
+}
+
+/* Those that still stand there, of a service that stops. */
+static void send_home(struct line *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct tailbox__after *a =
+		        &l->items[(l->first + i) % TAILBOX__AFTER_MAX];
+		if (a->wishes.program[0] != '\0')
+			tailbox__handover_drop(a, 0, "the service stops");
+	}
+	l->count = 0;
 }
 
 void tailbox__after_wait(void)
 {
 	tailbox__lock();
-	while (headlines.is_running)
-		pthread_cond_wait(&tailbox__c.after_ended, &tailbox__c.lock);
+	while (headlines.is_running || programs.is_running)
+		pthread_cond_wait(&tailbox__c.after_changed, &tailbox__c.lock);
 	tailbox__unlock();
+	/* Nobody else touches a line any more. */
+	send_home(&headlines);
+	send_home(&programs);
 }
 
 void tailbox__after_in_child(void)
 {
-	headlines.is_running = false;
-	headlines.count = 0;
+	headlines.is_running = programs.is_running = false;
+	headlines.count = programs.count = 0;
 	atomic_store_explicit(&must_stop, true, memory_order_relaxed);
 }
 
@@ -205,5 +247,7 @@ void tailbox__after_status(struct tailbox__after_status *out)
 	tailbox__lock();
 	*out = status;
 	out->headlines_waiting = headlines.count;
+	tailbox__handover_status(&out->handover);
+	out->handover.waiting = programs.count;
 	tailbox__unlock();
 }

@@ -32,6 +32,24 @@ void tailbox__after_close(void);
 void tailbox__after_wait(void);
 void tailbox__after_in_child(void);
 
+/* --- handover.c ----------------------------------------------------------- */
+
+/* Between the tries, and from SIGTERM to SIGKILL. Tests shorten them. */
+struct tailbox__handover_times {
+	uint64_t pause_ms[2], term_ms;
+};
+extern struct tailbox__handover_times tailbox__handover_times;
+
+/* Start its program, with all tries. Blocks as long as they take. */
+void tailbox__hand_over(const struct tailbox__after *a,
+                        const atomic_bool *stop);
+/* It is not handed over (any more), after so many tries. */
+void tailbox__handover_drop(const struct tailbox__after *a, unsigned tries,
+                            const char *why);
+/* With lock held. */
+void tailbox__handover_reset(void);
+void tailbox__handover_status(struct tailbox__handover_status *out);
+
 /* --- headline.c --------------------------------------------------------- */
 
 /* A line with its newline, as a headline: 1 to TAILBOX__HEADLINE_BYTES bytes of

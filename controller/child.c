@@ -23,6 +23,10 @@
 #include "core/alloc.h"
 
 #define TICK_MS 20 /* how soon an end without an end of its pipes is seen */
+/* Blocks a tick that are read of a standard error of which enough is known: so
+ * that it need not wait, nor we spend a CPU on it. */
+#define UNHEARD_MAX 16u
+#define TERM_STOP_MS 250u /* from SIGTERM to SIGKILL, at a stop */
 /* For one that was killed to be gone: it is at nice 19, and dies when it has
  * its turn. At a stop somebody waits for it. */
 #define TIDY_MS 10000u
@@ -81,6 +85,7 @@ static bool keep(struct run *r, const char *block, size_t n)
 static bool take(struct run *r, int *fd)
 {
 	char block[4096];
+	unsigned unheard = 0;
 
 	while (*fd >= 0) {
 		const ssize_t n = read(*fd, block, sizeof(block));
@@ -99,7 +104,7 @@ static bool take(struct run *r, int *fd)
 			memcpy(r->to->said + r->said, block, m);
 			r->said += m;
 			/* One who never stops is not listened to for ever. */
-			if (free == 0)
+			if (free == 0 && ++unheard == UNHEARD_MAX)
 				return true;
 		}
 	}
@@ -176,6 +181,43 @@ static void finish(struct run *r, const atomic_bool *stop)
 		r->to->end = TAILBOX__CHILD_UNKNOWN;
 }
 
+/* What there is to hear, for at most a tick. False: standard output is too
+ * much. */
+static bool hear(struct run *r)
+{
+	const bool is_full = r->said == sizeof(r->to->said) - 1;
+	struct pollfd p[2] = { { r->out, POLLIN, 0 },
+		               { is_full ? -1 : r->err, POLLIN, 0 } };
+
+	(void)poll(p, 2, TICK_MS);
+	/* Looked before the last reading, or its last words are lost. */
+	look(r);
+	const bool fits = take(r, &r->out);
+	(void)take(r, &r->err);
+	return fits;
+}
+
+/* SIGTERM, and some time to tidy up, for one that has had its time. */
+static void ask_to_end(struct run *r, const atomic_bool *stop)
+{
+	const uint64_t start = tailbox__mono_ns();
+	uint64_t ms = r->limits->term_ms;
+
+	if (ms == 0 || r->is_gone ||
+	    (r->to->end != TAILBOX__CHILD_LATE &&
+	     r->to->end != TAILBOX__CHILD_STOPPED))
+		return;
+	(void)kill(-r->pid, SIGTERM);
+	while (!r->is_gone && tailbox__mono_ns() - start < ms * 1000000u) {
+		if (!hear(r))
+			return;
+		/* relaxed: it carries no data */
+		if (atomic_load_explicit(stop, memory_order_relaxed) &&
+		    ms > TERM_STOP_MS)
+			ms = TERM_STOP_MS;
+	}
+}
+
 static void attend(struct run *r, const atomic_bool *stop)
 {
 	const uint64_t end =
@@ -184,15 +226,7 @@ static void attend(struct run *r, const atomic_bool *stop)
 	bool fits = true;
 
 	while (!r->is_gone && to->end == TAILBOX__CHILD_EXITED) {
-		struct pollfd p[2] = { { r->out, POLLIN, 0 },
-			               { r->err, POLLIN, 0 } };
-
-		(void)poll(p, 2, TICK_MS);
-		/* Looked before the last reading, or its last words are
-		 * lost. */
-		look(r);
-		fits = take(r, &r->out);
-		(void)take(r, &r->err);
+		fits = hear(r);
 		if (!fits)
 			to->end = TAILBOX__CHILD_TOO_MUCH;
 		else if (r->is_gone)
@@ -205,7 +239,7 @@ static void attend(struct run *r, const atomic_bool *stop)
 	}
 }
 
-void tailbox__child_run(char *const *argv,
+void tailbox__child_run(char *const *argv, char *const *env,
                         const struct tailbox__child_limits *limits,
                         const atomic_bool *stop, struct tailbox__child *to)
 {
@@ -215,7 +249,9 @@ void tailbox__child_run(char *const *argv,
 
 	memset(to, 0, sizeof(*to));
 	let_in(&before);
-	rc = tailbox__child_start(argv, &r.pid, &r.out, &r.err);
+	rc = tailbox__child_start(argv, env, &r.pid,
+	                          limits->output_bytes != 0 ? &r.out : NULL,
+	                          &r.err);
 	if (rc != 0) {
 		to->end = TAILBOX__CHILD_NO_START;
 		to->code = rc;
@@ -226,6 +262,7 @@ void tailbox__child_run(char *const *argv,
 			to->code = rc;
 		}
 		attend(&r, stop);
+		ask_to_end(&r, stop);
 		finish(&r, stop);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -14,9 +14,10 @@
 
 struct tailbox__child_limits {
 	uint64_t wall_ms;
-	uint64_t cpu_s;
+	uint64_t term_ms;      /* from SIGTERM to SIGKILL; 0 = SIGKILL at once */
+	uint64_t cpu_s;        /* 0 = none */
 	uint64_t memory_bytes; /* of address space; 0 = none */
-	size_t output_bytes;
+	size_t output_bytes;   /* 0 = nobody wants it: it goes to /dev/null */
 };
 
 enum tailbox__child_end {
@@ -38,11 +39,11 @@ struct tailbox__child {
 	char said[TAILBOX__CHILD_SAID_MAX];
 };
 
-/* Run argv[0] (a path) with a minimal environment, and wait. Everything that
- * it leaves in its process group is killed. *stop: set by another thread to
- * end it. Always fills out. Blocks: for a thread that may wait, and that has
+/* Run argv[0] (a path) with this environment (NULL = a minimal one), and wait.
+ * Everything that it leaves in its process group is killed. *stop: set by
+ * another thread to end it. Always fills out. Blocks: for a thread that may wait, and that has
  * all signals blocked. */
-void tailbox__child_run(char *const *argv,
+void tailbox__child_run(char *const *argv, char *const *env,
                         const struct tailbox__child_limits *limits,
                         const atomic_bool *stop, struct tailbox__child *out);
 

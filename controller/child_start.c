@@ -89,17 +89,20 @@ static void close_others(void)
 
 /* In the child, which has the memory of the service: only system calls.
  * Gives errno; does not return else. */
-static int become(char *const *argv, int out, int err)
+static int become(char *const *argv, char *const *env, int out, int err)
 {
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	sigset_t none;
 	int null;
 
-	if (setpgid(0, 0) != 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	if (setpgid(0, 0) != 0 || (out >= 0 && dup2(out, STDOUT_FILENO) < 0) ||
 	    dup2(err, STDERR_FILENO) < 0)
 		return errno;
-	null = open("/dev/null", O_RDONLY);
-	if (null < 0 || (null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0) ||
+	null = open("/dev/null", O_RDWR);
+	if (null < 0 ||
+	    (out < 0 && null != STDOUT_FILENO &&
+	     dup2(null, STDOUT_FILENO) < 0) ||
+	    (null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0) ||
 	    chdir("/") != 0)
 		return errno;
 	close_others();
@@ -108,7 +111,7 @@ static int become(char *const *argv, int out, int err)
 		(void)sigaction(i, &usual, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(argv[0], argv, environment);
+	execve(argv[0], argv, env);
 	return errno;
 }
 
@@ -129,14 +132,15 @@ static int hear(pid_t pid, int from)
 }
 
 /* The child runs on this frame until it is another program. */
-static __attribute__((noinline)) int spawn(char *const *argv, int out, int err,
+static __attribute__((noinline)) int spawn(char *const *argv,
+                                           char *const *env, int out, int err,
                                            const int told[2], pid_t *pid)
 {
 	*pid = vfork();
 	if (*pid < 0)
 		return -errno;
 	if (*pid == 0) {
-		const int failed = become(argv, out, err);
+		const int failed = become(argv, env, out, err);
 
 		(void)!write(told[1], &failed, sizeof(failed));
 		_exit(127);
@@ -145,7 +149,8 @@ static __attribute__((noinline)) int spawn(char *const *argv, int out, int err,
 	return -hear(*pid, told[0]);
 }
 
-static int start(char *const *argv, int out, int err, pid_t *pid)
+static int start(char *const *argv, char *const *env, int out, int err,
+                 pid_t *pid)
 {
 	int told[2], rc = make_pipe(told);
 
@@ -154,7 +159,7 @@ static int start(char *const *argv, int out, int err, pid_t *pid)
 	if (fcntl(told[0], F_SETFL, 0) != 0) /* waits */
 		rc = -errno;
 	else
-		rc = spawn(argv, out, err, told, pid);
+		rc = spawn(argv, env, out, err, told, pid);
 	if (rc != 0 && *pid <= 0)
 		close(told[1]);
 	close(told[0]);
@@ -197,30 +202,35 @@ int tailbox__child_restrain(pid_t pid, const struct tailbox__child_limits *l)
 	/* At the soft limit of CPU comes SIGXCPU, which says so; at the hard
 	 * one SIGKILL. */
 	if (!limit(pid, RLIMIT_CORE, 0, 0) ||
-	    !limit(pid, RLIMIT_CPU, l->cpu_s, l->cpu_s + 1) ||
+	    (l->cpu_s && !limit(pid, RLIMIT_CPU, l->cpu_s, l->cpu_s + 1)) ||
 	    (l->memory_bytes && !HAS_SHADOW &&
 	     !limit(pid, RLIMIT_AS, l->memory_bytes, l->memory_bytes)))
 		return -errno;
 	return 0;
 }
 
-int tailbox__child_start(char *const *argv, pid_t *pid, int *out_fd,
-                         int *err_fd)
+int tailbox__child_start(char *const *argv, char *const *env, pid_t *pid,
+                         int *out_fd, int *err_fd)
 {
-	int out[2], err[2], rc = make_pipe(out);
+	int out[2] = { -1, -1 }, err[2];
+	int rc = out_fd != NULL ? make_pipe(out) : 0;
 
 	if (rc != 0)
 		return rc;
 	rc = make_pipe(err);
 	if (rc != 0) {
-		close(out[0]);
-		close(out[1]);
+		if (out_fd != NULL) {
+			close(out[0]);
+			close(out[1]);
+		}
 		return rc;
 	}
-	rc = start(argv, out[1], err[1], pid);
-	close(out[1]);
+	rc = start(argv, env != NULL ? env : environment, out[1], err[1], pid);
 	close(err[1]);
-	*out_fd = out[0];
 	*err_fd = err[0];
+	if (out_fd != NULL) {
+		close(out[1]);
+		*out_fd = out[0];
+	}
 	return rc;
 }

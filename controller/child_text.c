@@ -32,13 +32,13 @@ const char *tailbox__child_last_words(const struct tailbox__child *c,
 static void why_late(const struct tailbox__child_limits *l, char *out,
                      size_t size)
 {
-	int n = snprintf(out, size, "took longer than %" PRIu64 " ms",
-	                 l->wall_ms);
+	char cpu[64] = "";
 
-	if (n > 0 && (size_t)n < size)
-		snprintf(out + n, size - (size_t)n,
-		         ", or than %" PRIu64 " s of CPU time, and was killed",
-		         l->cpu_s);
+	if (l->cpu_s != 0)
+		snprintf(cpu, sizeof(cpu),
+		         ", or than %" PRIu64 " s of CPU time", l->cpu_s);
+	snprintf(out, size, "took longer than %" PRIu64 " ms%s, and was %s",
+	         l->wall_ms, cpu, l->term_ms != 0 ? "ended" : "killed");
 }
 
 void tailbox__child_why(const struct tailbox__child *c,

@@ -70,7 +70,7 @@ void tailbox__command_run(char *const *argv,
 		}
 		(void)poll(NULL, 0, TURN_MS);
 	}
-	tailbox__child_run(argv, limits, stop, out);
+	tailbox__child_run(argv, NULL, limits, stop, out);
 	atomic_store_explicit(&is_busy, false, memory_order_relaxed);
 }
 

@@ -122,7 +122,7 @@ static int init_conditions(struct tailbox__controller *c)
 		return -ret;
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_t *const all[] = { &c->wake_finisher, &c->wake_follower,
-		                        &c->after_ended, &c->snapshot_done };
+		                        &c->after_changed, &c->snapshot_done };
 	size_t n = 0;
 	while (ret == 0 && n < sizeof(all) / sizeof(all[0])) {
 		ret = pthread_cond_init(all[n], &attr);
@@ -151,7 +151,7 @@ static void clean_up(struct tailbox__controller *c)
 {
 	pthread_cond_destroy(&c->wake_finisher);
 	pthread_cond_destroy(&c->wake_follower);
-	pthread_cond_destroy(&c->after_ended);
+	pthread_cond_destroy(&c->after_changed);
 	pthread_cond_destroy(&c->snapshot_done);
 	tailbox__reader_close(c->reader);
 	c->reader = NULL;

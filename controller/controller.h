@@ -26,6 +26,9 @@
 /* What is to be done with an artifact once it is there. */
 struct tailbox__wishes {
 	bool headline; /* have one made */
+	/* Then start this with it; "" = none. Absolute path. */
+	char program[TAILBOX__CONFIG_PATH_MAX + 1];
+	uint64_t program_ms; /* how long it may take */
 };
 
 /* What one activation uses: a copy is kept for its whole life. */
@@ -68,6 +71,7 @@ struct tailbox__controller_config {
 	bool local_json;              /* Run JSON as well as the native file */
 	const char *json_path; /* base of its name (spec 10.6), absolute; NULL
 	                          or "" = beside the native file */
+	const char *path; /* PATH of programs that are started; NULL = usual */
 	void (*log)(void *cls, const char *line); /* NULL = silent */
 	void *log_cls;
 };
@@ -261,7 +265,23 @@ struct tailbox__folder_status {
 	uint64_t json_written, json_lost;
 	char json_error[TAILBOX__ERROR_TEXT]; /* of the last; "" = none */
 };
-/* --- after.c: headlines ------------------------------------------------- */
+/* --- after.c: headlines and hand-over ----------------------------------- */
+
+struct tailbox__handover_status {
+	uint64_t started;   /* programs, each try */
+	uint64_t timed_out; /* of them */
+	/* Artifacts: handed over; given up after the last try; of which the
+	 * application took the exit status; not tried (again) because there
+	 * were too many, they were gone, or the service stops. */
+	uint64_t succeeded, failed, unknown, dropped;
+	uint64_t waiting;
+	/* The last one; name "" = none yet. */
+	char name[256];
+	const char *result; /* "running", "succeeded", ... (static) */
+	unsigned tries;
+	uint64_t at_ms;   /* wall; NONE = none yet */
+	char detail[300]; /* what was wrong with it; "" */
+};
 
 struct tailbox__after_status {
 	/* The last artifact; name "" = none yet, headline "" = not known. */
@@ -271,6 +291,7 @@ struct tailbox__after_status {
 	uint64_t headlines_waiting;
 	/* Why the last one that is missing is missing; "" = none is. */
 	char headline_error[TAILBOX__ERROR_TEXT];
+	struct tailbox__handover_status handover;
 };
 void tailbox__after_status(struct tailbox__after_status *out);
 

@@ -266,7 +266,7 @@ struct tailbox__controller {
 	pthread_mutex_t lock, follow_lock;
 	pthread_mutex_t arm_lock; /* one arm at a time; before `lock` */
 	pthread_cond_t wake_finisher, wake_follower; /* with lock */
-	pthread_cond_t after_ended; /* a thread of after.c; with lock */
+	pthread_cond_t after_changed; /* for after.c; with lock */
 	pthread_cond_t snapshot_done; /* with lock */
 	pthread_t follower, finisher;
 	bool has_follower, has_finisher;

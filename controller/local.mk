@@ -42,6 +42,7 @@ libtailbox_all_la_SOURCES += \
 	controller/finisher.c \
 	controller/folder.c \
 	controller/follower.c \
+	controller/handover.c \
 	controller/headline.c \
 	controller/keep.c \
 	controller/rates.c \

@@ -393,5 +393,8 @@ void tailbox__settings_activation(struct tailbox__activation *a,
 	a->local_json = now.artifacts.local_json;
 	memcpy(a->json_path, now.artifacts.output_path, sizeof(a->json_path));
 	a->wishes.headline = now.artifacts.headline;
+	memcpy(a->wishes.program, now.artifacts.on_artifact,
+	       sizeof(a->wishes.program));
+	a->wishes.program_ms = now.artifacts.on_artifact_timeout;
 	pthread_mutex_unlock(&lock);
 }

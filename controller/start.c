@@ -123,6 +123,7 @@ static void start_controller(void)
 		.max_count = tailbox__settings()->artifacts.max_count,
 		.drain_timeout_ms = options->drain_timeout_ms,
 		.sample_interval_ms = options->sample_interval_ms,
+		.path = tailbox__start_path(),
 		.log = relay};
 	int rc = tailbox__controller_start(&c);
 

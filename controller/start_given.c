@@ -248,6 +248,18 @@ int tailbox__start_run_folder(struct tailbox__error *err)
 	return fd;
 }
 
+/* A copy: the application may change its environment. */
+const char *tailbox__start_path(void)
+{
+	static char path[4096];
+	const char *said = secure_getenv("PATH");
+
+	if (said == NULL || strlen(said) >= sizeof(path))
+		return NULL;
+	memcpy(path, said, strlen(said) + 1);
+	return path;
+}
+
 void tailbox__start_artifact_folder(void)
 {
 	char state[PATH_MAX];

@@ -33,6 +33,8 @@ int tailbox__start_take(const char *service,
                         const struct tailbox_options *opts);
 /* Descriptor of the run folder, or why there is none. */
 int tailbox__start_run_folder(struct tailbox__error *err);
+/* PATH, for programs that are started; NULL = there is none. */
+const char *tailbox__start_path(void);
 /* Choose where artifacts go; the run folder is known. */
 void tailbox__start_artifact_folder(void);
 

@@ -82,6 +82,13 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_ARTIFACTS_HEADLINE] =
 	        BOOL(artifacts, headline, true,
 	             "have what each says made into a line for lists"),
+	[TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT] =
+	        TEXT(artifacts, on_artifact, 1, "none",
+	             "program that is started with each artifact"),
+	[TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT_TIMEOUT] =
+	        NUMBER(DURATION, artifacts, on_artifact_timeout, 100,
+	               3600 * SECOND, 60 * SECOND, NULL,
+	               "how long that program may take"),
 	[TAILBOX__KEY_ADMIN_LISTEN] =
 	        TEXT(admin, listen, 0, "no TCP, only the Unix socket",
 	             "address and port of the admin server"),

@@ -62,6 +62,8 @@ struct tailbox__config_artifacts {
 	 * artifact, by its name */
 	char output_path[TAILBOX__CONFIG_PATH_MAX + 1];
 	bool headline; /* have one made of each */
+	char on_artifact[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = none */
+	uint64_t on_artifact_timeout; /* ms */
 };
 
 struct tailbox__config_admin {
@@ -114,6 +116,8 @@ enum tailbox__config_key {
 	TAILBOX__KEY_ARTIFACTS_LOCAL_JSON,
 	TAILBOX__KEY_ARTIFACTS_OUTPUT_PATH,
 	TAILBOX__KEY_ARTIFACTS_HEADLINE,
+	TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT,
+	TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT_TIMEOUT,
 	TAILBOX__KEY_ADMIN_LISTEN,
 	TAILBOX__KEY_ADMIN_TOKEN,
 	TAILBOX__KEY_ADMIN_TOKEN_FILE,

@@ -162,6 +162,10 @@ bool tailbox__config_is_wrong(enum tailbox__config_key key, const char *text,
 	switch (key) {
 	case TAILBOX__KEY_SERVICE_NAME:
 		return tailbox__is_blank(text, len) && say(why, "is blank");
+	case TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT:
+		return text[0] != '/' &&
+		       say(why, "is no absolute path; there is no shell, and "
+		                "no search");
 	case TAILBOX__KEY_ADMIN_LISTEN:
 		return listen_is_wrong(text, len, why);
 	case TAILBOX__KEY_ADMIN_TOKEN:

@@ -300,6 +300,47 @@ START_TEST(the_line_has_a_bound)
 }
 END_TEST
 
+/* The same for the program, whose line is its own. */
+START_TEST(hand_overs_have_a_line_of_their_own)
+{
+	struct tailbox__handover_status s;
+	struct tailbox__after a;
+
+	set_command("echo x >$d/began\n"
+	            "until test -e $d/go; do sleep 0.01; done\n"
+	            "test $TAILBOX_ID != 3");
+	tailbox__handover_times = (struct tailbox__handover_times){
+		.pause_ms = { 1, 1 }, .term_ms = 100 };
+	for (unsigned i = 0; i <= TAILBOX__AFTER_MAX + 1; i++) {
+		a = one(i);
+		a.wishes.headline = false;
+		memcpy(a.wishes.program, mark("command"),
+		       strlen(mark("command")) + 1);
+		a.wishes.program_ms = 60000;
+		tailbox__after(&a);
+		if (i == 0)
+			wait_for_file(mark("began"));
+		s = status().handover;
+		ck_assert_uint_eq(s.waiting, i <= TAILBOX__AFTER_MAX
+		                                     ? i
+		                                     : TAILBOX__AFTER_MAX);
+		ck_assert_uint_eq(s.dropped, i > TAILBOX__AFTER_MAX);
+	}
+	ck_assert_str_eq(s.name, "x-17");
+	ck_assert_str_eq(s.result, "dropped");
+	ck_assert_ptr_nonnull(strstr(s.detail, "too many"));
+	put_file(mark("go"), "");
+	wait_for("x-16 was handed to ");
+	s = status().handover;
+	ck_assert_uint_eq(s.succeeded, TAILBOX__AFTER_MAX);
+	ck_assert_uint_eq(s.failed, 1);
+	ck_assert_uint_eq(s.started, TAILBOX__AFTER_MAX + 3);
+	ck_assert_uint_eq(s.dropped, 1);
+	ck_assert_uint_eq(s.waiting, 0);
+	clean_marks();
+}
+END_TEST
+
 START_TEST(who_waits_at_a_stop_is_left)
 {
 	struct tailbox__after a;
@@ -357,6 +398,7 @@ static Suite *after_suite(void)
 	tcase_add_test(t, what_lies_there_is_looked_at);
 	tcase_add_test(t, it_counts_in_the_bytes);
 	tcase_add_test(t, the_line_has_a_bound);
+	tcase_add_test(t, hand_overs_have_a_line_of_their_own);
 	tcase_add_test(t, who_waits_at_a_stop_is_left);
 	tcase_add_test(t, who_wants_nothing_gets_nothing);
 	suite_add_tcase(s, t);

@@ -177,7 +177,8 @@ static const char *long_text(unsigned key, size_t n)
 
 	text[0] = '"';
 	memset(text + 1, 'x', n);
-	if (key == TAILBOX__KEY_ROUTES_PATTERNS)
+	if (key == TAILBOX__KEY_ROUTES_PATTERNS ||
+	    key == TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT)
 		text[1] = '/';
 	memcpy(text + 1 + n, "\"", 2);
 	return text;
@@ -324,6 +325,21 @@ START_TEST(listen_addresses)
 		snprintf(text, sizeof(text), "'%s'", bad[i]);
 		wrong(TAILBOX__KEY_ADMIN_LISTEN, text, bad[i]);
 	}
+}
+END_TEST
+
+START_TEST(programs_have_absolute_paths)
+{
+	takes("[artifacts]\non_artifact = '/opt/a b/c'\n");
+	ck_assert_str_eq(config.artifacts.on_artifact, "/opt/a b/c");
+	wrong(TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT, "'keep'",
+	      "is no absolute path");
+	wrong(TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT, "'bin/keep'",
+	      "is no absolute path");
+	wrong(TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT, "' /bin/keep'",
+	      "is no absolute path");
+	wrong(TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT, "'~/keep'",
+	      "is no absolute path");
 }
 END_TEST
 
@@ -977,6 +993,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, each_key_at_its_edges, 0, TAILBOX__KEY_COUNT);
 	tcase_add_test(tc, listen_addresses);
+	tcase_add_test(tc, programs_have_absolute_paths);
 	tcase_add_test(tc, route_patterns);
 	tcase_add_test(tc, names_tokens_and_hosts);
 	suite_add_tcase(s, tc);
