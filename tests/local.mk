@@ -66,6 +66,7 @@ unit_tests += \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
 	tests/test_cost \
+	tests/test_cover \
 	tests/test_format \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
@@ -77,6 +78,7 @@ unit_tests += \
 	tests/test_sampler \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
+	tests/test_snapshot \
 	tests/test_start \
 	tests/test_toml \
 	tests/test_validate
