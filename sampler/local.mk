@@ -1,5 +1,6 @@
 area_HEADERS += \
-	sampler/tailbox/pool.h
+	sampler/tailbox/pool.h \
+	sampler/tailbox/sample.h
 libtailbox_all_la_SOURCES += \
 	sampler/cgroup.c \
 	sampler/listen.c \

@@ -13,6 +13,8 @@
  * held for decisions only, never while a sample is taken, so that
  * tailbox__sampler_set_interval() does not wait for a slow /proc.
  *
+ * A sample that was asked for lies beside the grid and does not move it.
+ *
  * Parked, by the kill switch, it waits without a deadline; its interval is kept.
  *
  * The thread takes no signals: they are the application's.
@@ -25,8 +27,12 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include <tailbox/sample.h>
+
 #include "sampler/sample.h"
 
+/* Between two that were asked for. */
+#define ASKED_NS 10000000u
 /* Enough for our frames many times over; a service that locks its memory
  * pays for the stack of each thread. */
 #define STACK_BYTES (256u * 1024u)
@@ -43,6 +49,8 @@ static struct {
 	bool is_parked;
 	bool is_taking; /* a sample is under way */
 	bool is_due; /* take a sample now, and begin a new grid */
+	bool is_asked; /* take one now, and leave the grid as it is */
+	uint64_t asked_ns; /* when the last of those was taken */
 	uint32_t interval_ms;
 	struct tailbox__sampling *sampling;
 } sampler = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -88,13 +96,23 @@ static bool wait_for_tick(uint64_t *deadline_ns, uint64_t *late_us)
 			*late_us = TAILBOX__UNKNOWN;
 			return true;
 		}
+		if (sampler.is_asked && now - sampler.asked_ns >= ASKED_NS) {
+			sampler.is_asked = false;
+			sampler.asked_ns = now;
+			*late_us = TAILBOX__UNKNOWN;
+			return true;
+		}
 		if (now >= *deadline_ns) {
 			*late_us = (now - *deadline_ns) / 1000;
 			*deadline_ns +=
 			        ((now - *deadline_ns) / step + 1) * step;
 			return true;
 		}
-		wait_until(*deadline_ns);
+		wait_until(sampler.is_asked &&
+		                           sampler.asked_ns + ASKED_NS <
+		                                   *deadline_ns
+		                   ? sampler.asked_ns + ASKED_NS
+		                   : *deadline_ns);
 	}
 	return false;
 }
@@ -174,6 +192,8 @@ static int start(uint32_t interval_ms)
 	if (rc != 0)
 		goto no_condition;
 	sampler.must_stop = sampler.is_parked = sampler.is_taking = false;
+	sampler.is_asked = false;
+	sampler.asked_ns = 0;
 	sampler.is_due = true;
 	sampler.interval_ms = interval_ms;
 	atomic_store_explicit(&cpu_ns, 0, memory_order_relaxed);
@@ -251,6 +271,23 @@ void tailbox__sampler_park(bool is_parked)
 	       clock_ns(CLOCK_MONOTONIC) < until)
 		wait_until(until);
 	pthread_mutex_unlock(&sampler.lock);
+}
+
+int tailbox_sample_now(void)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&sampler.lock);
+	if (!sampler.is_running || sampler.must_stop) {
+		rc = -TAILBOX_ESTATE;
+	} else if (sampler.is_parked || sampler.interval_ms == 0) {
+		rc = -ECANCELED;
+	} else if (!sampler.is_asked) {
+		sampler.is_asked = true;
+		pthread_cond_broadcast(&sampler.changed);
+	}
+	pthread_mutex_unlock(&sampler.lock);
+	return rc;
 }
 
 uint32_t tailbox__sampler_interval(void)

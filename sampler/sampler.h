@@ -24,6 +24,8 @@ uint32_t tailbox__sampler_interval(void);
  * way. Or go on, at the interval there is. Any thread. */
 void tailbox__sampler_park(bool is_parked);
 
+/* Public: tailbox_sample_now() of tailbox/sample.h. */
+
 /* CPU time that the sampler used so far, and samples taken. */
 struct tailbox__sampler_cost {
 	uint64_t cpu_ns, samples;
