@@ -83,7 +83,11 @@ static const char *const takes_on[] = { "format", "on", NULL };
 static const char *const takes_arm[] = {
 	"format", "mode", "duration", "note", "max_requests", "max_stages",
 	"max_queues", "max_inflight_snapshots", "max_runtime_snapshots",
-	"policy", "strict", "sample_interval", NULL
+	"policy", "strict", "sample_interval", "lookback", NULL
+};
+static const char *const takes_snapshot[] = {
+	"format", "last", "mode", "note", "max_requests", "max_stages",
+	"max_queues", "max_inflight_snapshots", "max_runtime_snapshots", NULL
 };
 
 enum method { GET, POST, DELETE, METHODS };
@@ -108,6 +112,7 @@ static const struct route {
 	{ "/artifacts/", POST, tailbox__admin_pin, takes_on },
 	{ "/arm", POST, tailbox__admin_arm, takes_arm },
 	{ "/disarm", POST, tailbox__admin_disarm, takes_format },
+	{ "/snapshot", POST, tailbox__admin_snapshot, takes_snapshot },
 	{ "/recorder", POST, tailbox__admin_recorder, takes_on },
 	{ "/session", POST, tailbox__admin_session_begin, takes_format },
 	{ "/session", DELETE, tailbox__admin_session_end, takes_format },
@@ -451,6 +456,7 @@ int tailbox__admin_start(const struct tailbox__admin_facts *facts, int dirfd,
 	         server.name);
 	tailbox__admin_load_open();
 	tailbox__admin_report_open();
+	tailbox__admin_snapshot_open();
 	rc = serve(fd, &server.daemon, err);
 	if (rc != 0) {
 		unlinkat(dirfd, server.name, 0);
@@ -520,6 +526,7 @@ void tailbox__admin_stop(void)
 		return;
 	/* Before the jobs of mounted forms, which wait for it. */
 	tailbox__admin_report_close();
+	tailbox__admin_snapshot_close();
 	tailbox__mount_close();
 	tailbox__admin_load_close();
 	tailbox__guard_stop();

@@ -24,6 +24,8 @@ static const struct {
 	{ "-X POST ", "arm?mode=light&duration=30s&format=text",
 	  "capture a window" },
 	{ "-X POST ", "disarm?format=text", "end it now" },
+	{ "-X POST ", "snapshot?last=60s&format=text",
+	  "keep what the tape has of the last minute" },
 	{ "-X POST ", "recorder?on=0&format=text",
 	  "kill switch: record nothing; on=1 records again" },
 	{ "", "config?format=text", "the settings, and where each came "

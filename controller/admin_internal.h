@@ -34,6 +34,7 @@
 
 struct tailbox__loaded;
 struct tailbox__report_made;
+struct tailbox__snapshot_asked;
 
 #define TAILBOX__PEER_TEXT 96
 /* Headers that artifacts are asked for with. */
@@ -68,6 +69,7 @@ struct tailbox__admin_request {
 	bool is_transfer;
 	struct tailbox__loaded *loaded; /* a run that it uses; NULL = none */
 	struct tailbox__report_made *report; /* that it waits for, or has */
+	struct tailbox__snapshot_asked *snapshot; /* the same */
 	uint64_t body_bytes;
 	uint32_t param_count;
 	struct {
@@ -303,8 +305,24 @@ void tailbox__admin_peer(const struct tailbox__admin_request *q,
 void tailbox__admin_put_switch(struct tailbox__json *j,
                                const struct tailbox__switch_status *s);
 
+enum MHD_Result tailbox__admin_snapshot(struct tailbox__admin_request *q);
+
+/* --- admin_snapshot.c --------------------------------------------------- */
+
+/* The request of a snapshot ended; NULL allowed. */
+void tailbox__admin_snapshot_release(struct tailbox__snapshot_asked *s);
+void tailbox__admin_snapshot_open(void);
+/* Waits for one that is being made; after it nothing is suspended for one. */
+void tailbox__admin_snapshot_close(void);
+void tailbox__admin_snapshot_in_child(void);
+
 /* --- admin_window.c ---------------------------------------------------- */
 
+/* What the query says of a window, over the settings; else the answer is
+ * sent. */
+bool tailbox__admin_activation(struct tailbox__admin_request *q,
+                               struct tailbox__activation *a,
+                               enum MHD_Result *sent);
 /* Whether the controller runs; else the answer is sent. */
 bool tailbox__admin_has_windows(struct tailbox__admin_request *q,
                                 enum MHD_Result *sent);

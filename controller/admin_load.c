@@ -71,6 +71,7 @@ void tailbox__admin_transfer_end(struct tailbox__admin_request *q)
 {
 	tailbox__load_release(q->loaded), q->loaded = NULL;
 	tailbox__report_release(q->report), q->report = NULL;
+	tailbox__admin_snapshot_release(q->snapshot), q->snapshot = NULL;
 	pthread_mutex_lock(&lock);
 	if (q->is_transfer)
 		transfers--;
@@ -271,6 +272,7 @@ void tailbox__admin_load_in_child(void)
 	pthread_mutex_init(&lock, NULL);
 	pthread_cond_init(&loaded, NULL);
 	tailbox__admin_report_in_child();
+	tailbox__admin_snapshot_in_child();
 	memset(places, 0, sizeof(places));
 	transfers = 0;
 }

@@ -43,8 +43,10 @@ static void gather(struct tailbox__status *s)
 	s->has_numbers = s->has_window = s->facts->has_controller;
 	if (s->has_numbers)
 		tailbox__recorder_status(&s->rec);
-	if (s->has_window)
+	if (s->has_window) {
 		tailbox__window_status(&s->window);
+		tailbox__snapshot_status(&s->snapshot);
+	}
 	if (s->facts->has_sampler)
 		tailbox__sampler_cost(&s->sampler);
 	tailbox__settings_status(&s->settings);

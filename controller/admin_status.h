@@ -28,6 +28,7 @@ struct tailbox__status {
 	struct tailbox__settings_status settings;
 	bool has_window;
 	struct tailbox__window_status window;
+	struct tailbox__snapshot_status snapshot; /* has_window */
 	struct tailbox__sampler_cost sampler;
 	struct tailbox__daemon daemons[TAILBOX__DAEMONS_MAX];
 	uint32_t daemon_count;

@@ -139,7 +139,10 @@ static void put_activation(struct tailbox__json *j,
 	tailbox__admin_put_u64(j, "sample_interval_ms",
 	                       a->sample_interval_ms ? a->sample_interval_ms
 	                                             : TAILBOX__NONE);
+	tailbox__admin_put_u64(j, "lookback_ms",
+	                       tailbox__admin_or_none(a->lookback_ms));
 	tailbox__admin_put_text(j, "note", a->note);
+	tailbox__admin_put_text(j, "cause", a->cause);
 	tailbox__json_end_object(j);
 }
 
@@ -193,6 +196,25 @@ static void put_window(struct tailbox__json *j, const struct tailbox__status *s)
 		tailbox__json_null(j);
 	tailbox__admin_put_text(j, "last_error", w->last_error);
 	put_last(j, &s->after);
+	tailbox__json_end_object(j);
+}
+
+static void put_snapshots(struct tailbox__json *j,
+                          const struct tailbox__status *s)
+{
+	const struct tailbox__snapshot_status *n = &s->snapshot;
+
+	tailbox__json_key(j, "snapshots");
+	if (!s->has_window) {
+		tailbox__json_null(j);
+		return;
+	}
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_u64(j, "made", n->made);
+	tailbox__admin_put_u64(j, "failed", n->failed);
+	tailbox__admin_put_bool(j, "under_way", n->is_under_way);
+	tailbox__admin_put_text(j, "last", n->last);
+	tailbox__admin_put_text(j, "last_error", n->last_error);
 	tailbox__json_end_object(j);
 }
 
@@ -367,6 +389,7 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 	put_numbers(&j, s, tailbox__status_latencies);
 	tailbox__json_end_object(&j);
 	put_window(&j, s);
+	put_snapshots(&j, s);
 	tailbox__json_key(&j, "daemons");
 	tailbox__json_begin_array(&j);
 	for (uint32_t i = 0; i < s->daemon_count; i++)

@@ -163,6 +163,13 @@ static void add_window(struct tailbox__text *t, const struct tailbox__status *s)
 		                  s->after.headline[0] != '\0'
 		                          ? s->after.headline
 		                          : "-");
+	if (s->snapshot.made || s->snapshot.failed)
+		tailbox__text_add(t,
+		                  "snapshots\t%" PRIu64 " made, %" PRIu64
+		                  " failed%s%s\n",
+		                  s->snapshot.made, s->snapshot.failed,
+		                  s->snapshot.last_error[0] != '\0' ? ": " : "",
+		                  s->snapshot.last_error);
 }
 
 static void add_daemons(struct tailbox__text *t,

@@ -42,6 +42,12 @@ static bool take_duration(struct tailbox__activation *a, const char *text)
 	                               &a->duration_ms);
 }
 
+static bool take_lookback(struct tailbox__activation *a, const char *text)
+{
+	return tailbox__admin_duration(text, 1, DURATION_MAX_MS,
+	                               &a->lookback_ms);
+}
+
 static bool take_interval(struct tailbox__activation *a, const char *text)
 {
 	uint64_t ms;
@@ -112,6 +118,8 @@ static const struct {
 	{ "mode", take_mode, "light or investigation" },
 	{ "duration", take_duration,
 	  "a number and ms, s, m or h, from 1ms to 24h" },
+	{ "lookback", take_lookback,
+	  "a number and ms, s, m or h, from 1ms to 24h" },
 	{ "note", take_note, "one line of UTF-8, at most 255 bytes" },
 	{ "max_requests", take_max_requests, COUNT_TEXT },
 	{ "max_stages", take_max_stages, COUNT_TEXT },
@@ -142,6 +150,21 @@ static size_t read_activation(const struct tailbox__admin_request *q,
 			return i + 1;
 	}
 	return 0;
+}
+
+bool tailbox__admin_activation(struct tailbox__admin_request *q,
+                               struct tailbox__activation *a,
+                               enum MHD_Result *sent)
+{
+	const size_t wrong = read_activation(q, a);
+
+	if (wrong == 0)
+		return true;
+	*sent = tailbox__admin_error(
+	        q, MHD_HTTP_BAD_REQUEST, "bad_parameter",
+	        "parameter %s takes %s", parameters[wrong - 1].name,
+	        parameters[wrong - 1].takes);
+	return false;
 }
 
 /* The name that the artifact of window `id` will have; "" when that window is
@@ -197,15 +220,10 @@ enum MHD_Result tailbox__admin_arm(struct tailbox__admin_request *q)
 	enum MHD_Result sent;
 	char name[256];
 	uint64_t id = 0;
-	size_t wrong = read_activation(q, &a);
 	int rc;
 
-	if (wrong != 0)
-		return tailbox__admin_error(
-		        q, MHD_HTTP_BAD_REQUEST, "bad_parameter",
-		        "parameter %s takes %s", parameters[wrong - 1].name,
-		        parameters[wrong - 1].takes);
-	if (!tailbox__admin_has_windows(q, &sent))
+	if (!tailbox__admin_activation(q, &a, &sent) ||
+	    !tailbox__admin_has_windows(q, &sent))
 		return sent;
 	rc = tailbox__arm(&a, &id, &err);
 	if (rc == -ECANCELED)

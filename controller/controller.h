@@ -155,6 +155,9 @@ struct tailbox__snapshot_status {
 	uint64_t made, failed; /* since the start */
 	bool is_under_way;
 	char last[256];       /* name of the last that was made; "" = none */
+	/* What is in that one; asked_us NONE = all that was there. */
+	uint64_t requests, unfinished, asked_us, covered_us;
+	uint64_t older_requests, older_open;
 	char last_error[TAILBOX__ERROR_TEXT]; /* "" = none */
 };
 void tailbox__snapshot_status(struct tailbox__snapshot_status *out);

@@ -17,6 +17,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_reply.c \
 	controller/admin_report.c \
 	controller/admin_report_send.c \
+	controller/admin_snapshot.c \
 	controller/admin_requests.c \
 	controller/admin_session.c \
 	controller/admin_socket.c \

@@ -219,6 +219,27 @@ static int place(const struct tailbox__run *run, struct tailbox__error *err)
 	return ret;
 }
 
+static uint64_t fact(const struct tailbox__run *run, const char *key)
+{
+	const struct tailbox__run_pair *x = tailbox__run_extra(run, key);
+
+	return x ? x->number : TAILBOX__NONE;
+}
+
+static void note_facts(const struct tailbox__run *run)
+{
+	struct tailbox__snapshot_status *s = &tailbox__c.snapshot;
+
+	tailbox__lock();
+	s->requests = run->requests.count;
+	s->unfinished = run->meta.unfinished_count;
+	s->asked_us = fact(run, "asked_us");
+	s->covered_us = fact(run, "covered_us");
+	s->older_requests = fact(run, "older_requests");
+	s->older_open = fact(run, "older_open");
+	tailbox__unlock();
+}
+
 /* The name, then the run, then the file. */
 static int make(const struct tailbox__snapshot *s, struct tailbox__error *err)
 {
@@ -240,6 +261,8 @@ static int make(const struct tailbox__snapshot *s, struct tailbox__error *err)
 	if (ret == 0)
 		ret = place(run, err);
 	tailbox__folder_remove_part(c->config.artifact_dir, name);
+	if (ret == 0)
+		note_facts(run);
 	if (ret == 0)
 		tailbox__log("snapshot s%" PRIu64 ": %.120s%s: %zu requests, "
 		             "%" PRIu64 " unfinished%s%.200s",
