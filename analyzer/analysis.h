@@ -41,12 +41,16 @@ static inline uint64_t tailbox__permille(uint64_t part, uint64_t whole)
 struct tailbox__series {
 	uint64_t *items;
 	size_t count, room;
+	/* The last one asked for: items before it are not greater, those behind
+	 * not less. 0 = none, or items were added since. */
+	size_t known;
 };
 /* Room for n in all, so that adding them moves nothing. 0 or -ENOMEM. */
 int tailbox__series_reserve(struct tailbox__series *s, size_t n);
 int tailbox__series_add_slowly(struct tailbox__series *s, uint64_t value);
 static inline int tailbox__series_add(struct tailbox__series *s, uint64_t value)
 {
+	s->known = 0;
 	if (s->count == s->room)
 		return tailbox__series_add_slowly(s, value);
 	s->items[s->count++] = value;

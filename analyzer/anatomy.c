@@ -60,7 +60,7 @@ static int take(struct groups *g, uint32_t request, bool is_tail)
 static int find_bounds(const struct tailbox__run *run, uint64_t *p40,
                        uint64_t *p60, uint64_t *p99)
 {
-	struct tailbox__series s = { NULL, 0, 0 };
+	struct tailbox__series s = { .items = NULL };
 
 	if (tailbox__series_reserve(&s, run->requests.count) < 0)
 		return -ENOMEM;

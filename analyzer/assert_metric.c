@@ -199,7 +199,7 @@ static int judge_share(struct tailbox__assert_context *c,
                        const struct tailbox__shares *shares,
                        const struct tailbox__missing *m)
 {
-	struct tailbox__series s = { NULL, 0, 0 };
+	struct tailbox__series s = { .items = NULL };
 	int rc = 0;
 
 	/* 0% of nothing that was looked for is no finding. */

@@ -120,7 +120,7 @@ static int take_times(const struct tailbox__run *run,
                       struct tailbox__failure_group *g,
                       const struct tailbox__fail_member *members, size_t n)
 {
-	struct tailbox__series s = { NULL, 0, 0 };
+	struct tailbox__series s = { .items = NULL };
 	int rc = 0;
 
 	g->longest = members[0].request;

@@ -41,7 +41,7 @@ int tailbox__series_add_slowly(struct tailbox__series *s, uint64_t value)
 void tailbox__series_fini(struct tailbox__series *s)
 {
 	tailbox__free(s->items);
-	*s = (struct tailbox__series){ NULL, 0, 0 };
+	*s = (struct tailbox__series){ .items = NULL };
 }
 
 static int ascending(const void *a, const void *b)
@@ -124,10 +124,19 @@ static uint64_t select_item(uint64_t *v, size_t n, size_t at)
 
 uint64_t tailbox__series_percentile(struct tailbox__series *s, unsigned p)
 {
+	const size_t at = (size_t)tailbox__percentile_at(s->count, p);
+	size_t from = 0, to = s->count;
+	uint64_t value;
+
 	if (s->count == 0)
 		return TAILBOX__NONE;
-	return select_item(s->items, s->count,
-	                   (size_t)tailbox__percentile_at(s->count, p));
+	if (at >= s->known)
+		from = s->known;
+	else
+		to = s->known;
+	value = select_item(s->items + from, to - from, at - from);
+	s->known = at;
+	return value;
 }
 
 uint64_t tailbox__shares_percentile(const struct tailbox__shares *s, unsigned p)

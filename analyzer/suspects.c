@@ -247,7 +247,7 @@ static const char *status_name(enum tailbox__workers status)
 /* p95 of what waits per worker, in thousandths; whether a local depth lacks. */
 static int per_worker(const struct tailbox__part *p, uint64_t *p95, bool *lacks)
 {
-	struct tailbox__series s = { NULL, 0, 0 };
+	struct tailbox__series s = { .items = NULL };
 
 	*lacks = false;
 	for (size_t i = 0; i < p->snapshot_count; i++) {

@@ -80,7 +80,7 @@ static void rate(struct tailbox__report_trend *t, uint64_t elapsed_us)
 static int examine(const struct tailbox__part *p, const struct moment *m,
                    size_t n, bool in_run_order, struct candidate *out)
 {
-	struct tailbox__series counts = { NULL, 0, 0 };
+	struct tailbox__series counts = { .items = NULL };
 	const struct tailbox__run_gauge *of = p->gauges;
 	size_t begin = n, end = 0;
 	bool is_open = false;

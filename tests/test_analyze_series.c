@@ -42,7 +42,7 @@ static void expect_percentiles(const char *what)
 	static const unsigned ps[] = { 50, 95, 99 };
 
 	for (size_t i = 0; i < COUNT(ps); i++) {
-		struct tailbox__series s = { NULL, 0, 0 };
+		struct tailbox__series s = { .items = NULL };
 
 		for (size_t k = 0; k < value_count; k++)
 			SAMPLE_MUST(tailbox__series_add(&s, values[k]) == 0);
@@ -57,12 +57,32 @@ static void expect_percentiles(const char *what)
 	}
 }
 
+/* Each one asked for leaves the items where the next one looks less. */
+static void expect_any_order(void)
+{
+	static const unsigned ps[] = { 50, 95, 40, 99, 60, 0, 100, 1, 50 };
+	struct tailbox__series s = { .items = NULL };
+
+	for (size_t k = 0; k < value_count; k++)
+		SAMPLE_MUST(tailbox__series_add(&s, values[k]) == 0);
+	for (size_t i = 0; i < COUNT(ps); i++)
+		ck_assert_uint_eq(tailbox__series_percentile(&s, ps[i]),
+		                  slow_percentile(ps[i]));
+	/* Emptied and filled again, with as many: the others are forgotten. */
+	s.count = 0;
+	for (size_t k = value_count; k-- > 0;)
+		SAMPLE_MUST(tailbox__series_add(&s, values[k] / 2) == 0);
+	ck_assert_uint_eq(tailbox__series_percentile(&s, 95),
+	                  slow_percentile(95) / 2);
+	tailbox__series_fini(&s);
+}
+
 static const size_t sizes[] = { 1,  2,  3,   7,   19,  20,  21,   24,   25,
 	                        26, 99, 100, 101, 102, 257, 1000, 65536 };
 
 START_TEST(percentile_of_an_empty_series_is_none)
 {
-	struct tailbox__series s = { NULL, 0, 0 };
+	struct tailbox__series s = { .items = NULL };
 
 	ck_assert_uint_eq(tailbox__series_percentile(&s, 50), TAILBOX__NONE);
 	ck_assert_uint_eq(tailbox__series_percentile(&s, 99), TAILBOX__NONE);
@@ -82,7 +102,7 @@ START_TEST(percentile_indexes_round_up)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct tailbox__series s = { NULL, 0, 0 };
+		struct tailbox__series s = { .items = NULL };
 
 		for (unsigned k = 0; k < rows[i].n; k++)
 			tailbox__series_add(&s, rows[i].n - 1 - k);
@@ -108,6 +128,7 @@ START_TEST(percentiles_of_random_series_are_those_of_sorted_ones)
 			for (size_t k = 0; k < value_count; k++)
 				values[k] = below(&seed, ranges[r]);
 			expect_percentiles("random");
+			expect_any_order();
 		}
 	}
 }
