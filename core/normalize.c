@@ -77,6 +77,21 @@ static void normalize_snapshots(struct tailbox__run *run,
 	}
 }
 
+/* Whether each request's extension data stands at its turn and none is left
+ * over: the usual run, in which nothing has to be moved, or even looked at. */
+static bool is_ext_whole(const struct tailbox__run *run)
+{
+	uint32_t next = 0;
+
+	for (size_t i = 0; i < run->requests.count; i++) {
+		const uint32_t ext = run->requests.items[i].ext;
+
+		if (ext && ext != ++next)
+			return false;
+	}
+	return next == run->ext.count;
+}
+
 /* Drop the extension data of requests that are gone. The new numbers stand
  * in a spare member of the old entries until those are moved, which only
  * ever goes down. */
@@ -85,6 +100,8 @@ static void normalize_ext(struct tailbox__run *run)
 	struct tailbox__run_ext *ext = run->ext.items;
 	uint32_t kept = 0;
 
+	if (is_ext_whole(run))
+		return;
 	for (size_t i = 0; i < run->ext.count; i++)
 		ext[i].reserved2 = 0;
 	for (size_t i = 0; i < run->requests.count; i++) {
