@@ -293,10 +293,8 @@ int tailbox__apart_init(struct tailbox__apart *a,
 	}
 	/* A wait by its name, a phase by its length: once is enough. Where
 	 * there are no phases the wait is what tells of it. */
-	for (uint32_t i = 1; run->ext.count > 0 && i <= n; i++)
-		if (!strcmp(tailbox__run_text(run, i, NULL),
-		            TAILBOX__INGRESS_WAIT))
-			a->ingress = i;
+	if (run->ext.count > 0)
+		a->ingress = tailbox__run_find(run, TAILBOX__INGRESS_WAIT);
 	return 0;
 }
 

@@ -10,63 +10,49 @@
 
 #include "analyzer/apart.h"
 #include "core/alloc.h"
+#include "core/assemble_plan.h"
 
 /* --- requests by their number --------------------------------------------- */
 
-struct numbered {
-	uint64_t number;
-	uint32_t request;
-};
-
-static int by_number(const void *a, const void *b)
-{
-	const struct numbered *x = a, *y = b;
-
-	if (x->number != y->number)
-		return x->number < y->number ? -1 : 1;
-	return (x->request > y->request) - (x->request < y->request);
-}
-
-static uint32_t find(const struct numbered *of, size_t n, uint64_t number)
+/* The request of the key; the first one of several. */
+static uint32_t find(const struct tailbox__key *of, size_t n, uint64_t number)
 {
 	size_t low = 0, high = n;
 
 	while (low < high) {
 		const size_t mid = low + (high - low) / 2;
 
-		if (of[mid].number < number)
+		if (of[mid].tick < number)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < n && of[low].number == number ? of[low].request
-	                                           : UINT32_MAX;
+	return low < n && of[low].tick == number ? of[low].index : UINT32_MAX;
 }
 
-/* The first request of each connection, by the time of its beginning. */
-static void mark_first(struct tailbox__own *own, struct numbered *of, size_t n)
+/* The first request of each connection, by the time of its beginning. Sorting
+ * is stable, so of equal ones it is the first of the input. */
+static void mark_first(struct tailbox__own *own, struct tailbox__key *of)
 {
 	const struct tailbox__run *run = own->run;
+	const struct tailbox__run_request *r = run->requests.items;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct tailbox__run_request *r =
-		        &run->requests.items[of[i].request];
+	for (size_t i = 0; i < run->requests.count; i++) {
+		const struct tailbox__run_ext *x = tailbox__own_ext(run, &r[i]);
 
-		of[i].number = tailbox__own_ext(run, r)->connection;
+		if (x && x->number)
+			of[n++] = (struct tailbox__key){ x->connection,
+				                         (uint32_t)i, 0 };
 	}
-	qsort(of, n, sizeof(*of), by_number);
+	tailbox__sort_keys(of, of + n, n);
 	for (size_t i = 0, first = 0; i < n; i++) {
-		const struct tailbox__run_request *of_first =
-		        &run->requests.items[of[first].request];
-
-		if (of[i].number != of[first].number)
+		if (of[i].tick != of[first].tick ||
+		    r[of[i].index].start_us < r[of[first].index].start_us)
 			first = i;
-		else if (run->requests.items[of[i].request].start_us <
-		         of_first->start_us)
-			first = i;
-		if (i + 1 == n || of[i + 1].number != of[i].number)
-			own->split[of[first].request].is_first =
-			        of[first].number != 0;
+		if (i + 1 == n || of[i + 1].tick != of[i].tick)
+			own->split[of[first].index].is_first =
+			        of[first].tick != 0;
 	}
 }
 
@@ -131,7 +117,8 @@ static struct tailbox__own_link link_of(const struct tailbox__run_request *r,
 static int link_holders(struct tailbox__own *own)
 {
 	const struct tailbox__run *run = own->run;
-	struct numbered *of = tailbox__alloc(run->requests.count, sizeof(*of));
+	struct tailbox__key *of =
+	        tailbox__alloc(run->requests.count, 2 * sizeof(*of));
 	size_t n = 0;
 
 	if (!of)
@@ -141,9 +128,10 @@ static int link_holders(struct tailbox__own *own)
 		        tailbox__own_ext(run, &run->requests.items[i]);
 
 		if (x && x->number)
-			of[n++] = (struct numbered){ x->number, (uint32_t)i };
+			of[n++] = (struct tailbox__key){ x->number,
+				                         (uint32_t)i, 0 };
 	}
-	qsort(of, n, sizeof(*of), by_number);
+	tailbox__sort_keys(of, of + n, n);
 	for (size_t i = 0; i < run->requests.count; i++) {
 		const struct tailbox__run_ext *x =
 		        tailbox__own_ext(run, &run->requests.items[i]);
@@ -156,7 +144,7 @@ static int link_holders(struct tailbox__own *own)
 		if (holder != UINT32_MAX)
 			own->split[holder].has_held = true;
 	}
-	mark_first(own, of, n);
+	mark_first(own, of);
 	tailbox__free(of);
 	return list_holds(own);
 }
@@ -246,14 +234,7 @@ int tailbox__own_make(const struct tailbox__run *run,
 	int rc = 0;
 
 	*out = (struct tailbox__own){ .run = run };
-	for (uint32_t i = 1; i <= strings && !out->ingress; i++) {
-		size_t len; /* a text may go on behind a NUL */
-		const char *text = tailbox__run_text(run, i, &len);
-
-		if (len == sizeof(TAILBOX__INGRESS_WAIT) - 1 &&
-		    !memcmp(text, TAILBOX__INGRESS_WAIT, len))
-			out->ingress = i;
-	}
+	out->ingress = tailbox__run_find(run, TAILBOX__INGRESS_WAIT);
 	out->split = tailbox__zalloc(run->requests.count, sizeof(*out->split));
 	out->links = tailbox__alloc(run->requests.count, sizeof(*out->links));
 	out->touched = tailbox__alloc(strings + 1, 3 * sizeof(*out->touched));

@@ -109,6 +109,11 @@ tailbox__str tailbox__run_cstr(struct tailbox__run *run, const char *s)
 	return tailbox__run_str(run, s, strlen(s));
 }
 
+tailbox__str tailbox__run_find(const struct tailbox__run *run, const char *s)
+{
+	return tailbox__strings_find(run->strings, s, strlen(s));
+}
+
 const char *tailbox__run_text(const struct tailbox__run *run, tailbox__str s,
                               size_t *len)
 {

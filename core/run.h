@@ -254,6 +254,8 @@ tailbox__str tailbox__run_str(struct tailbox__run *run, const char *s,
 tailbox__str tailbox__run_str_near(struct tailbox__run *run, const char *s,
                                    size_t len, tailbox__str near);
 tailbox__str tailbox__run_cstr(struct tailbox__run *run, const char *s);
+/* The number of a text that may be there; 0 = it is not. */
+tailbox__str tailbox__run_find(const struct tailbox__run *run, const char *s);
 /* The text of a string; *len may be NULL. s == 0 gives "" and 0. Always
  * NUL-terminated, may hold NULs. Valid until the run is destroyed: the pool
  * never moves text. */

@@ -205,6 +205,12 @@ uint32_t tailbox__strings_put(struct tailbox__run_strings *s, const char *text,
 	return s->count;
 }
 
+uint32_t tailbox__strings_find(const struct tailbox__run_strings *s,
+                               const char *text, size_t len)
+{
+	return (uint32_t)*find(s, hash_of(s, text, len), text, len);
+}
+
 /* Count the texts of a foreign block; false with *at where it is wrong. */
 static bool count_texts(const char *bytes, size_t len, size_t *count,
                         size_t *at)

@@ -42,6 +42,10 @@ void tailbox__strings_destroy(struct tailbox__run_strings *s);
 uint32_t tailbox__strings_put(struct tailbox__run_strings *s, const char *text,
                               size_t len);
 
+/* The number of the text, 0 if it is not there. */
+uint32_t tailbox__strings_find(const struct tailbox__run_strings *s,
+                               const char *text, size_t len);
+
 /* Whether the string of that number (any number) has the text. */
 static inline bool tailbox__strings_is(const struct tailbox__run_strings *s,
                                        uint32_t number, const char *text,
