@@ -30,7 +30,8 @@ enum {
 	FIRST_SLOTS = 64,
 	FIRST_TEXTS = 64,
 	FIRST_CHUNK = 2048,
-	LARGEST_CHUNK = 1 << 20
+	LARGEST_CHUNK = 1 << 20,
+	AHEAD = 32 /* texts */
 };
 
 static uint32_t length_of(const char *text)
@@ -254,6 +255,34 @@ static bool make_room(struct tailbox__run_strings *s, size_t count)
 	return true;
 }
 
+/* Put in the n texts behind those that are there. The place of each is asked
+ * for before the first is looked at: in a large table every place is a wait
+ * for memory, and so they overlap. */
+static bool put_texts(struct tailbox__run_strings *s, const char *bytes,
+                      size_t n, size_t *at)
+{
+	const char *texts[AHEAD];
+	uint32_t hashes[AHEAD];
+	size_t next = *at;
+
+	for (size_t i = 0; i < n; i++) {
+		texts[i] = bytes + next + LENGTH_BYTES;
+		hashes[i] = hash_of(s, texts[i], length_of(texts[i]));
+		__builtin_prefetch(&s->slots[hashes[i] & s->slot_mask], 1);
+		next += FRAME_BYTES + (size_t)length_of(texts[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t len = length_of(texts[i]);
+		uint64_t *slot = find(s, hashes[i], texts[i], len);
+		if (*slot)
+			return false;
+		s->text[s->count++] = texts[i];
+		*slot = slot_of(hashes[i], s->count);
+		*at += FRAME_BYTES + (size_t)len;
+	}
+	return true;
+}
+
 int tailbox__strings_adopt(struct tailbox__run_strings *s, char *bytes,
                            size_t len, size_t *at)
 {
@@ -263,16 +292,12 @@ int tailbox__strings_adopt(struct tailbox__run_strings *s, char *bytes,
 		return -TAILBOX_EDAMAGED;
 	if (!make_room(s, count))
 		return -ENOMEM;
-	for (*at = 0; *at < len;) {
-		const char *text = bytes + *at + LENGTH_BYTES;
-		uint32_t n = length_of(text);
-		uint32_t hash = hash_of(s, text, n);
-		uint64_t *slot = find(s, hash, text, n);
-		if (*slot)
+	*at = 0;
+	for (size_t left = count; left;) {
+		const size_t n = left < AHEAD ? left : AHEAD;
+		if (!put_texts(s, bytes, n, at))
 			return -TAILBOX_EDAMAGED;
-		s->text[s->count++] = text;
-		*slot = slot_of(hash, s->count);
-		*at += FRAME_BYTES + (size_t)n;
+		left -= n;
 	}
 	struct tailbox__chunk *chunk = tailbox__zalloc(1, sizeof(*chunk));
 	if (!chunk)
