@@ -12,8 +12,8 @@ check_scripts = \
 	tests/check-readme \
 	tests/check-sources
 BESIDE_TESTS += $(check_scripts)
-LONG_TESTS += tests/check-instructions
-EXTRA_DIST += tests/check-instructions
+LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
+EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
 	tests/run.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
