@@ -180,22 +180,53 @@ static int on_number(struct tailbox__load_ext *x, const char *text, size_t len)
 	return 0;
 }
 
+static struct tailbox__run_open *add_open(struct tailbox__run *run)
+{
+	struct tailbox__run_open *o = tailbox__list_add(&run->open);
+
+	if (!o)
+		return NULL;
+	o->start_us = o->since_us = TAILBOX__NONE;
+	o->worker = UINT32_MAX;
+	o->phase = TAILBOX__PHASE_COUNT;
+	return o;
+}
+
+static struct tailbox__run_hold *add_hold(struct tailbox__run *run)
+{
+	struct tailbox__run_hold *h = tailbox__list_add(&run->holds);
+
+	if (!h)
+		return NULL;
+	h->start_us = h->dur_us = TAILBOX__NONE;
+	h->worker = UINT32_MAX;
+	return h;
+}
+
 static int begin_item(struct tailbox__load_ext *x)
 {
 	x->has_subject = false;
 	x->first_of_item = x->run->values.count;
 	if (x->group->takes != TAILBOX__EXT_FIELDS)
 		return 0;
+	x->base = x->group->list == TAILBOX__EXT_HOLDS
+	                  ? (char *)add_hold(x->run)
+	                  : (char *)add_open(x->run);
+	return x->base ? 0 : -ENOMEM;
+}
 
-	struct tailbox__run_open *o = tailbox__list_add(&x->run->open);
+/* One that lacks what makes it one goes again. */
+static void end_fields(struct tailbox__run *run, unsigned list)
+{
+	if (list == TAILBOX__EXT_HOLDS) {
+		const struct tailbox__run_hold *h =
+		        &run->holds.items[run->holds.count - 1];
 
-	if (!o)
-		return -ENOMEM;
-	o->start_us = o->since_us = TAILBOX__NONE;
-	o->worker = UINT32_MAX;
-	o->phase = TAILBOX__PHASE_COUNT;
-	x->base = (char *)o;
-	return 0;
+		if (h->start_us == TAILBOX__NONE || h->dur_us == TAILBOX__NONE)
+			run->holds.count--;
+	} else if (run->open.items[run->open.count - 1].id == 0) {
+		run->open.count--;
+	}
 }
 
 /* An item that does not say whose it is goes again. */
@@ -204,8 +235,7 @@ static void end_item(struct tailbox__load_ext *x)
 	struct tailbox__run *run = x->run;
 
 	if (x->group->takes == TAILBOX__EXT_FIELDS) {
-		if (run->open.items[run->open.count - 1].id == 0)
-			run->open.count--;
+		end_fields(run, x->group->list);
 		return;
 	}
 	if (!x->has_subject)

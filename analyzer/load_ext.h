@@ -21,12 +21,16 @@ enum tailbox__ext_takes {
 	TAILBOX__EXT_METRICS
 };
 
+/* Lists of the run that an array of FIELDS fills. */
+enum { TAILBOX__EXT_OPEN, TAILBOX__EXT_HOLDS };
+
 struct tailbox__ext_group { /* an object: the member itself, or one inside it */
 	const char *key;    /* in the member; NULL = the member itself */
 	uint8_t owner;
 	uint8_t takes;
 	uint8_t scope; /* METRICS: enum tailbox__scope */
 	bool is_array; /* of such objects */
+	uint8_t list;  /* FIELDS in an array: TAILBOX__EXT_OPEN ... */
 	const struct tailbox__ext_field *fields;
 	size_t field_count;
 };

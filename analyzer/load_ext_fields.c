@@ -14,7 +14,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HEX, FLAG };
+enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG };
 
 #define OF_EXT(key, type, member)                                              \
 	{                                                                      \
@@ -23,6 +23,10 @@ enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HEX, FLAG };
 #define OF_OPEN(key, type, member)                                             \
 	{                                                                      \
 		key, type, 0, offsetof(struct tailbox__run_open, member)       \
+	}
+#define OF_HOLD(key, type, member)                                             \
+	{                                                                      \
+		key, type, 0, offsetof(struct tailbox__run_hold, member)       \
 	}
 #define HEX_EXT(key, size, member)                                             \
 	{                                                                      \
@@ -85,6 +89,16 @@ static const struct tailbox__ext_field open_fields[] = {
 	OF_OPEN("connection_id", U64, connection),
 };
 
+static const struct tailbox__ext_field hold_fields[] = {
+	OF_HOLD("worker", U32, worker),
+	OF_HOLD("kind", HOLD, kind),
+	OF_HOLD("request_id", STR, request),
+	OF_HOLD("number", U64, number),
+	OF_HOLD("route", STR, route),
+	OF_HOLD("started_at_run_us", U64, start_us),
+	OF_HOLD("held_us", U64, dur_us),
+};
+
 #define RUN TAILBOX__LOAD_OF_RUN
 #define METADATA TAILBOX__LOAD_OF_METADATA
 #define REQUEST TAILBOX__LOAD_OF_REQUEST
@@ -94,7 +108,10 @@ static const struct tailbox__ext_field open_fields[] = {
 
 static const struct tailbox__ext_group groups[] = {
 	{.owner = RUN},
-	{"open_requests", RUN, .is_array = true, TABLE(open_fields)},
+	{"open_requests", RUN, .is_array = true, TABLE(open_fields),
+         .list = TAILBOX__EXT_OPEN},
+	{"holds", RUN, .is_array = true, TABLE(hold_fields),
+         .list = TAILBOX__EXT_HOLDS},
 	{.owner = METADATA, .takes = TAILBOX__EXT_ANY_PAIRS},
 	{.owner = REQUEST, TABLE(request_fields)},
 	{"phases_us", REQUEST, TABLE(phase_fields)},
@@ -209,6 +226,12 @@ int tailbox__ext_store_string(struct tailbox__run *run,
 		i = find(tailbox__term_names, TAILBOX__TERM_COUNT, text, len);
 		if (i >= 0)
 			*(uint8_t *)place = (uint8_t)i;
+		break;
+	case HOLD:
+		i = find(tailbox__hold_names + 1, TAILBOX__HOLD_KINDS - 1,
+		         text, len);
+		if (i >= 0)
+			*(uint8_t *)place = (uint8_t)(i + 1);
 		break;
 	case HEX:
 		store_hex(f, place, text, len);

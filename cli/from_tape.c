@@ -98,6 +98,8 @@ const struct cli__tape_loss cli__tape_losses[] = {
 	  COUNTER(lost_requests) },
 	{ "lost_spans", "stages or waits (no block was free)", false,
 	  COUNTER(lost_spans) },
+	{ "lost_holds", "holds (no block was free)", false,
+	  COUNTER(lost_holds) },
 	{ "late_spans", "stages or waits that outlived their request", false,
 	  COUNTER(late_spans) },
 	{ "lost_tags", "tags", false, COUNTER(lost_tags) },

@@ -92,6 +92,8 @@ static uint64_t sum_losses(struct tailbox__reader *r)
 	        r, offsetof(struct tailbox__thread_entry, lost_requests));
 	sum += tailbox__reader_sum(
 	        r, offsetof(struct tailbox__thread_entry, lost_spans));
+	sum += tailbox__reader_sum(
+	        r, offsetof(struct tailbox__thread_entry, lost_holds));
 	return sum;
 }
 

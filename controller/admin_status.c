@@ -67,6 +67,7 @@ const char *tailbox__status_why_not(const struct tailbox__status *s)
 const struct tailbox__status_number tailbox__status_losses[] = {
 	{ "requests", "requests", AT(lost_requests) },
 	{ "spans", "spans", AT(lost_spans) },
+	{ "holds", "holds", AT(lost_holds) },
 	{ "late_spans", "late spans", AT(late_spans) },
 	{ "tags", "tags", AT(lost_tags) },
 	{ "names", "names", AT(lost_names) },
@@ -84,6 +85,7 @@ const struct tailbox__status_number tailbox__status_counters[] = {
 	{ "discarded", "discarded", AT(discarded) },
 	{ "spans", "spans", AT(spans) },
 	{ "gauge_moves", "gauge moves", AT(moves) },
+	{ "holds", "holds", AT(holds) },
 	{ NULL, NULL, 0 }
 };
 

@@ -165,8 +165,8 @@ void tailbox__snapshot_status(struct tailbox__snapshot_status *out);
 /* What the recorder has done, from the tape's own counters, as of the
  * follower's last look (at most ~100 ms old) or, for the counters, now. */
 struct tailbox__recorder_status {
-	uint64_t begun, finished, discarded, spans, moves;
-	uint64_t lost_requests, lost_spans, late_spans, lost_tags;
+	uint64_t begun, finished, discarded, spans, moves, holds;
+	uint64_t lost_requests, lost_spans, lost_holds, late_spans, lost_tags;
 	uint64_t lost_names, lost_threads, lost_slots, lost_connections;
 	uint64_t clock_steps;   /* jumps of the clock that were seen */
 	uint64_t lost_blocks;   /* recycled before the follower read them */

@@ -98,6 +98,7 @@ static int put_losses(struct tailbox__assembly *a,
 	} losses[] = {
 		{ "lost_requests", now.requests - before->requests },
 		{ "lost_spans", now.spans - before->spans },
+		{ "lost_holds", now.holds - before->holds },
 		{ "late_spans", now.late_spans - before->late_spans },
 		{ "lost_tags", now.tags - before->tags },
 		{ "lost_names", now.names - before->names },
@@ -187,6 +188,7 @@ static int feed(struct tailbox__assembly *a, const struct tailbox__window *w,
 		return ret;
 	tailbox__assembly_add_dropped(a, n.left_requests, n.left_stages,
 	                              n.left_waits, n.left_moves);
+	tailbox__assembly_add_dropped_holds(a, n.left_holds);
 	return put_facts(a, w);
 }
 

@@ -278,6 +278,8 @@ static void sum_counters(struct tailbox__recorder_status *out)
 		out->moves += TAILBOX__GET(t->moves);
 		out->lost_requests += TAILBOX__GET(t->lost_requests);
 		out->lost_spans += TAILBOX__GET(t->lost_spans);
+		out->holds += TAILBOX__GET(t->holds);
+		out->lost_holds += TAILBOX__GET(t->lost_holds);
 		out->late_spans += TAILBOX__GET(t->late_spans);
 		out->lost_tags += TAILBOX__GET(t->lost_tags);
 	}
@@ -312,6 +314,7 @@ void tailbox__losses_now(struct tailbox__loss_counts *out)
 	*out = (struct tailbox__loss_counts){
 		.requests = s.lost_requests,
 		.spans = s.lost_spans,
+		.holds = s.lost_holds,
 		.late_spans = s.late_spans,
 		.tags = s.lost_tags,
 		.names = TAILBOX__GET(h->losses[TAILBOX__LOSS_NAMES]),

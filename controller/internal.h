@@ -134,6 +134,7 @@ void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
 struct tailbox__spool_counts {
 	uint64_t requests, stages, waits, moves, samples;
 	uint64_t left_requests, left_stages, left_waits, left_moves;
+	uint64_t holds, left_holds;
 	uint64_t bytes;
 	int error; /* first that befell it; it takes nothing more */
 };
@@ -179,7 +180,7 @@ void tailbox__follower_stop(void);
 
 /* What the tape had lost when a window was armed. */
 struct tailbox__loss_counts {
-	uint64_t requests, spans, late_spans, tags;
+	uint64_t requests, spans, holds, late_spans, tags;
 	uint64_t names, threads, slots, connections, clock_steps, blocks;
 };
 

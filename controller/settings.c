@@ -20,6 +20,7 @@
 #include "controller/internal.h"
 #include "core/alloc.h"
 #include "core/patterns.h"
+#include "core/recorder.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -245,6 +246,7 @@ static int install(const struct tailbox__config *c,
 	}
 	now = *c;
 	tailbox__folder_caps(c->artifacts.max_size, c->artifacts.max_count);
+	tailbox__recorder_set_hold_min(c->holds.min);
 	name_fixed_keys(c, status.restart, sizeof(status.restart));
 	status.is_loaded = true;
 	status.loaded_ms = wall_ms();

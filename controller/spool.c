@@ -10,6 +10,8 @@
  *             still comes is bounded by what is open.
  *   spans     Four times the limit of each kind: some of them may not belong
  *             (late, or of a request that was begun before the window).
+ *   holds     Twice what a run takes: it takes the first by their starts, and
+ *             they come in the order of their ends.
  *   samples   The sampler's own retention, which ends them without a word.
  *
  * What is left out is counted; the assembly counts it as dropped.
@@ -194,6 +196,10 @@ static bool count_span(struct tailbox__spool *s, unsigned type)
 		kept = &c->waits;
 		left = &c->left_waits;
 		bound = s->bound_waits;
+	} else if (type == TAILBOX__SPAN_HOLD) {
+		kept = &c->holds;
+		left = &c->left_holds;
+		bound = 2 * TAILBOX__HOLDS_MAX;
 	}
 	const bool is_kept = *kept < bound;
 	++*(is_kept ? kept : left);

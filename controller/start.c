@@ -212,6 +212,7 @@ static int start_recorder(int dirfd)
 		                   facts->why_not);
 		return rc;
 	}
+	tailbox__recorder_set_hold_min(tailbox__settings()->holds.min);
 	tailbox__start_say(
 		"recording %s, pid %ld, on %s, %llu bytes", facts->service,
 		(long)getpid(), tailbox__recorder.tape.path,

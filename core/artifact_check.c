@@ -124,6 +124,14 @@ static bool open_ok(const struct check *c, size_t i)
 	       o->phase <= TAILBOX__PHASE_COUNT; /* not known */
 }
 
+static bool hold_ok(const struct check *c, size_t i)
+{
+	const struct tailbox__run_hold *h = &c->run->holds.items[i];
+
+	return is_str(c, h->request) && is_str(c, h->route) &&
+	       h->kind < TAILBOX__HOLD_KINDS;
+}
+
 /* In the order of TAILBOX__ARTIFACT_LISTS. */
 static const struct {
 	bool (*is_ok)(const struct check *c, size_t i);
@@ -140,6 +148,7 @@ static const struct {
 	{ snapshot_ok, "" },
 	{ value_ok, "a sampled value is out of order or out of range" },
 	{ open_ok, "an open request has a number out of range" },
+	{ hold_ok, "a hold has a number out of range" },
 };
 
 /* Keys of metadata.tailbox must differ: they become one JSON object. One

@@ -41,9 +41,10 @@
 	X(TAILBOX__KIND('G', 'A', 'U', 'G'), inflight, 32)                     \
 	X(TAILBOX__KIND('S', 'N', 'A', 'P'), snapshots, 64)                    \
 	X(TAILBOX__KIND('V', 'A', 'L', 'S'), values, 24)                       \
-	X(TAILBOX__KIND('O', 'P', 'E', 'N'), open, 64)
+	X(TAILBOX__KIND('O', 'P', 'E', 'N'), open, 64)                         \
+	X(TAILBOX__KIND('H', 'O', 'L', 'D'), holds, 40)
 
-#define TAILBOX__ARTIFACT_LIST_COUNT 11u
+#define TAILBOX__ARTIFACT_LIST_COUNT 12u
 
 /* Every list of a run has this layout; copied in and out as bytes, because
  * their types differ. */
@@ -197,6 +198,10 @@ TAILBOX__AT(run_open, where, 32);
 TAILBOX__AT(run_open, worker, 40);
 TAILBOX__AT(run_open, phase, 44);
 TAILBOX__AT(run_open, connection, 56);
+TAILBOX__AT(run_hold, start_us, 8);
+TAILBOX__AT(run_hold, number, 24);
+TAILBOX__AT(run_hold, worker, 32);
+TAILBOX__AT(run_hold, kind, 36);
 TAILBOX__AT(run_pair, number, 8);
 #undef TAILBOX__AT
 

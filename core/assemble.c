@@ -10,6 +10,7 @@
  *   assemble_requests.c finished requests, ids
  *   assemble_spans.c    stages, queues and open requests
  *   assemble_samples.c  samples and their values
+ *   assemble_holds.c    callbacks that held their worker for long
  *   assemble_meta.c     times, metadata, warnings
  *   assemble_past.c     what is older than the run, and why it is not in it
  *
@@ -69,6 +70,7 @@ void tailbox__assembly_destroy(struct tailbox__assembly *a)
 	tailbox__free(a->entries.items);
 	tailbox__free(a->spans.items);
 	tailbox__free(a->moves.items);
+	tailbox__free(a->holds.items);
 	tailbox__free(a->samples.items);
 	tailbox__free(a->open.items);
 	tailbox__free(a->older_open.items);
@@ -112,10 +114,13 @@ static size_t group_at(const struct tailbox__assembly_config *c, unsigned kind,
 }
 
 /* A span of a request of the window cannot have begun before the window.
- * Those that begin after it may belong to a request that is draining. */
+ * Those that begin after it may belong to a request that is draining. A hold
+ * is of the worker's time, not of a request: it goes by its own start. */
 static bool span_may_belong(const struct tailbox__assembly_config *c,
                             const struct tailbox__rec_span *s)
 {
+	if (s->type == TAILBOX__SPAN_HOLD)
+		return is_within(c, s->start);
 	return s->start >= c->from_tick && s->type >= TAILBOX__SPAN_STAGE &&
 	       s->type <= TAILBOX__SPAN_GAUGE_DOWN;
 }
@@ -254,11 +259,14 @@ static int add_spans(struct tailbox__assembly *a, const char *records,
 			continue;
 		bool is_move = s.type >= TAILBOX__SPAN_GAUGE_UP;
 		if (a->spans.count >= UINT32_MAX - 1 ||
-		    a->moves.count >= UINT32_MAX - 1)
+		    a->moves.count >= UINT32_MAX - 1 ||
+		    a->holds.count >= UINT32_MAX - 1)
 			return -ENOMEM;
 		struct tailbox__rec_span *to =
-		        is_move ? tailbox__list_add(&a->moves)
-		                : tailbox__list_add(&a->spans);
+		        s.type == TAILBOX__SPAN_HOLD
+		                ? tailbox__list_add(&a->holds)
+		        : is_move ? tailbox__list_add(&a->moves)
+		                  : tailbox__list_add(&a->spans);
 		if (!to)
 			return -ENOMEM;
 		*to = s;
@@ -332,6 +340,12 @@ void tailbox__assembly_add_dropped(struct tailbox__assembly *a,
 	a->dropped_moves += moves;
 }
 
+void tailbox__assembly_add_dropped_holds(struct tailbox__assembly *a,
+                                         uint64_t holds)
+{
+	a->dropped_holds += holds;
+}
+
 int tailbox__assembly_set_extra(struct tailbox__assembly *a, const char *key,
                                 const char *text, uint64_t number)
 {
@@ -362,8 +376,8 @@ static int fill(struct tailbox__plan *p)
 	static int (*const steps[])(struct tailbox__plan *) = {
 		tailbox__plan_put_gauges, tailbox__plan_put_requests,
 		tailbox__plan_put_spans,  tailbox__plan_put_open,
-		tailbox__plan_put_samples, tailbox__plan_put_meta,
-		tailbox__plan_normalize,
+		tailbox__plan_put_samples, tailbox__plan_put_holds,
+		tailbox__plan_put_meta,   tailbox__plan_normalize,
 	};
 
 	tailbox__plan_put_times(p);

@@ -205,6 +205,23 @@ static int put_recorder(struct tailbox__plan *p)
 	return 0;
 }
 
+/* Without a threshold no hold was recorded, so that none is there says
+ * nothing. */
+static int put_holds(struct tailbox__plan *p)
+{
+	const uint64_t min = TAILBOX__GET(
+	        tailbox__reader_header(p->a->reader)->hold_min);
+
+	/* As it was asked for: to the nearest. */
+	if (min && put_number(p, "hold_min_us",
+	                      (tailbox__ticks_to_ns(p->scale, min) + 500) /
+	                              1000) < 0)
+		return -ENOMEM;
+	return p->dropped_holds
+	               ? put_number(p, "dropped_holds", p->dropped_holds)
+	               : 0;
+}
+
 static int put_window(struct tailbox__plan *p)
 {
 	const struct tailbox__assembly_config *c = &p->a->config;
@@ -258,6 +275,7 @@ static const struct {
 	{ "lost_requests",
 	  offsetof(struct tailbox__thread_entry, lost_requests) },
 	{ "lost_spans", offsetof(struct tailbox__thread_entry, lost_spans) },
+	{ "lost_holds", offsetof(struct tailbox__thread_entry, lost_holds) },
 	{ "late_spans", offsetof(struct tailbox__thread_entry, late_spans) },
 	{ "lost_tags", offsetof(struct tailbox__thread_entry, lost_tags) },
 };
@@ -328,8 +346,9 @@ static int warn_unfinished(struct tailbox__plan *p)
 int tailbox__plan_put_meta(struct tailbox__plan *p)
 {
 	put_config(p);
-	if (put_identity(p) < 0 || put_recorder(p) < 0 || put_window(p) < 0 ||
-	    tailbox__plan_put_past(p) < 0 || put_facts(p) < 0 || put_losses(p) < 0 || warn_unfinished(p) < 0)
+	if (put_identity(p) < 0 || put_recorder(p) < 0 || put_holds(p) < 0 ||
+	    put_window(p) < 0 || tailbox__plan_put_past(p) < 0 ||
+	    put_facts(p) < 0 || put_losses(p) < 0 || warn_unfinished(p) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -46,13 +46,13 @@ struct tailbox__assembly {
 	tailbox__str run_id, note, end_detail;
 	TAILBOX__LIST(struct tailbox__unit) units;
 	TAILBOX__LIST(struct tailbox__entry) entries;
-	TAILBOX__LIST(struct tailbox__rec_span) spans, moves;
+	TAILBOX__LIST(struct tailbox__rec_span) spans, moves, holds;
 	size_t stages; /* of spans */
 	tailbox__key_list samples; /* index: in units */
 	TAILBOX__LIST(struct tailbox__slot) open;
 	/* Left out by the caller because they were over the limits. */
 	uint64_t dropped_requests, dropped_stages, dropped_queues;
-	uint64_t dropped_moves;
+	uint64_t dropped_moves, dropped_holds;
 	struct tailbox__past past; /* to_tick 0: begins when it was armed */
 	uint64_t older; /* finished requests fed that began before from_tick */
 	/* And open ones; sorted. */
@@ -80,6 +80,8 @@ struct tailbox__plan {
 	tailbox__key_list admitted; /* by line; index is unused */
 	tailbox__key_list stages, queues; /* by end */
 	tailbox__key_list samples;
+	tailbox__key_list holds; /* by start */
+	uint64_t dropped_holds;
 	tailbox__key_list tmp;
 	/* number -> entry plus 1 */
 	uint32_t *table;
@@ -154,6 +156,21 @@ void tailbox__older_done(struct tailbox__assembly *a, uint64_t number);
 int tailbox__older_add_open(struct tailbox__assembly *a, uint64_t number);
 void tailbox__older_sort(struct tailbox__assembly *a);
 int tailbox__plan_put_past(struct tailbox__plan *p);
+/* --- assemble_holds.c -------------------------------------------------- */
+
+/* Those of the plan's time, the first TAILBOX__HOLDS_MAX by their start; they
+ * are no section that a seal looks at. 0 or -ENOMEM. */
+int tailbox__plan_holds(struct tailbox__plan *p);
+/* A tape may say anything: what would wrap is cut. */
+static inline uint64_t tailbox__plan_hold_end(const struct tailbox__rec_span *h)
+{
+	const uint64_t dur = tailbox__unpack(h->dur);
+
+	return dur < UINT64_MAX - 1 - h->start ? h->start + dur
+	                                       : UINT64_MAX - 1;
+}
+/* Into the run, after its requests. */
+int tailbox__plan_put_holds(struct tailbox__plan *p);
 
 /* --- assemble_requests.c, _spans.c, _samples.c: the run's arrays -------- */
 

@@ -147,6 +147,9 @@ const struct tailbox__config_key_info
 	        NUMBER(COUNT, sampler, max_runtime_snapshots, 0,
 	               TAILBOX__CONFIG_LIMIT_MAX, TAILBOX__NONE, "by the mode",
 	               "samples that the sampler takes in a window"),
+	[TAILBOX__KEY_HOLDS_MIN] =
+	        NUMBER(MICROS, holds, min, 10, 10 * SECOND * 1000, 1000, NULL,
+	               "callbacks that take so long are recorded one by one"),
 	[TAILBOX__KEY_ROUTES_PATTERNS] =
 	        LIST(routes, patterns, "ids in paths are found by their look",
 	             "routes by pattern; the first that matches"),
@@ -173,6 +176,7 @@ void tailbox__config_init(struct tailbox__config *c)
 		case TAILBOX__CONFIG_COUNT:
 		case TAILBOX__CONFIG_SIZE:
 		case TAILBOX__CONFIG_DURATION:
+		case TAILBOX__CONFIG_MICROS:
 		case TAILBOX__CONFIG_CHOICE:
 			*(uint64_t *)to = k->def;
 			break;
@@ -196,6 +200,7 @@ bool tailbox__config_is_unset(const struct tailbox__config *c,
 	case TAILBOX__CONFIG_COUNT:
 	case TAILBOX__CONFIG_SIZE:
 	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_MICROS:
 	case TAILBOX__CONFIG_CHOICE:
 		memcpy(&value, at, sizeof(value));
 		return k->unset != NULL && value == k->def;
@@ -240,6 +245,7 @@ bool tailbox__config_is_same(const struct tailbox__config *a,
 	case TAILBOX__CONFIG_COUNT:
 	case TAILBOX__CONFIG_SIZE:
 	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_MICROS:
 	case TAILBOX__CONFIG_CHOICE:
 		return memcmp(x, y, sizeof(uint64_t)) == 0;
 	case TAILBOX__CONFIG_TEXT:

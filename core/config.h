@@ -38,7 +38,7 @@ struct tailbox__config_list {
 };
 
 /* One sub-struct per table of the file. Numbers are uint64_t; sizes are in
- * bytes, durations in ms. Text "" and TAILBOX__NONE: not set. */
+ * bytes, durations in ms (of holds in us). Text "" and TAILBOX__NONE: not set. */
 
 struct tailbox__config_service {
 	char name[64];
@@ -98,6 +98,10 @@ struct tailbox__config_sampler {
 	uint64_t max_runtime_snapshots; /* NONE = by the mode */
 };
 
+struct tailbox__config_holds {
+	uint64_t min; /* us; 0 = none are recorded one by one */
+};
+
 struct tailbox__config_routes {
 	/* "/users/{id}/orders", "/static/" with a last segment of one star */
 	struct tailbox__config_list patterns;
@@ -138,6 +142,7 @@ enum tailbox__config_key {
 	TAILBOX__KEY_SAMPLER_MODE,
 	TAILBOX__KEY_SAMPLER_INTERVAL,
 	TAILBOX__KEY_SAMPLER_MAX_RUNTIME_SNAPSHOTS,
+	TAILBOX__KEY_HOLDS_MIN,
 	TAILBOX__KEY_ROUTES_PATTERNS,
 	TAILBOX__KEY_COUNT
 };
@@ -163,6 +168,7 @@ struct tailbox__config {
 	struct tailbox__config_admin admin;
 	struct tailbox__config_window window;
 	struct tailbox__config_sampler sampler;
+	struct tailbox__config_holds holds;
 	struct tailbox__config_routes routes;
 	struct tailbox__config_origin origin[TAILBOX__KEY_COUNT];
 	char file[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = none was read */
@@ -178,6 +184,8 @@ enum tailbox__config_type {
 	TAILBOX__CONFIG_COUNT,
 	TAILBOX__CONFIG_SIZE,     /* bytes; in files with a unit, "16MiB" */
 	TAILBOX__CONFIG_DURATION, /* ms; in files with a unit, "500ms" */
+	TAILBOX__CONFIG_MICROS,   /* us; the same, "500us"; 0 = none, whatever
+	                             min says */
 	TAILBOX__CONFIG_CHOICE,   /* one of `choices`, by number */
 	TAILBOX__CONFIG_TEXT,     /* min..max: bytes */
 	TAILBOX__CONFIG_LIST      /* min..max: texts */
@@ -220,9 +228,12 @@ const char *tailbox__config_from_name(enum tailbox__config_from from);
  * is missing (static). */
 bool tailbox__config_duration(const char *text, uint64_t *ms,
                               const char **why);
+/* As a duration, and in "us" too. */
+bool tailbox__config_micros(const char *text, uint64_t *us, const char **why);
 bool tailbox__config_size(const char *text, uint64_t *bytes, const char **why);
 /* The same back, in the largest unit that is exact; out holds 32 bytes. */
 void tailbox__config_duration_text(char *out, uint64_t ms);
+void tailbox__config_micros_text(char *out, uint64_t us);
 void tailbox__config_size_text(char *out, uint64_t bytes);
 /* What a key takes, for people: "a duration with its unit, 1ms to 24h". */
 void tailbox__config_takes(char *out, size_t size,

@@ -33,7 +33,8 @@ bool tailbox__config_wrong_type(struct tailbox__config_reader *r,
 	const enum tailbox__config_type type = tailbox__config_keys[key].type;
 	const bool lacks_unit = item->kind == TAILBOX__TOML_INTEGER &&
 	                        (type == TAILBOX__CONFIG_SIZE ||
-	                         type == TAILBOX__CONFIG_DURATION);
+	                         type == TAILBOX__CONFIG_DURATION ||
+	                         type == TAILBOX__CONFIG_MICROS);
 	char takes[160];
 
 	tailbox__config_takes(takes, sizeof(takes), key);
@@ -79,19 +80,22 @@ static bool take_unit(struct tailbox__config_reader *r,
                       const struct tailbox__toml_item *item, uint64_t *to)
 {
 	const struct tailbox__config_key_info *k = &tailbox__config_keys[key];
+	bool (*const read)(const char *, uint64_t *, const char **) =
+	        k->type == TAILBOX__CONFIG_SIZE     ? tailbox__config_size
+	        : k->type == TAILBOX__CONFIG_MICROS ? tailbox__config_micros
+	                                            : tailbox__config_duration;
 	const char *why;
 	uint64_t v;
 
 	if (item->kind != TAILBOX__TOML_TEXT)
 		return tailbox__config_wrong_type(r, key, item);
-	if (!(k->type == TAILBOX__CONFIG_SIZE
-	              ? tailbox__config_size(item->text, &v, &why)
-	              : tailbox__config_duration(item->text, &v, &why))) {
+	if (!read(item->text, &v, &why)) {
 		tailbox__config_say(r, false, item, "%s: \"%.40s\" %s",
 		                    item->path, item->text, why);
 		return false;
 	}
-	if (v < k->min || v > k->max)
+	if ((v < k->min || v > k->max) &&
+	    !(v == 0 && k->type == TAILBOX__CONFIG_MICROS))
 		return out_of_range(r, key, item, item->text);
 	*to = v;
 	return true;
@@ -206,6 +210,7 @@ bool tailbox__config_take(struct tailbox__config_reader *r,
 		break;
 	case TAILBOX__CONFIG_SIZE:
 	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_MICROS:
 		ok = take_unit(r, key, item, to);
 		break;
 	case TAILBOX__CONFIG_CHOICE:

@@ -22,6 +22,11 @@ static const struct unit durations[] = {
 	{ "d", 86400000 }, { NULL, 0 }
 };
 
+static const struct unit micros[] = {
+	{ "us", 1 }, { "ms", 1000 }, { "s", 1000000 },
+	{ NULL, 0 }
+};
+
 static const struct unit sizes[] = {
 	{ "B", 1 }, { "KiB", 1 << 10 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 },
 	{ "TiB", UINT64_C(1) << 40 }, { NULL, 0 }
@@ -64,6 +69,12 @@ bool tailbox__config_duration(const char *text, uint64_t *ms, const char **why)
 	                 "needs a whole number and a unit, ms s m h or d");
 }
 
+bool tailbox__config_micros(const char *text, uint64_t *us, const char **why)
+{
+	return with_unit(text, micros, us, why,
+	                 "needs a whole number and a unit, us ms or s");
+}
+
 bool tailbox__config_size(const char *text, uint64_t *bytes, const char **why)
 {
 	return with_unit(text, sizes, bytes, why,
@@ -84,6 +95,11 @@ static void unit_text(char *out, uint64_t v, const struct unit *u)
 void tailbox__config_duration_text(char *out, uint64_t ms)
 {
 	unit_text(out, ms, durations);
+}
+
+void tailbox__config_micros_text(char *out, uint64_t us)
+{
+	unit_text(out, us, micros);
 }
 
 void tailbox__config_size_text(char *out, uint64_t bytes)
@@ -119,6 +135,13 @@ void tailbox__config_takes(char *out, size_t size,
 		snprintf(out, size,
 		         "a duration with its unit, \"%s\" to \"%s\"", min,
 		         max);
+		break;
+	case TAILBOX__CONFIG_MICROS:
+		tailbox__config_micros_text(min, k->min);
+		tailbox__config_micros_text(max, k->max);
+		snprintf(out, size,
+		         "a duration with its unit, \"%s\" to \"%s\", or "
+		         "\"0us\" for none", min, max);
 		break;
 	case TAILBOX__CONFIG_CHOICE:
 		snprintf(out, size, "\"%s\" or \"%s\"", k->choices[0],
@@ -210,6 +233,9 @@ void tailbox__config_value(const struct tailbox__config *c,
 		break;
 	case TAILBOX__CONFIG_DURATION:
 		tailbox__config_duration_text(text, number_at(c, key));
+		break;
+	case TAILBOX__CONFIG_MICROS:
+		tailbox__config_micros_text(text, number_at(c, key));
 		break;
 	case TAILBOX__CONFIG_CHOICE:
 		put_quoted(put, cls, k->choices[number_at(c, key)]);
@@ -309,6 +335,7 @@ static void json_value(const struct tailbox__config *c,
 	case TAILBOX__CONFIG_COUNT:
 	case TAILBOX__CONFIG_SIZE:
 	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_MICROS:
 		tailbox__json_u64(j, number_at(c, key));
 		break;
 	case TAILBOX__CONFIG_CHOICE:

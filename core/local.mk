@@ -13,6 +13,7 @@ libtailbox_all_la_SOURCES += \
 	core/artifact_read.c \
 	core/assemble.c \
 	core/assemble_gauges.c \
+	core/assemble_holds.c \
 	core/assemble_meta.c \
 	core/assemble_past.c \
 	core/assemble_requests.c \

@@ -87,7 +87,10 @@ struct tailbox__tape_header { /* 4096 bytes at offset 0 */
 	uint64_t anchor_tick, anchor_mono_ns, anchor_wall_ns; /* at open */
 	char boot_id[40], service[64], service_version[64], mhd_version[16];
 	char tailbox_version[16];
-	uint8_t pad0[64];
+	/* Holds of this many ticks or more are recorded one by one; 0 = none
+	 * are, or the tape is of a version that did not know them. */
+	tailbox__a64 hold_min;
+	uint8_t pad0[56];
 	/* One writer, the follower: a second anchor, refreshed. seq is odd
 	 * while it changes. */
 	tailbox__a64 now_seq, now_tick, now_mono_ns, now_wall_ns;
@@ -155,7 +158,8 @@ struct tailbox__thread_entry { /* 256 bytes */
 	tailbox__a64 connections, rejected_connections, no_request_connections;
 	tailbox__a64 unaccounted_bytes; /* bytes out that no request explains */
 	tailbox__a64 block_ticket[4]; /* present block, by kind; 0 = none */
-	tailbox__a64 reserved[9];
+	tailbox__a64 holds, lost_holds; /* recorded; no block was free */
+	tailbox__a64 reserved[7];
 };
 
 enum tailbox__slot_state {
@@ -412,7 +416,10 @@ enum tailbox__span_type {
 	TAILBOX__SPAN_STAGE = 1, /* = TAILBOX_SPAN_STAGE */
 	TAILBOX__SPAN_WAIT = 2,  /* = TAILBOX_SPAN_WAIT */
 	TAILBOX__SPAN_GAUGE_UP = 3,
-	TAILBOX__SPAN_GAUGE_DOWN = 4
+	TAILBOX__SPAN_GAUGE_DOWN = 4,
+	/* One callback that took long. Readers that do not know a type leave
+	 * the record out, so a type more is no new version of the tape. */
+	TAILBOX__SPAN_HOLD = 5
 };
 
 enum { /* rec_span.flags */
@@ -420,7 +427,10 @@ enum { /* rec_span.flags */
 	TAILBOX__SPAN_FAILED = 1u << 1
 };
 
-struct tailbox__rec_span { /* 32 bytes; gauges: dur, depth, site are 0 */
+/* 32 bytes; gauges: dur, depth, site are 0. Holds: flags is enum
+ * tailbox__hold, name the route (0 = not known yet: it is the request's),
+ * number 0 where it was for the connection, depth and site are 0. */
+struct tailbox__rec_span {
 	uint8_t type, flags;
 	uint16_t name;
 	uint32_t dur; /* packed, rounded down */

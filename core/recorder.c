@@ -267,6 +267,15 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	return NULL;
 }
 
+/* For readers of the tape. */
+static void tell_hold_min(void)
+{
+	const struct tailbox__recorder *r = &tailbox__recorder;
+	const uint64_t min = TAILBOX__GET(r->hold_min);
+
+	TAILBOX__SET(r->tape.header->hold_min, min != UINT64_MAX ? min : 0);
+}
+
 /* --- open and close ---------------------------------------------------- */
 
 static uint64_t random_seed(void)
@@ -324,9 +333,25 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 		return tailbox__fail(err, rc, "out of memory");
 	}
 	free_thread = 0;
+	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);
 	atomic_fetch_add(&r->epoch, 1);
 	atomic_store(&r->on, 1);
 	return 0;
+}
+
+void tailbox__recorder_set_hold_min(uint64_t min_us)
+{
+	struct tailbox__recorder *r = &tailbox__recorder;
+	const uint64_t min = tailbox__us_to_ticks(min_us);
+	const uint64_t eighth =
+	        tailbox__us_to_ticks(tailbox__clock.jiffy_us) / 8;
+
+	pthread_mutex_lock(&lock);
+	TAILBOX__SET(r->hold_min, min ? min : UINT64_MAX);
+	TAILBOX__SET(r->hold_notice, min && min < eighth ? min : eighth);
+	if (r->tape.header != NULL && !is_off)
+		tell_hold_min();
+	pthread_mutex_unlock(&lock);
 }
 
 void tailbox__recorder_close(bool keep_file)
@@ -386,6 +411,7 @@ static void switch_on(void)
 	is_off = false;
 	TAILBOX__SET(r->tape.header->switched, tailbox__now());
 	TAILBOX__SET(r->tape.header->recorder_on, 1);
+	tell_hold_min();
 	/* Release: whoever sees it finds the slots as they are now. */
 	atomic_store_explicit(&r->epoch, TAILBOX__GET(r->epoch) - 1,
 	                      memory_order_release);

@@ -58,6 +58,12 @@ struct tailbox__recorder {
 	_Atomic int on;       /* requests are recorded */
 	tailbox__a32 epoch;  /* advances at every open and close; odd = open */
 	uint64_t hash_seed;
+	/* In ticks. Relaxed: a worker that learns of another threshold a
+	 * moment later records one hold more or less. */
+	tailbox__a64 hold_min;    /* UINT64_MAX: holds are not recorded */
+	tailbox__a64 hold_notice; /* from here on a hold is worth a look: the
+	                             smaller of hold_min and an eighth of a
+	                             jiffy */
 	bool has_membarrier;
 };
 
@@ -77,6 +83,11 @@ void tailbox__recorder_close(bool keep_file);
  * request may change words of its own slot. Says whether it made a difference.
  * Any thread; takes a lock and enters the kernel. */
 bool tailbox__recorder_set(bool on);
+
+/* Record holds of min_us or more one by one; 0 = none. After an open it is
+ * TAILBOX__HOLD_MIN_US. Any thread. */
+#define TAILBOX__HOLD_MIN_US 1000u
+void tailbox__recorder_set_hold_min(uint64_t min_us);
 
 static inline bool tailbox__recorder_is_on(void)
 {
@@ -260,6 +271,13 @@ static inline void tailbox__store(char *to, const void *from, size_t n)
 		TAILBOX__SET(t[i], word);
 	}
 }
+
+/* One callback of the application that held this thread from tick `since` to
+ * `now`; kind: enum tailbox__hold; route: a name, 0 = not known yet; number:
+ * of the request, 0 = none. Writes a record or counts a loss. */
+void tailbox__hold_record(struct tailbox__thread *t, unsigned kind,
+                          uint16_t route, uint64_t number, uint64_t since,
+                          uint64_t now);
 
 /* --- for the reading side in this process ------------------------------ */
 

@@ -29,6 +29,10 @@ const char *const tailbox__phase_names[TAILBOX__PHASE_COUNT] = {
 	[TAILBOX__PHASE_SEND] = "send",
 };
 
+const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS] = {
+	NULL, "handler", "uri_log", "completed", "connection"
+};
+
 const char *const tailbox__term_names[TAILBOX__TERM_COUNT] = {
 	[TAILBOX__TERM_UNKNOWN] = "unknown",
 	[TAILBOX__TERM_COMPLETED] = "completed",
@@ -84,6 +88,7 @@ void tailbox__run_destroy(struct tailbox__run *run)
 	tailbox__free(run->ext.items);
 	tailbox__free(run->values.items);
 	tailbox__free(run->open.items);
+	tailbox__free(run->holds.items);
 	tailbox__strings_destroy(run->strings);
 	tailbox__free(run);
 }

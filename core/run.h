@@ -150,6 +150,25 @@ struct tailbox__run_open { /* 64 bytes */
 	uint64_t connection;
 };
 
+/* What the application was called for: one hold of a worker. The tape's enum
+ * tailbox__hold. */
+enum { TAILBOX__HOLD_KINDS = 5 };
+/* NULL for 0, "handler", "uri_log", "completed", "connection" */
+extern const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS];
+
+/* One callback that held its worker for long: extension `tailbox.holds` of the
+ * top level, in the order of their starts. */
+struct tailbox__run_hold { /* 40 bytes */
+	tailbox__str request; /* its id; 0 = of no request of this run */
+	tailbox__str route;   /* 0 = not known */
+	uint64_t start_us;    /* run offset; TAILBOX__NONE = not known */
+	uint64_t dur_us;      /* TAILBOX__NONE = not known */
+	uint64_t number;      /* of the request; 0 = for the connection */
+	uint32_t worker;      /* UINT32_MAX = not known */
+	uint8_t kind;         /* 0 = not known */
+	uint8_t reserved[3];
+};
+
 enum tailbox__mode { TAILBOX__MODE_LIGHT, TAILBOX__MODE_INVESTIGATION };
 
 enum tailbox__end_reason {
@@ -237,6 +256,7 @@ struct tailbox__run {
 	TAILBOX__LIST(struct tailbox__run_ext) ext;
 	TAILBOX__LIST(struct tailbox__run_value) values;
 	TAILBOX__LIST(struct tailbox__run_open) open;
+	TAILBOX__LIST(struct tailbox__run_hold) holds;
 	struct tailbox__run_strings *strings;
 };
 

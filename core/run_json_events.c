@@ -198,6 +198,18 @@ static void snapshots_end(struct tailbox__run_json_out *c)
 	tailbox__json_end_object(&c->json);
 }
 
+/* `tailbox` of the document: its arrays, those that are not empty. */
+static void ext_array_begin(struct tailbox__run_json_out *c, bool is_first,
+                            const char *key)
+{
+	if (is_first) {
+		tailbox__json_key(&c->json, "tailbox");
+		tailbox__json_begin_object(&c->json);
+	}
+	tailbox__json_key(&c->json, key);
+	tailbox__json_begin_array(&c->json);
+}
+
 static size_t open_count(const struct tailbox__run *run)
 {
 	return run->open.count;
@@ -205,12 +217,8 @@ static size_t open_count(const struct tailbox__run *run)
 
 static void open_begin(struct tailbox__run_json_out *c)
 {
-	if (!open_count(c->run))
-		return;
-	tailbox__json_key(&c->json, "tailbox");
-	tailbox__json_begin_object(&c->json);
-	tailbox__json_key(&c->json, "open_requests");
-	tailbox__json_begin_array(&c->json);
+	if (open_count(c->run))
+		ext_array_begin(c, true, "open_requests");
 }
 
 static void open_request(struct tailbox__run_json_out *c, size_t i)
@@ -221,14 +229,36 @@ static void open_request(struct tailbox__run_json_out *c, size_t i)
 
 static void open_end(struct tailbox__run_json_out *c)
 {
-	if (open_count(c->run)) {
+	if (open_count(c->run))
 		tailbox__json_end_array(&c->json);
+}
+
+static size_t hold_count(const struct tailbox__run *run)
+{
+	return run->holds.count;
+}
+
+static void holds_begin(struct tailbox__run_json_out *c)
+{
+	if (hold_count(c->run))
+		ext_array_begin(c, !open_count(c->run), "holds");
+}
+
+static void hold(struct tailbox__run_json_out *c, size_t i)
+{
+	tailbox__run_json_hold(&c->json, c->run, &c->run->holds.items[i]);
+}
+
+static void holds_end(struct tailbox__run_json_out *c)
+{
+	if (hold_count(c->run))
+		tailbox__json_end_array(&c->json);
+	if (open_count(c->run) || hold_count(c->run))
 		tailbox__json_end_object(&c->json);
-	}
 	tailbox__json_end_object(&c->json); /* the document */
 }
 
-const struct tailbox__run_json_section tailbox__run_json_events[6] = {
+const struct tailbox__run_json_section tailbox__run_json_events[7] = {
 	{ requests_begin, request_count, request, tailbox__run_json_array_end },
 	{ stages_begin, stage_count, stage, tailbox__run_json_array_end },
 	{ queues_begin, queue_count, queue, tailbox__run_json_array_end },
@@ -236,4 +266,5 @@ const struct tailbox__run_json_section tailbox__run_json_events[6] = {
 	  tailbox__run_json_array_end },
 	{ snapshots_begin, snapshot_count, snapshot, snapshots_end },
 	{ open_begin, open_count, open_request, open_end },
+	{ holds_begin, hold_count, hold, holds_end },
 };

@@ -300,3 +300,21 @@ void tailbox__run_json_open_request(struct tailbox__json *j,
 	num_unless(j, "connection_id", o->connection, 0);
 	tailbox__json_end_object(j);
 }
+
+void tailbox__run_json_hold(struct tailbox__json *j,
+                            const struct tailbox__run *run,
+                            const struct tailbox__run_hold *h)
+{
+	tailbox__json_begin_object(j);
+	num_unless(j, "worker", h->worker, UINT32_MAX);
+	if (h->kind && h->kind < TAILBOX__HOLD_KINDS) {
+		tailbox__json_key(j, "kind");
+		tailbox__json_cstr(j, tailbox__hold_names[h->kind]);
+	}
+	str_if_any(j, run, "request_id", h->request);
+	num_unless(j, "number", h->number, 0);
+	str_if_any(j, run, "route", h->route);
+	num_unless(j, "started_at_run_us", h->start_us, TAILBOX__NONE);
+	num_unless(j, "held_us", h->dur_us, TAILBOX__NONE);
+	tailbox__json_end_object(j);
+}

@@ -1,4 +1,4 @@
-/* core/span.c - stages, waits and gauge moves.
+/* core/span.c - stages, waits, gauge moves and holds.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -68,16 +68,23 @@ void tailbox_span_begin(struct tailbox_span *s, tailbox_request r,
 	TAILBOX__SET(slot->where_kind, s->kind_);
 }
 
-static void put(struct tailbox__thread *t, const struct tailbox__rec_span *rec)
+/* False: there is no room. */
+static bool store(struct tailbox__thread *t,
+                  const struct tailbox__rec_span *rec)
 {
 	char *to = tailbox__reserve(t, TAILBOX__BLOCK_SPANS, sizeof(*rec));
 
-	if (to == NULL) {
-		TAILBOX__ADD(t->entry->lost_spans, 1);
-		return;
-	}
+	if (to == NULL)
+		return false;
 	tailbox__store(to, rec, sizeof(*rec));
 	tailbox__publish(t, TAILBOX__BLOCK_SPANS, sizeof(*rec));
+	return true;
+}
+
+static void put(struct tailbox__thread *t, const struct tailbox__rec_span *rec)
+{
+	if (!store(t, rec))
+		TAILBOX__ADD(t->entry->lost_spans, 1);
 }
 
 static void finish(struct tailbox_span *s, unsigned flags)
@@ -158,4 +165,24 @@ void tailbox_gauge_up(tailbox_request r, const char *name)
 void tailbox_gauge_down(tailbox_request r, const char *name)
 {
 	move(r, name, TAILBOX__SPAN_GAUGE_DOWN);
+}
+
+void tailbox__hold_record(struct tailbox__thread *t, unsigned kind,
+                          uint16_t route, uint64_t number, uint64_t since,
+                          uint64_t now)
+{
+	const struct tailbox__rec_span rec = {
+		.type = TAILBOX__SPAN_HOLD,
+		.flags = (uint8_t)kind,
+		.name = route,
+		.dur = tailbox__pack(now > since ? now - since : 0),
+		.number = number,
+		.start = since,
+		.thread = (uint16_t)t->index,
+	};
+
+	if (store(t, &rec))
+		TAILBOX__ADD(t->entry->holds, 1);
+	else
+		TAILBOX__ADD(t->entry->lost_holds, 1);
 }

@@ -32,21 +32,23 @@ void tailbox__hold_long(struct tailbox__thread *t,
                         const struct tailbox__conn *s, uint64_t since,
                         uint64_t now)
 {
-	struct tailbox__held *h = &t->held[t->held_count++ % HELD];
-
+	const unsigned kind = TAILBOX__GET(t->entry->hold_kind);
 	/* A callback for the connection itself is no request's. */
-	bool is_request = TAILBOX__GET(t->entry->hold_kind) !=
-	                  TAILBOX__HOLD_CONNECTION;
+	const bool is_request = kind != TAILBOX__HOLD_CONNECTION;
+	const uint64_t number = is_request ? TAILBOX__GET(s->slot->number) : 0;
+	const uint16_t route = is_request ? TAILBOX__GET(s->slot->route)
+	                                  : TAILBOX__NAME_NONE;
 
-	h->start = since;
-	h->end = now;
-	h->number = is_request ? TAILBOX__GET(s->slot->number) : 0;
-	h->route = is_request ? TAILBOX__GET(s->slot->route)
-	                      : TAILBOX__NAME_NONE;
+	if (now - since >= s->mhd->eighth)
+		t->held[t->held_count++ % HELD] = (struct tailbox__held){
+			since, now, number, route
+		};
 	if (now - since >= s->mhd->jiffy) {
 		t->look = LOOKS_AFTER;
 		t->look_at = 0;
 	}
+	if (now - since >= TAILBOX__GET(tailbox__recorder.hold_min))
+		tailbox__hold_record(t, kind, route, number, since, now);
 }
 
 void tailbox__hold_named(struct tailbox__thread *t, uint64_t number,

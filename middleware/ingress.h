@@ -22,7 +22,8 @@ static inline void tailbox__hold_begin(struct tailbox__thread *t,
 	TAILBOX__SET(e->hold_since, since);
 }
 
-/* A hold of an eighth of a jiffy or more: remember it for those who wait. */
+/* A hold that is worth a look (recorder.hold_notice): remember it for those
+ * who wait, record it, or both. */
 void tailbox__hold_long(struct tailbox__thread *t,
                         const struct tailbox__conn *s, uint64_t since,
                         uint64_t now);
@@ -37,8 +38,19 @@ static inline void tailbox__hold_end(struct tailbox__thread *t,
 	TAILBOX__SET(e->hold_since, 0);
 	TAILBOX__ADD(e->hold_ticks, now - since);
 	TAILBOX__SET(e->last_seen, now);
-	if (__builtin_expect(now - since >= s->mhd->eighth, 0))
+	if (__builtin_expect(
+	            now - since >= TAILBOX__GET(tailbox__recorder.hold_notice),
+	            0))
 		tailbox__hold_long(t, s, since, now);
+}
+
+/* The application had returned, and nobody saw when: not a hold. since: when
+ * it began. Another hold of this thread may have begun meanwhile. */
+static inline void tailbox__hold_forget(struct tailbox__thread *t,
+                                        uint64_t since)
+{
+	if (TAILBOX__GET(t->entry->hold_since) == since)
+		TAILBOX__SET(t->entry->hold_since, 0);
 }
 
 /* The holder's route got its name after its hold had ended. */

@@ -245,8 +245,11 @@ static void book_rest(struct tailbox__thread *t, struct tailbox__conn *s,
 		TAILBOX__KNOW(slot, TAILBOX__KNOWN_HEADERS);
 		break;
 	case TAILBOX__STEP_HOLD:
+		/* The call had returned, and the end came in place of the
+		 * next one: the client's body never did. No worker was held
+		 * all that time. */
 		add_handler(s, now);
-		tailbox__hold_end(t, s, s->mark, now);
+		tailbox__hold_forget(t, s->mark);
 		break;
 	case TAILBOX__STEP_BODY:
 		s->body += now - s->mark;

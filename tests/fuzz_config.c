@@ -63,10 +63,12 @@ static void check_value(const struct tailbox__config_key_info *k, void *at)
 	case TAILBOX__CONFIG_COUNT:
 	case TAILBOX__CONFIG_SIZE:
 	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_MICROS:
 	case TAILBOX__CONFIG_CHOICE:
 		memcpy(&v, at, sizeof(v));
 		/* 0: spec 10.7 has it found out later */
-		MUST(v == k->def || (v >= k->min && v <= k->max) ||
+		MUST((v == 0 && k->type == TAILBOX__CONFIG_MICROS) ||
+		     v == k->def || (v >= k->min && v <= k->max) ||
 		     (v == 0 && k->at == offsetof(struct tailbox__config,
 		                                  sampler.interval)));
 		return;

@@ -68,6 +68,7 @@ unit_tests += \
 	tests/test_cost \
 	tests/test_cover \
 	tests/test_format \
+	tests/test_holds \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
 	tests/test_patterns \
@@ -118,6 +119,7 @@ e2e_tests += \
 	tests/e2e_doctor \
 	tests/e2e_handover \
 	tests/e2e_headline \
+	tests/e2e_holds \
 	tests/e2e_admin_mount \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \

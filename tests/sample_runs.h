@@ -253,6 +253,23 @@ static inline void sample_full_open(struct tailbox__run *run)
 	o->phase = TAILBOX__PHASE_COUNT;
 }
 
+static inline void sample_full_holds(struct tailbox__run *run)
+{
+	struct tailbox__run_hold *h = tailbox__list_add(&run->holds);
+
+	h->request = run->requests.items[0].id;
+	h->route = run->requests.items[0].route;
+	h->start_us = 2500;
+	h->dur_us = 1333000;
+	h->number = 99;
+	h->worker = 3;
+	h->kind = 1; /* handler */
+	h = tailbox__list_add(&run->holds);
+	h->start_us = 3000;
+	h->worker = UINT32_MAX;
+	h->kind = 4; /* for a connection, of no length */
+}
+
 /* The example with every other field in use as well. */
 static inline struct tailbox__run *sample_full(void)
 {
@@ -290,6 +307,7 @@ static inline struct tailbox__run *sample_full(void)
 	sample_full_request(run);
 	sample_full_values(run);
 	sample_full_open(run);
+	sample_full_holds(run);
 	return run;
 }
 

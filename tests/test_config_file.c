@@ -100,7 +100,10 @@ static const char *number(unsigned key, uint64_t v)
 		snprintf(text, sizeof(text), "%" PRIu64, v);
 	else {
 		unit = tailbox__config_keys[key].type == TAILBOX__CONFIG_SIZE
-		               ? "B" : "ms";
+		               ? "B"
+		       : tailbox__config_keys[key].type ==
+		                       TAILBOX__CONFIG_MICROS
+		               ? "us" : "ms";
 		snprintf(text, sizeof(text), "\"%" PRIu64 "%s\"", v, unit);
 	}
 	return text;
@@ -141,8 +144,13 @@ static void edges_of_number(unsigned key)
 	ck_assert_uint_eq(*at, k->min);
 	right(key, number(key, k->max));
 	ck_assert_uint_eq(*at, k->max);
-	if (k->min > 0) {
+	if (k->min > 0)
 		wrong(key, number(key, k->min - 1), "it takes");
+	if (k->type == TAILBOX__CONFIG_MICROS) {
+		right(key, number(key, 0)); /* none */
+		ck_assert_uint_eq(*at, 0);
+		right(key, number(key, k->max));
+	} else if (k->min > 0) {
 		wrong(key, number(key, 0), "it takes");
 	}
 	wrong(key, number(key, k->max + 1), "it takes");
@@ -160,6 +168,8 @@ static void edges_of_number(unsigned key)
 		      "a unit");
 		wrong(key, k->type == TAILBOX__CONFIG_SIZE
 		                   ? "\"18446744073709551615TiB\""
+		           : k->type == TAILBOX__CONFIG_MICROS
+		                   ? "\"18446744073709551615ms\""
 		                   : "\"18446744073709551615d\"",
 		      "too large");
 	} else {
@@ -273,6 +283,7 @@ START_TEST(each_key_at_its_edges)
 	case TAILBOX__CONFIG_COUNT:
 	case TAILBOX__CONFIG_SIZE:
 	case TAILBOX__CONFIG_DURATION:
+	case TAILBOX__CONFIG_MICROS:
 		edges_of_number(key);
 		break;
 	case TAILBOX__CONFIG_CHOICE:
@@ -945,6 +956,17 @@ START_TEST(units_go_there_and_back)
 		ck_assert(tailbox__config_duration(text, &v, &why));
 		ck_assert_uint_eq(v, durations[i].ms);
 	}
+	for (uint64_t us = 10; us <= 10000000; us = us * 7 + 3) {
+		tailbox__config_micros_text(text, us);
+		ck_assert(tailbox__config_micros(text, &v, &why));
+		ck_assert_uint_eq(v, us);
+	}
+	tailbox__config_micros_text(text, 1500);
+	ck_assert_str_eq(text, "1500us");
+	tailbox__config_micros_text(text, 10000000);
+	ck_assert_str_eq(text, "10s");
+	ck_assert(!tailbox__config_micros("1m", &v, &why));
+	ck_assert(!tailbox__config_duration("1us", &v, &why));
 	for (uint64_t b = 1; b < (uint64_t)1 << 50; b = b * 3 + 1) {
 		tailbox__config_size_text(text, b);
 		ck_assert(tailbox__config_size(text, &v, &why));
