@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "analyzer/timeline.h"
 #include "analyzer/timeline_text.h"
+#include "core/alloc.h"
 #include "core/metrics.h"
 
 #define ADD(list, ...) tailbox__texts_add(list, __VA_ARGS__)
@@ -148,6 +150,47 @@ static struct holds look_at_holds(const struct tailbox__own *own,
 		               h[n - 1].us };
 }
 
+static int compare_u64(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* All that the route held a worker for, others waiting or not: recorded one by
+ * one. Nothing where none is. */
+static int tell_exact(const struct tailbox__run *run, tailbox__str route,
+                      struct tailbox__suspect *s)
+{
+	const struct tailbox__run_pair *min =
+	        tailbox__run_extra(run, "hold_min_us");
+	char least[TAILBOX__SHOW_ROOM], median[TAILBOX__SHOW_ROOM];
+	char longest[TAILBOX__SHOW_ROOM];
+	size_t n = 0;
+	int rc = 0;
+
+	if (min == NULL || min->text || route == 0 || run->holds.count == 0)
+		return 0;
+	uint64_t *us = tailbox__alloc(run->holds.count, sizeof(*us));
+	if (us == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->holds.count; i++)
+		if (run->holds.items[i].route == route)
+			us[n++] = run->holds.items[i].dur_us;
+	if (n > 0) {
+		qsort(us, n, sizeof(*us), compare_u64);
+		rc = ADD(&s->evidence,
+		         "in all it held a worker for %s or longer %zu times "
+		         "(median %s, longest %s)",
+		         tailbox__show_us(least, min->number), n,
+		         tailbox__show_us(median,
+		                          us[tailbox__percentile_at(n, 50)]),
+		         tailbox__show_us(longest, us[n - 1]));
+	}
+	tailbox__free(us);
+	return rc;
+}
+
 static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
                       const struct tailbox__own_part *p)
 {
@@ -170,6 +213,8 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 		         "%zu requests waited behind it; those that held the "
 		         "worker are not in the run",
 		         behind);
+	if (rc == 0)
+		rc = tell_exact(c->part->run, route, s);
 	if (rc == 0)
 		rc = tailbox__own_name(s, "route", route);
 	if (rc == 0)

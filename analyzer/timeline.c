@@ -16,7 +16,7 @@
 #include "analyzer/timeline_text.h"
 #include "core/alloc.h"
 
-enum { ROUTES = 20, OPEN_SHOWN = 5, WARNINGS_SHOWN = 5 };
+enum { ROUTES = 20, OPEN_SHOWN = 5, HOLDS_SHOWN = 5, WARNINGS_SHOWN = 5 };
 
 struct page {
 	const struct tailbox__run *run;
@@ -166,6 +166,8 @@ static bool put_losses(const struct page *p)
 static bool put_cuts(const struct page *p)
 {
 	const struct tailbox__run_truncation *t = &p->run->truncation;
+	const struct tailbox__run_pair *holds =
+	        tailbox__run_extra(p->run, "dropped_holds");
 	const struct {
 		const char *what;
 		uint64_t n;
@@ -175,6 +177,7 @@ static bool put_cuts(const struct page *p)
 		{ "waits", t->dropped_queues },
 		{ "gauge moves", t->dropped_inflight_snapshots },
 		{ "samples", t->dropped_runtime_snapshots },
+		{ "holds", holds && !holds->text ? holds->number : 0 },
 	};
 	bool any = false;
 
@@ -356,6 +359,51 @@ static void put_open(const struct page *p)
 		put_open_row(p, &p->run->open.items[i], end_us);
 }
 
+/* --- holds ----------------------------------------------------------------- */
+
+static void put_hold(const struct page *p, const struct tailbox__run_hold *h)
+{
+	char text[TAILBOX__SHOW_ROOM];
+	size_t len;
+	const char *route = tailbox__run_text(p->run, h->route, &len);
+
+	fprintf(p->out, "%9s  ", tailbox__show_us(text, h->dur_us));
+	tailbox__show_padded(p->out, len ? route : "-", len ? len : 1, 28);
+	fprintf(p->out, "  %-10s",
+	        h->kind && h->kind < TAILBOX__HOLD_KINDS
+	                ? tailbox__hold_names[h->kind]
+	                : "?");
+	if (h->worker != UINT32_MAX)
+		fprintf(p->out, " worker %" PRIu32, h->worker);
+	if (h->start_us != TAILBOX__NONE)
+		fprintf(p->out, " at +%s", tailbox__show_us(text, h->start_us));
+	fputc('\n', p->out);
+}
+
+/* The longest, longest first; equal ones by their starts. */
+static void put_holds(const struct page *p)
+{
+	const struct tailbox__run_hold *items = p->run->holds.items;
+	const size_t n = p->run->holds.count;
+	size_t shown[HOLDS_SHOWN], count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = count;
+		while (at > 0 && items[shown[at - 1]].dur_us < items[i].dur_us)
+			at--;
+		if (at == HOLDS_SHOWN)
+			continue;
+		count += count < HOLDS_SHOWN;
+		memmove(shown + at + 1, shown + at,
+		        (count - at - 1) * sizeof(*shown));
+		shown[at] = i;
+	}
+	if (n)
+		fprintf(p->out, "\nlongest holds of a worker, of %zu\n", n);
+	for (size_t i = 0; i < count; i++)
+		put_hold(p, &items[shown[i]]);
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 static int put_slowest(const struct page *p,
@@ -404,8 +452,10 @@ int tailbox__timeline_text(const struct tailbox__run *run,
 		put_table(&p, &s, o->max_routes ? o->max_routes : ROUTES);
 		put_thin(&p, &s);
 	}
-	if (!o->request)
+	if (!o->request) {
 		put_open(&p);
+		put_holds(&p);
+	}
 	rc = put_slowest(&p, o, &s);
 	tailbox__tl_summary_fini(&s);
 	return rc < 0 ? tailbox__fail(err, rc, "out of memory") : 0;

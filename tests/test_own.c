@@ -205,6 +205,35 @@ START_TEST(holds_of_the_route_are_counted_in_the_whole_run)
 }
 END_TEST
 
+static void long_hold(const char *name, uint64_t us)
+{
+	struct tailbox__run_hold *h = tailbox__list_add(&run->holds);
+
+	h->route = name ? tailbox__run_cstr(run, name) : 0;
+	h->dur_us = us;
+}
+
+/* Recorded one by one: also those that nobody waited for. */
+START_TEST(holds_that_were_recorded_are_told_exactly)
+{
+	held(4, 2000);
+	long_hold("/h", 1333000);
+	long_hold("/h", 50000);
+	long_hold("/other", 9000000);
+	long_hold("/h", 140000);
+	long_hold(NULL, 8000000);
+	analyze();
+	ck_assert_uint_eq(suspect(BLOCKED)->evidence.count, 3);
+	tailbox__run_set_extra(run, "hold_min_us", NULL, 50000);
+	analyze();
+	EXPECT_TEXTS(&suspect(BLOCKED)->evidence, "1 of its requests held",
+	             "in all it held a worker for 50.0 ms or longer 3 times "
+	             "(median 140 ms, longest 1.33 s)",
+	             "10.0% of the slowest requests' time", "marks no wait");
+	ck_assert_uint_eq(figure(BLOCKED, "holds"), 1);
+}
+END_TEST
+
 START_TEST(a_holder_that_is_not_in_the_run_is_named_all_the_same)
 {
 	base(20);
@@ -688,6 +717,7 @@ static Suite *suite(void)
 	tcase_add_test(t, small_answers_are_not_the_fault_of_clients);
 	tcase_add_test(t, a_held_worker_is_told_from_a_tenth_of_the_time_on);
 	tcase_add_test(t, holds_of_the_route_are_counted_in_the_whole_run);
+	tcase_add_test(t, holds_that_were_recorded_are_told_exactly);
 	tcase_add_test(t,
 	               a_holder_that_is_not_in_the_run_is_named_all_the_same);
 	tcase_add_test(t, time_behind_several_is_shared_out_along_the_chain);

@@ -290,6 +290,49 @@ START_TEST(timeline_of_a_small_run_is_this_text)
 }
 END_TEST
 
+START_TEST(the_longest_holds_are_shown)
+{
+	static const uint64_t ms[] = { 5, 70, 6, 1333, 70, 8, 7 };
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = sample();
+
+	for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
+		struct tailbox__run_hold *h = tailbox__list_add(&run->holds);
+		h->route = i == 5 ? 0 : tailbox__run_cstr(run, "GET /report");
+		h->start_us = (i + 1) * MS;
+		h->dur_us = ms[i] * 1000;
+		h->worker = i == 5 ? UINT32_MAX : (uint32_t)i;
+		h->kind = i == 5 ? 4 : 1;
+	}
+	tailbox__run_set_extra(run, "dropped_holds", NULL, 3);
+	tailbox__timeline_options_init(&o);
+	char *text = text_of(run, &o);
+	const char *at = strstr(text, "\nlongest holds");
+	ck_assert_ptr_nonnull(at);
+	char *end = strstr(at + 1, "\n\n");
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	ck_assert_str_eq(
+	        at,
+	        "\nlongest holds of a worker, of 7\n"
+	        "   1.33 s  GET /report                   handler    worker 3 "
+	        "at +4.00 ms\n"
+	        "  70.0 ms  GET /report                   handler    worker 1 "
+	        "at +2.00 ms\n"
+	        "  70.0 ms  GET /report                   handler    worker 4 "
+	        "at +5.00 ms\n"
+	        "  8.00 ms  -                             connection at +6.00 "
+	        "ms\n"
+	        "  7.00 ms  GET /report                   handler    worker 6 "
+	        "at +7.00 ms");
+	ck_assert_ptr_nonnull(strstr(text, "CUT OFF  holds 3, beyond the "
+	                                   "limits"));
+	ck_assert_uint_le(longest_line(at), 80);
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
 START_TEST(timeline_of_an_empty_run_has_no_figures)
 {
 	struct tailbox__timeline_options o;
@@ -738,6 +781,7 @@ static Suite *timeline_suite(void)
 	tcase_add_checked_fixture(t, NULL, allow_all);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, timeline_of_a_small_run_is_this_text);
+	tcase_add_test(t, the_longest_holds_are_shown);
 	tcase_add_test(t, timeline_of_an_empty_run_has_no_figures);
 	tcase_add_test(t, every_width_is_kept);
 	tcase_add_test(t, unknown_phases_are_not_shown_as_zero);
