@@ -77,7 +77,10 @@ bool cli__tape_view_open(struct cli__tape_view *v, const char *path)
 	}
 	if (v->writer == TAILBOX__WRITER_LIVE ||
 	    v->writer == TAILBOX__WRITER_STOPPED)
+	{
 		v->now = tailbox__reader_now(v->reader);
+		v->pid = tailbox__reader_writer_pid(v->reader);
+	}
 	v->is_now_exact = v->now != 0;
 	if (!v->now)
 		v->now = tailbox__last_sign(v->reader);
@@ -144,6 +147,28 @@ cli__tape_held(const struct cli__tape_view *v,
 	    TAILBOX__GET(v->slots[i].state) != TAILBOX__SLOT_OPEN)
 		return NULL;
 	return &v->slots[i];
+}
+
+bool cli__tape_task(const struct cli__tape_view *v,
+                    const struct tailbox__thread_entry *t,
+                    struct tailbox__task *out)
+{
+	static const char elsewhere[] =
+	        "its threads have other numbers in this pid namespace";
+	const struct tailbox__tape_header *h =
+	        tailbox__reader_header(v->reader);
+	const uint64_t since = TAILBOX__GET(t->hold_since);
+
+	if (v->pid == 0 || since == 0 ||
+	    cli__tape_age_ns(v, since) / 1000 < h->jiffy_us)
+		return false;
+	if (v->pid == h->pid) {
+		tailbox__task_look(v->pid, TAILBOX__GET(t->tid), out);
+		return true;
+	}
+	memset(out, 0, sizeof(*out));
+	out->syscall_why = out->wchan_why = elsewhere;
+	return true;
 }
 
 const char *cli__tape_phase(uint32_t phase)

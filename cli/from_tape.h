@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "core/reader.h"
+#include "core/task.h"
 
 /* What the tape shows, copied at once. */
 struct cli__tape_view {
@@ -19,6 +20,7 @@ struct cli__tape_view {
 	long slot_count, thread_count;
 	uint64_t now;       /* tick up to which the durations count */
 	bool is_now_exact;  /* else the last that the tape shows */
+	uint32_t pid;       /* of the writer as we see it; 0 = gone or hidden */
 };
 
 /* False: told. */
@@ -46,6 +48,13 @@ const char *cli__tape_phase(uint32_t phase);
 const struct tailbox__slot *
 cli__tape_held(const struct cli__tape_view *v,
                const struct tailbox__thread_entry *t);
+
+/* What a worker that has been held for a clock tick or longer does in the
+ * kernel, asked of the kernel. False: it is not held so long, or its process is
+ * gone. */
+bool cli__tape_task(const struct cli__tape_view *v,
+                    const struct tailbox__thread_entry *t,
+                    struct tailbox__task *out);
 
 /* As text, or as one JSON object, to cli__out(). Gives the exit code. */
 int cli__tape_status(const char *path, bool is_json);

@@ -39,6 +39,7 @@ static void json_worker(struct tailbox__json *j, struct cli__tape_view *v,
 {
 	const struct tailbox__thread_entry *t = &v->threads[i];
 	const struct tailbox__slot *slot = cli__tape_held(v, t);
+	struct tailbox__task task;
 
 	tailbox__json_begin_object(j);
 	num(j, "worker", (uint64_t)i);
@@ -50,6 +51,8 @@ static void json_worker(struct tailbox__json *j, struct cli__tape_view *v,
 		    cli__tape_age_ns(v, TAILBOX__GET(t->hold_since)) / 1000);
 		if (slot)
 			num(j, "number", TAILBOX__GET(slot->number));
+		tailbox__task_json(j, cli__tape_task(v, t, &task) ? &task
+		                                                  : NULL);
 	}
 	tailbox__json_end_object(j);
 }

@@ -88,7 +88,8 @@ static void put_worker(struct cli__tape_view *v, long i)
 	const struct tailbox__thread_entry *t = &v->threads[i];
 	const struct tailbox__slot *slot = cli__tape_held(v, t);
 	uint64_t since = TAILBOX__GET(t->hold_since);
-	char text[TAILBOX__SHOW_ROOM];
+	char text[TAILBOX__SHOW_ROOM], kernel[160];
+	struct tailbox__task task;
 	FILE *out = cli__out();
 
 	fprintf(out, "%6ld %8" PRIu32 "  ", i, TAILBOX__GET(t->tid));
@@ -106,6 +107,10 @@ static void put_worker(struct cli__tape_view *v, long i)
 	if (slot)
 		fprintf(out, "  %" PRIu64, TAILBOX__GET(slot->number));
 	fputc('\n', out);
+	if (!cli__tape_task(v, t, &task))
+		return;
+	tailbox__task_text(kernel, sizeof(kernel), &task);
+	fprintf(out, "%15s  kernel: %s\n", "", kernel);
 }
 
 static void put_workers(struct cli__tape_view *v)

@@ -13,6 +13,7 @@
 #include "controller/admin_look.h"
 #include "core/alloc.h"
 #include "core/daemons.h"
+#include "core/task.h"
 
 /* One line of the table: a thread that records, or one that never did. */
 struct worker {
@@ -26,13 +27,16 @@ struct hold {
 	char route[TAILBOX_NAME_MAX + 1];
 	uint64_t number, for_us;
 	struct tailbox__where where;
+	bool has_task; /* looked at: held for a clock tick or longer */
+	struct tailbox__task task;
 };
 
 static struct hold hold_of(const struct tailbox__look *l,
-                           const struct tailbox__thread_entry *e)
+                           const struct worker *w)
 {
 	static const char *const kinds[] = { NULL, "handler", "uri_log",
 		                             "completed", "connection" };
+	const struct tailbox__thread_entry *e = w->entry;
 	uint64_t since = e ? TAILBOX__GET(e->hold_since) : 0;
 	struct hold h = { .number = TAILBOX__NONE };
 	uint32_t kind, slot;
@@ -45,6 +49,9 @@ static struct hold hold_of(const struct tailbox__look *l,
 	                 ? kinds[kind]
 	                 : "callback";
 	h.for_us = tailbox__look_us(l, since);
+	h.has_task = h.for_us >= tailbox__clock.jiffy_us;
+	if (h.has_task)
+		tailbox__task_look(0, w->tid, &h.task);
 	if (slot < (uint32_t)l->slot_count &&
 	    TAILBOX__GET(l->slots[slot].state) == TAILBOX__SLOT_OPEN) {
 		const struct tailbox__slot *s = &l->slots[slot];
@@ -74,7 +81,7 @@ static uint64_t connections_of(const struct tailbox__look *l,
 static void put_worker(struct tailbox__json *j, const struct tailbox__look *l,
                        const struct worker *w)
 {
-	struct hold h = hold_of(l, w->entry);
+	struct hold h = hold_of(l, w);
 	uint64_t seen = w->entry ? TAILBOX__GET(w->entry->last_seen) : 0;
 
 	tailbox__json_begin_object(j);
@@ -92,6 +99,7 @@ static void put_worker(struct tailbox__json *j, const struct tailbox__look *l,
 		tailbox__admin_put_u64(j, "number", h.number);
 		tailbox__admin_put_u64(j, "for_us", h.for_us);
 		tailbox__look_put_where(j, &h.where);
+		tailbox__task_json(j, h.has_task ? &h.task : NULL);
 		tailbox__json_end_object(j);
 	}
 	tailbox__admin_put_u64(j, "idle_us",
@@ -107,7 +115,8 @@ static void put_worker(struct tailbox__json *j, const struct tailbox__look *l,
 static void add_worker(struct tailbox__text *t, const struct tailbox__look *l,
                        const struct worker *w)
 {
-	struct hold h = hold_of(l, w->entry);
+	struct hold h = hold_of(l, w);
+	char kernel[160] = "-";
 	char buf[TAILBOX__UNIT_TEXT];
 
 	if (w->index < 0)
@@ -123,7 +132,7 @@ static void add_worker(struct tailbox__text *t, const struct tailbox__look *l,
 	                  w->entry ? TAILBOX__GET(w->entry->finished) : 0,
 	                  connections_of(l, w));
 	if (h.kind == NULL) {
-		tailbox__text_add(t, "-\t-\t-\t-\t-\t-\t-\n");
+		tailbox__text_add(t, "-\t-\t-\t-\t-\t-\t-\t-\n");
 		return;
 	}
 	tailbox__text_add(t, "%s\t%s\t", h.kind,
@@ -134,7 +143,9 @@ static void add_worker(struct tailbox__text *t, const struct tailbox__look *l,
 		tailbox__text_add(t, "%" PRIu64 "\t", h.number);
 	tailbox__text_add(t, "%s\t", h.route[0] != '\0' ? h.route : "-");
 	tailbox__look_add_where(t, &h.where);
-	tailbox__text_add(t, "\n");
+	if (h.has_task)
+		tailbox__task_text(kernel, sizeof(kernel), &h.task);
+	tailbox__text_add(t, "\t%s\n", kernel);
 }
 
 static bool is_listed(const struct tailbox__look *l, uint32_t tid)
@@ -216,7 +227,7 @@ enum MHD_Result tailbox__admin_workers(struct tailbox__admin_request *q)
 		tailbox__text_add(&rows,
 		                  ">INDEX\t>TID\tOF\t>FINISHED\t>CONNECTIONS\t"
 		                  "HELD BY\t>FOR\t>REQUEST\tROUTE\tIN\t>FOR\t"
-		                  "AT\n");
+		                  "AT\tKERNEL\n");
 		each_worker(&l, worker_to_text, &rows);
 		tailbox__text_table(&t, &rows);
 		tailbox__text_fini(&rows);

@@ -56,7 +56,9 @@ libtailbox_all_la_SOURCES += \
 	core/slots.c \
 	core/span.c \
 	core/summaries.c \
+	core/syscalls.c \
 	core/tape.c \
+	core/task.c \
 	core/toml.c \
 	core/toml_names.c \
 	core/toml_value.c \
@@ -90,6 +92,7 @@ libtailbox_all_la_SOURCES += \
 	core/run_json_out.h \
 	core/run_strings.h \
 	core/tape.h \
+	core/task.h \
 	core/toml.h \
 	core/toml_internal.h \
 	core/utf8.h \

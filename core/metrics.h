@@ -47,7 +47,8 @@
 	X(CPUS_ONLINE, "cpus_online", MACHINE)                                 \
 	X(PROCESS_CPU_US, "process_cpu_us", MACHINE)                           \
 	X(OPEN_FDS, "open_fds", MACHINE)                                       \
-	X(WORKER_READY, "ready_asleep", WORKER)
+	X(WORKER_READY, "ready_asleep", WORKER)                             \
+	X(WORKER_SYSCALL, "syscall", WORKER)
 
 enum tailbox__metric {
 #define TAILBOX__X(id, key, scope) TAILBOX__METRIC_##id,
@@ -63,8 +64,8 @@ enum tailbox__scope {
 	TAILBOX__SCOPE_DAEMON
 };
 
-/* WORKER_STATE holds the letter of /proc/TID/stat as a number; WORKER_WCHAN
- * and WORKER_ROUTE hold a name (see tailbox__metric_is_name). */
+/* WORKER_STATE holds the letter of /proc/TID/stat as a number; WORKER_WCHAN,
+ * WORKER_SYSCALL and WORKER_ROUTE hold a name (see tailbox__metric_is_name). */
 struct tailbox__metric_info {
 	const char *key;
 	enum tailbox__scope scope;
@@ -77,6 +78,7 @@ extern const struct tailbox__metric_info
 static inline int tailbox__metric_is_name(unsigned metric)
 {
 	return metric == TAILBOX__METRIC_WORKER_WCHAN ||
+	       metric == TAILBOX__METRIC_WORKER_SYSCALL ||
 	       metric == TAILBOX__METRIC_WORKER_ROUTE;
 }
 

@@ -148,32 +148,6 @@ bool tailbox__parse_schedstat(const char *text, uint64_t *run_ns,
 	return true;
 }
 
-char tailbox__parse_state(const char *text)
-{
-	const char *at = strrchr(text, ')');
-
-	if (!at || at[1] != ' ')
-		return 0;
-	char c = at[2];
-	if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')))
-		return 0;
-	return at[3] == ' ' ? c : 0;
-}
-
-bool tailbox__parse_wchan(const char *text, char *out, size_t room)
-{
-	size_t len = strcspn(text, " \t\n");
-
-	if (len == 0 || len >= room || text[0] == '0')
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (text[i] < '!' || text[i] > '~')
-			return false;
-	memcpy(out, text, len);
-	out[len] = '\0';
-	return true;
-}
-
 /* The line that begins with head; NULL = none. */
 static const char *line_of(const char *text, const char *head)
 {

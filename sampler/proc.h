@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/task.h" /* more of them */
+
 /* --- files ---------------------------------------------------------------- */
 
 enum {
@@ -42,12 +44,6 @@ void tailbox__proc_close(struct tailbox__proc_file *f);
  * and waiting for one, times it was put on one. */
 bool tailbox__parse_schedstat(const char *text, uint64_t *run_ns,
                               uint64_t *wait_ns, uint64_t *slices);
-/* task/TID/stat: the state letter, 0 = unknown. The name in it may hold
- * anything, parentheses and spaces too. */
-char tailbox__parse_state(const char *text);
-/* task/TID/wchan: the kernel's function that it sleeps in. False when it runs
- * or the kernel does not tell ("0"), or out has no room for it. */
-bool tailbox__parse_wchan(const char *text, char *out, size_t room);
 /* pressure/...: the total of the line "some", us since boot. */
 uint64_t tailbox__parse_psi(const char *text);
 /* Lines "KEY NUMBER": cpu.stat of a cgroup. */

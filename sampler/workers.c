@@ -9,7 +9,7 @@
  * Where MHD makes a thread per connection, that second kind is its acceptor
  * and left out.
  *
- * A sample has room for about 28 workers. When there are more, the ones that
+ * A sample has room for about 25 workers. When there are more, the ones that
  * have been held longest are shown, then the first ones; the others are not in
  * this sample at all. The sums (busy workers, requests behind them) are over
  * all.
@@ -25,7 +25,9 @@
  * its symbols: 7 to 10 us with cold caches, as much as the other two). It is
  * read where it says something: of a worker that sleeps in the application or
  * on a disk. Of others it is known while they have not run since the last
- * look, which is taken every WCHAN_EVERY samples; else it is left out.
+ * look, which is taken every WCHAN_EVERY samples; else it is left out. The
+ * system call is asked for of a worker that is stuck: held for a clock tick
+ * and asleep, once for each sleep; its file is not kept open.
  */
 #include "sampler/workers.h"
 
@@ -55,7 +57,7 @@ void tailbox__workers_init(struct tailbox__workers *w)
 		f->last_used = 0;
 		f->schedstat = f->stat = f->wchan = closed;
 		f->has_last = false;
-		f->wchan_name = TAILBOX__NAME_NONE;
+		f->wchan_name = f->syscall_name = TAILBOX__NAME_NONE;
 		f->wchan_sample = 0;
 	}
 	w->sample = 0;
@@ -70,7 +72,7 @@ static void close_files(struct tailbox__worker_files *f)
 	f->tid = 0;
 	f->last_used = 0;
 	f->has_last = false;
-	f->wchan_name = TAILBOX__NAME_NONE;
+	f->wchan_name = f->syscall_name = TAILBOX__NAME_NONE;
 	f->wchan_sample = 0;
 }
 
@@ -280,7 +282,7 @@ static void add_wchan(struct tailbox__worker_files *f, uint16_t subject,
 	/* One that was woken and waits for a CPU has not run either, but its
 	 * state has changed. */
 	if (!is_unmoved || state != f->wchan_state)
-		f->wchan_name = TAILBOX__NAME_NONE;
+		f->wchan_name = f->syscall_name = TAILBOX__NAME_NONE;
 	f->wchan_state = state;
 	if (!is_asleep)
 		return;
@@ -295,10 +297,28 @@ static void add_wchan(struct tailbox__worker_files *f, uint16_t subject,
 		                    f->wchan_name);
 }
 
+/* After add_wchan(): that one forgets what an earlier sleep was in. */
+static void add_syscall(struct tailbox__worker_files *f, uint16_t subject,
+                        char state, uint64_t held_ticks,
+                        struct tailbox__values *out)
+{
+	char name[32];
+
+	if ((state != 'S' && state != 'D') ||
+	    held_ticks < tailbox__us_to_ticks(tailbox__clock.jiffy_us))
+		return;
+	if (f->syscall_name == TAILBOX__NAME_NONE &&
+	    tailbox__task_syscall(0, f->tid, name, sizeof(name), NULL))
+		f->syscall_name = tailbox__name_cstr(name);
+	if (f->syscall_name != TAILBOX__NAME_NONE)
+		tailbox__values_add(out, TAILBOX__METRIC_WORKER_SYSCALL,
+		                    subject, f->syscall_name);
+}
+
 /* What the kernel tells; *letter: its state, stays 0 where unknown. False when
  * there is no such thread, as far as we can see. */
 static bool add_task(struct tailbox__worker_files *f, uint16_t subject,
-                     bool is_held, uint32_t sample,
+                     uint64_t held_ticks, uint32_t sample,
                      struct tailbox__values *out, char *letter)
 {
 	char text[1024];
@@ -311,7 +331,8 @@ static bool add_task(struct tailbox__worker_files *f, uint16_t subject,
 	if (state)
 		tailbox__values_add(out, TAILBOX__METRIC_WORKER_STATE, subject,
 		                    (unsigned char)state);
-	add_wchan(f, subject, state, is_unmoved, is_held, sample, out);
+	add_wchan(f, subject, state, is_unmoved, held_ticks != 0, sample, out);
+	add_syscall(f, subject, state, held_ticks, out);
 	return true;
 }
 
@@ -368,8 +389,8 @@ void tailbox__workers_add(struct tailbox__workers *w,
 		struct tailbox__worker_files *f = files_of(w, one->tid);
 		char state = 0;
 		bool is_there = f && add_task(f, one->subject,
-		                              one->held_ticks != 0, w->sample,
-		                              out, &state);
+		                              one->held_ticks, w->sample, out,
+		                              &state);
 
 		/* A thread of a daemon's list that has ended since. */
 		if (is_there || one->thread != UINT32_MAX)

@@ -13,7 +13,7 @@
 /* Workers that one sample shows. Each keeps three files open. */
 #define TAILBOX__WORKERS_MAX 32u
 /* Values per worker. */
-#define TAILBOX__WORKER_VALUES_MAX 8u
+#define TAILBOX__WORKER_VALUES_MAX 9u
 
 /* The subject of a worker is its thread's index on the tape. One that has
  * never run a callback has none; until it does it goes by this number, which
@@ -35,6 +35,7 @@ struct tailbox__worker_files {
 	uint16_t wchan_name;
 	char wchan_state;
 	uint32_t wchan_sample; /* of the last look */
+	uint16_t syscall_name; /* the same of its system call */
 };
 
 struct tailbox__worker {

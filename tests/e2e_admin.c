@@ -1339,6 +1339,20 @@ START_TEST(every_worker_stuck_is_shown_with_its_request)
 	ck_assert_int_eq(count_of(a.body.p, "\"number\": null"), 0);
 	ck_assert_int_ge(count_of(a.body.p, "\"for_us\": "), WORKERS);
 	forget(&a);
+	/* Held for a clock tick by now or in a moment. */
+	for (int i = 0, n = 0; n < WORKERS; i++) {
+		ck_assert_int_lt(i, 5000);
+		moment();
+		ask(&a, "GET", "/workers");
+		n = count_of(a.body.p, "\"syscall\": \"futex\"");
+		/* Where the kernel tells, a sleeper has one, else a reason. */
+		if (n == WORKERS)
+			ck_assert_int_eq(count_of(a.body.p, "\"wchan\": \"") +
+			                         count_of(a.body.p,
+			                                  "\"wchan_why_not\": \""),
+			                 WORKERS);
+		forget(&a);
+	}
 	is_quick("/workers?format=text", &a);
 	ck_assert_int_eq(count_of(a.body.p, "/report"), WORKERS);
 	forget(&a);

@@ -266,6 +266,14 @@ static void behind_one_worker(unsigned flags)
 	ck_assert_str_eq(name(value(TAILBOX__METRIC_WORKER_ROUTE, who)),
 	                 "/slow");
 	WAIT_UNTIL(value(TAILBOX__METRIC_WORKER_STATE, who) == 'S');
+	if (access("/proc/self/syscall", R_OK) == 0) {
+		WAIT_UNTIL(value(TAILBOX__METRIC_WORKER_SYSCALL, who) !=
+		           TAILBOX__UNKNOWN);
+#if defined(__x86_64__)
+		ck_assert_str_eq(name(value(TAILBOX__METRIC_WORKER_SYSCALL,
+		                            who)), "futex");
+#endif
+	}
 	gate_set(false);
 	hear(slow);
 	for (int i = 0; i < READY; i++)

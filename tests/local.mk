@@ -81,6 +81,7 @@ unit_tests += \
 	tests/test_sampler_proc \
 	tests/test_snapshot \
 	tests/test_start \
+	tests/test_task \
 	tests/test_toml \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
