@@ -14,7 +14,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG };
+/* U64_KNOWN: and the bit of `flags` that says so. */
+enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG, IN,
+            U64_KNOWN };
 
 #define OF_EXT(key, type, member)                                              \
 	{                                                                      \
@@ -82,10 +84,15 @@ static const struct tailbox__ext_field open_fields[] = {
 	OF_OPEN("started_at_run_us", U64, start_us),
 	OF_OPEN("number", U64, number),
 	OF_OPEN("phase", PHASE, phase),
+	{"phase_since_run_us", U64_KNOWN, TAILBOX__OPEN_HAS_PHASE_SINCE,
+         offsetof(struct tailbox__run_open, phase_since_us)},
 	OF_OPEN("since_run_us", U64, since_us),
 	OF_OPEN("in", STR, where),
+	OF_OPEN("in_kind", IN, where_kind),
 	OF_OPEN("site", STR, site),
 	OF_OPEN("worker", U32, worker),
+	{"holds_worker", FLAG, TAILBOX__OPEN_HOLDS_WORKER,
+         offsetof(struct tailbox__run_open, flags)},
 	OF_OPEN("connection_id", U64, connection),
 };
 
@@ -233,6 +240,12 @@ int tailbox__ext_store_string(struct tailbox__run *run,
 		if (i >= 0)
 			*(uint8_t *)place = (uint8_t)(i + 1);
 		break;
+	case IN:
+		i = find(tailbox__open_in_names, TAILBOX__OPEN_IN_COUNT, text,
+		         len);
+		if (i > 0)
+			*(uint8_t *)place = (uint8_t)i;
+		break;
 	case HEX:
 		store_hex(f, place, text, len);
 		break;
@@ -260,6 +273,11 @@ void tailbox__ext_store_number(const struct tailbox__ext_field *f, char *base,
 		break;
 	case U64:
 		*(uint64_t *)place = value;
+		break;
+	case U64_KNOWN:
+		*(uint64_t *)place = value;
+		*(uint8_t *)(base + offsetof(struct tailbox__run_open,
+		                             flags)) |= f->bytes;
 		break;
 	case US: /* kept in ns */
 		if (value < UINT64_MAX / 1000)

@@ -121,7 +121,8 @@ static bool open_ok(const struct check *c, size_t i)
 
 	return is_str(c, o->id) && is_str(c, o->route) &&
 	       is_str(c, o->where) && is_str(c, o->site) &&
-	       o->phase <= TAILBOX__PHASE_COUNT; /* not known */
+	       o->phase <= TAILBOX__PHASE_COUNT && /* not known */
+	       o->where_kind < TAILBOX__OPEN_IN_COUNT;
 }
 
 static bool hold_ok(const struct check *c, size_t i)

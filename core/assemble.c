@@ -299,9 +299,22 @@ int tailbox__assembly_add(struct tailbox__assembly *a, unsigned kind,
 	return 0;
 }
 
+static bool is_holder(const struct tailbox__thread_entry *threads, long count,
+                      size_t slot)
+{
+	for (long i = 0; i < count; i++)
+		if (TAILBOX__GET(threads[i].hold_since) &&
+		    TAILBOX__GET(threads[i].hold_slot) == slot)
+			return true;
+	return false;
+}
+
 int tailbox__assembly_add_open(struct tailbox__assembly *a,
                                const struct tailbox__slot *slots, size_t count)
 {
+	const struct tailbox__thread_entry *threads;
+	const long n = tailbox__reader_threads(a->reader, &threads);
+
 	for (size_t i = 0; i < count; i++) {
 		const struct tailbox__slot *s = &slots[i];
 		const uint64_t line = TAILBOX__GET(s->line);
@@ -325,6 +338,7 @@ int tailbox__assembly_add_open(struct tailbox__assembly *a,
 		e->start = minus(line, tailbox__slot_ingress(s));
 		e->end = UINT64_MAX;
 		e->is_open = true;
+		e->is_holder = is_holder(threads, n, i);
 	}
 	tailbox__older_sort(a);
 	return 0;

@@ -56,7 +56,8 @@ size_t tailbox__assembly_filter(const struct tailbox__assembly_config *config,
                                 unsigned kind, char *records, size_t bytes);
 
 /* Requests that are open now, to be listed as unfinished. Those with a record
- * fed are left out by number. */
+ * fed are left out by number. slots: from the first one on, as a reader gives
+ * them (threads know the slot that holds them by its place). */
 int tailbox__assembly_add_open(struct tailbox__assembly *a,
                                const struct tailbox__slot *slots,
                                size_t count);

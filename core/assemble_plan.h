@@ -22,6 +22,7 @@ struct tailbox__entry {
 	uint32_t refused; /* gauge moves up that were refused: number of the
 	                     last one in plan.refused; 0 = none */
 	bool is_open, is_admitted;
+	bool is_holder; /* open, and its worker is in a callback of it */
 };
 
 /* What is sorted: 16 bytes. */

@@ -112,11 +112,18 @@ static int put_open(struct tailbox__plan *p, struct tailbox__entry *e)
 	o->connection = TAILBOX__GET(s->connection);
 
 	uint64_t since = tailbox__slot_phase_since(s);
-	if (tailbox__slot_where(s)) {
+	const uint32_t in = tailbox__slot_where(s);
+	o->phase_since_us = tailbox__plan_us(p, since);
+	o->flags = TAILBOX__OPEN_HAS_PHASE_SINCE;
+	if (e->is_holder)
+		o->flags |= TAILBOX__OPEN_HOLDS_WORKER;
+	if (in) {
 		const uint32_t where = TAILBOX__GET(s->where);
 		since = TAILBOX__GET(s->where_since);
 		o->where = tailbox__plan_name(p, (uint16_t)where);
 		o->site = tailbox__plan_name(p, (uint16_t)(where >> 16));
+		if (in < TAILBOX__OPEN_IN_COUNT)
+			o->where_kind = (uint8_t)in;
 	}
 	o->since_us = tailbox__plan_us(p, since);
 	return o->id ? 0 : -ENOMEM;

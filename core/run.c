@@ -33,6 +33,10 @@ const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS] = {
 	NULL, "handler", "uri_log", "completed", "connection"
 };
 
+const char *const tailbox__open_in_names[TAILBOX__OPEN_IN_COUNT] = {
+	"unknown", "stage", "wait"
+};
+
 const char *const tailbox__term_names[TAILBOX__TERM_COUNT] = {
 	[TAILBOX__TERM_UNKNOWN] = "unknown",
 	[TAILBOX__TERM_COMPLETED] = "completed",

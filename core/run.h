@@ -146,7 +146,10 @@ struct tailbox__run_open { /* 64 bytes */
 	tailbox__str site;
 	uint32_t worker; /* UINT32_MAX = not known */
 	uint8_t phase;   /* enum tailbox__phase; _COUNT = not known */
-	uint8_t reserved[11];
+	uint8_t where_kind; /* of `where`: enum tailbox__open_in */
+	uint8_t flags;      /* enum tailbox__open_flag */
+	uint8_t reserved;
+	uint64_t phase_since_us; /* run offset; valid by flags */
 	uint64_t connection;
 };
 
@@ -167,6 +170,20 @@ struct tailbox__run_hold { /* 40 bytes */
 	uint32_t worker;      /* UINT32_MAX = not known */
 	uint8_t kind;         /* 0 = not known */
 	uint8_t reserved[3];
+};
+
+enum tailbox__open_in {
+	TAILBOX__OPEN_IN_UNKNOWN,
+	TAILBOX__OPEN_IN_STAGE, /* as TAILBOX_SPAN_STAGE */
+	TAILBOX__OPEN_IN_WAIT,  /* as TAILBOX_SPAN_WAIT */
+	TAILBOX__OPEN_IN_COUNT
+};
+extern const char *const tailbox__open_in_names[TAILBOX__OPEN_IN_COUNT];
+
+enum tailbox__open_flag {
+	/* A callback of this request is what its worker was in. */
+	TAILBOX__OPEN_HOLDS_WORKER = 1u << 0,
+	TAILBOX__OPEN_HAS_PHASE_SINCE = 1u << 1
 };
 
 enum tailbox__mode { TAILBOX__MODE_LIGHT, TAILBOX__MODE_INVESTIGATION };

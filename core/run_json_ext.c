@@ -293,10 +293,21 @@ void tailbox__run_json_open_request(struct tailbox__json *j,
 		tailbox__json_key(j, "phase");
 		tailbox__json_cstr(j, tailbox__phase_names[o->phase]);
 	}
+	if (o->flags & TAILBOX__OPEN_HAS_PHASE_SINCE)
+		tailbox__run_json_num(j, "phase_since_run_us",
+		                      o->phase_since_us);
 	num_unless(j, "since_run_us", o->since_us, TAILBOX__NONE);
 	str_if_any(j, run, "in", o->where);
+	if (o->where_kind != TAILBOX__OPEN_IN_UNKNOWN) {
+		tailbox__json_key(j, "in_kind");
+		tailbox__json_cstr(j, tailbox__open_in_names[o->where_kind]);
+	}
 	str_if_any(j, run, "site", o->site);
 	num_unless(j, "worker", o->worker, UINT32_MAX);
+	if (o->flags & TAILBOX__OPEN_HOLDS_WORKER) {
+		tailbox__json_key(j, "holds_worker");
+		tailbox__json_bool(j, true);
+	}
 	num_unless(j, "connection_id", o->connection, 0);
 	tailbox__json_end_object(j);
 }
