@@ -42,6 +42,7 @@ int cli__capture(const struct cli__command *self, int argc, char **argv);
 int cli__fetch(const struct cli__command *self, int argc, char **argv);
 int cli__validate(const struct cli__command *self, int argc, char **argv);
 int cli__export(const struct cli__command *self, int argc, char **argv);
+int cli__recover(const struct cli__command *self, int argc, char **argv);
 int cli__config(const struct cli__command *self, int argc, char **argv);
 int cli__doctor(const struct cli__command *self, int argc, char **argv);
 int cli__timeline(const struct cli__command *self, int argc, char **argv);

@@ -41,9 +41,14 @@ static void put_next(const struct cli__services *s, FILE *out)
 	} else {
 		fprintf(out,
 		        "  tailbox status %-20s what it was doing\n"
+		        "%s"
 		        "  tailbox timeline %-18s the slowest on its tape\n"
 		        "  tailbox export --to json %s -o run.json\n",
-		        word, word, word);
+		        word,
+		        one->tape[0] && one->writer == TAILBOX__WRITER_DEAD
+		                ? "  tailbox recover                      make "
+		                  "an artifact of its tape\n"
+		                : "", word, word);
 	}
 }
 

@@ -83,7 +83,7 @@ bool cli__tape_view_open(struct cli__tape_view *v, const char *path)
 	}
 	v->is_now_exact = v->now != 0;
 	if (!v->now)
-		v->now = tailbox__last_sign(v->reader);
+		v->now = tailbox__reader_last_sign(v->reader);
 	return true;
 }
 

@@ -16,7 +16,6 @@
 #include "cli/http.h"
 #include "cli/progress.h"
 #include "analyzer/json_tree.h"
-#include "core/assemble.h"
 
 static void tell(const char *what, const struct tailbox__error *err, int rc)
 {
@@ -52,58 +51,29 @@ struct tailbox__run *cli__load_file(const char *path)
 
 /* --- a tape --------------------------------------------------------------- */
 
-static int feed(void *cls, unsigned kind, uint32_t thread, const char *records,
-                size_t bytes)
+void cli__tell_damage(const char *path, const struct tailbox__tape_damage *d)
 {
-	return tailbox__assembly_add(cls, kind, thread, records, bytes);
-}
-
-/* What is open first: a request that ends in between has a record then, and
- * is left out of the open ones by its number. */
-static int assemble(struct tailbox__reader *r, struct tailbox__assembly *a,
-                    struct tailbox__run **out, struct tailbox__error *err)
-{
-	static const char *const states[] = { "live", "stopped", "closed",
-	                                      "dead" };
-	const struct tailbox__slot *slots;
-	long n = tailbox__reader_slots(r, &slots);
-	enum tailbox__writer_state writer = tailbox__reader_writer(r);
-	int rc = n < 0 ? (int)n : 0;
-
-	if (rc == 0)
-		rc = tailbox__assembly_add_open(a, slots, (size_t)n);
-	if (rc == 0)
-		rc = tailbox__reader_poll(r, feed, a);
-	if (rc == 0)
-		rc = tailbox__assembly_set_extra(a, "source", "tape", 0);
-	if (rc == 0)
-		rc = tailbox__assembly_set_extra(a, "writer", states[writer],
-		                                 0);
-	if (rc == 0)
-		rc = tailbox__assembly_finish(a, out, err);
-	return rc;
+	if (tailbox__tape_damaged(d))
+		cli__say("%s: is damaged: left out are %" PRIu64 " blocks, %"
+		         PRIu64 " records, %" PRIu64 " open requests; %" PRIu64
+		         " names are not known", path, d->blocks, d->records,
+		         d->slots, d->names);
 }
 
 struct tailbox__run *cli__load_tape(const char *path)
 {
-	struct tailbox__assembly_config config = {
-		.until_tick = UINT64_MAX,
-		.limits = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-		            UINT64_MAX },
-	};
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
-	struct tailbox__assembly *a = NULL;
+	struct tailbox__tape_damage damage;
 	struct tailbox__reader *r;
 	struct tailbox__run *run = NULL;
 	int rc = tailbox__reader_open(path, &r, &err);
 
 	if (rc == 0)
-		rc = tailbox__assembly_create(r, &config, &a);
-	if (rc == 0)
-		rc = assemble(r, a, &run, &err);
+		rc = tailbox__tape_run(r, NULL, &run, &damage, &err);
 	if (rc < 0)
 		tell(path, &err, rc);
-	tailbox__assembly_destroy(a);
+	else
+		cli__tell_damage(path, &damage);
 	tailbox__reader_close(r);
 	return rc < 0 ? NULL : run;
 }

@@ -7,12 +7,15 @@
 
 #include "cli/target.h"
 #include "core/run.h"
+#include "core/tape_run.h"
 
 /* An artifact file or standard input ("-"); what goes wrong is told as
  * "FILE: offset N: reason". NULL then. */
 struct tailbox__run *cli__load_file(const char *path);
 /* All that a tape holds, as one run; open requests as unfinished. */
 struct tailbox__run *cli__load_tape(const char *path);
+/* To standard error what was left out; nothing where nothing was. */
+void cli__tell_damage(const char *path, const struct tailbox__tape_damage *d);
 /* Whatever the target is: its file, its artifact over HTTP ("#ID"), or its
  * tape; of a socket without a tape the newest artifact. */
 struct tailbox__run *cli__load(const struct cli__target *t);

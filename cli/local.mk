@@ -45,6 +45,7 @@ tailbox_SOURCES += \
 	cli/cmd_export.c \
 	cli/cmd_fetch.c \
 	cli/cmd_ls.c \
+	cli/cmd_recover.c \
 	cli/cmd_status.c \
 	cli/cmd_switch.c \
 	cli/cmd_tail.c \
@@ -58,6 +59,7 @@ tailbox_SOURCES += \
 	cli/outfile.c \
 	cli/process.c \
 	cli/progress.c \
+	cli/recover.c \
 	cli/report_view.c \
 	cli/services.c \
 	cli/sock.c \
@@ -80,6 +82,7 @@ tailbox_SOURCES += \
 	cli/proc.h \
 	cli/process.h \
 	cli/progress.h \
+	cli/recover.h \
 	cli/report_view.h \
 	cli/services.h \
 	cli/sock.h \

@@ -123,6 +123,17 @@ const struct cli__command cli__commands[] = {
 	  "                     is left\n"
 	  "      --json         as JSON\n",
 	  cli__validate },
+	{ "recover", "[TARGET] [options]",
+	  "Make an artifact of the tape that a crash left behind",
+	  "TARGET is a service by name or pid, or a tape; left out, all that\n"
+	  "was left behind in the run folders. The artifact goes into the\n"
+	  "artifact folder as SERVICE-TIME-cN (where there is none, into this\n"
+	  "folder); then the tape is removed. A service does the same at its\n"
+	  "next start.\n\n"
+	  "  -o, --output FILE   save as FILE, replacing it\n"
+	  "  -k, --keep          keep the tape\n"
+	  "      --json          as JSON\n",
+	  cli__recover },
 	{ "export", "--to json [TARGET] [-o FILE]",
 	  "Write an artifact or a whole tape as Run JSON",
 	  ANY_TARGET_HELP

@@ -366,6 +366,7 @@ static void put_service(const struct cli__service *one, FILE *out)
 void cli__put_services(const struct cli__services *s, FILE *out)
 {
 	bool was_alive = true;
+	size_t dead = 0;
 
 	fprintf(out, "%-18s %7s %-10s %-19s %10s %5s %5s\n", "SERVICE", "PID",
 	        "STATE", "SINCE (UTC)", "REQUESTS", "OPEN", "LOST");
@@ -374,5 +375,10 @@ void cli__put_services(const struct cli__services *s, FILE *out)
 			fputs("left behind\n", out);
 		was_alive = cli__is_alive(&s->items[i]);
 		put_service(&s->items[i], out);
+		dead += s->items[i].tape[0] &&
+		        s->items[i].writer == TAILBOX__WRITER_DEAD;
 	}
+	if (dead)
+		fprintf(out, "%zu tape%s of crashes: tailbox recover makes "
+		        "artifacts of them\n", dead, dead == 1 ? "" : "s");
 }

@@ -321,6 +321,19 @@ static void put_handover(struct tailbox__json *j,
 	tailbox__json_end_object(j);
 }
 
+static void put_crashes(struct tailbox__json *j,
+                        const struct tailbox__crash_status *c)
+{
+	tailbox__json_key(j, "crashes");
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_u64(j, "recovered", c->recovered);
+	tailbox__admin_put_text(j, "last", c->last);
+	tailbox__admin_put_u64(j, "tapes_kept", c->kept);
+	tailbox__admin_put_u64(j, "tapes_removed", c->removed);
+	tailbox__admin_put_text(j, "error", c->error);
+	tailbox__json_end_object(j);
+}
+
 static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 {
 	const struct tailbox__folder_status *f = &s->folder;
@@ -340,6 +353,7 @@ static void put_folder(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__admin_put_text(j, "json_error", f->json_error);
 	put_headlines(j, &s->after);
 	put_handover(j, &s->after.handover);
+	put_crashes(j, &f->crashes);
 	tailbox__json_end_object(j);
 }
 

@@ -301,6 +301,15 @@ static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 		                  f->deleted,
 		                  tailbox__text_bytes(gone, f->deleted_bytes));
 	tailbox__text_add(t, "\n");
+	if (f->crashes.recovered != 0)
+		tailbox__text_add(t, "crashes\t%" PRIu64 " recovered at the "
+		                  "start, the last: %s\n",
+		                  f->crashes.recovered, f->crashes.last);
+	if (f->crashes.kept != 0 || f->crashes.removed != 0)
+		tailbox__text_add(t, "tapes\t%" PRIu64 " of crashes could not be "
+		                  "recovered, %" PRIu64 " removed: %s\n",
+		                  f->crashes.kept + f->crashes.removed,
+		                  f->crashes.removed, f->crashes.error);
 	if (f->json_lost != 0)
 		tailbox__text_add(t, "json\t%" PRIu64 " lost, the last: %s\n",
 		                  f->json_lost, f->json_error);

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * An artifact is what has a name of ours (controller/folder.c takes names
+ * An artifact is what has a name of ours (core/folder.c takes names
  * apart strictly, so that no path gets through) and a header of ours.
  */
 #include "controller/internal.h"
@@ -24,8 +24,10 @@ static bool is_ours(const struct tailbox__artifact_key *f)
 	const struct tailbox__controller *c = &tailbox__c;
 
 	tailbox__lock();
-	const bool is = f->id >= 1 && f->id <= c->made[f->kind].count &&
-	                c->made[f->kind].items[f->id - 1] == f->second;
+	/* No process makes its own: they are found by id from any. */
+	const bool is = f->kind == TAILBOX__ARTIFACT_CRASH ||
+	                (f->id >= 1 && f->id <= c->made[f->kind].count &&
+	                 c->made[f->kind].items[f->id - 1] == f->second);
 	tailbox__unlock();
 	return is;
 }
@@ -187,6 +189,28 @@ long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
 	return count < 0 ? count : n;
 }
 
+/* Numbers of crashes go on from process to process, so the folder tells. */
+static int by_crash(struct tailbox__artifact_key *f)
+{
+	struct tailbox__artifact_key *all = NULL;
+	const int dirfd =
+	        tailbox__folder_open(tailbox__c.config.artifact_dir, NULL);
+	int ret = -ENOENT;
+
+	if (dirfd < 0)
+		return dirfd;
+	const long n = tailbox__folder_list(dirfd, &all);
+	for (long i = 0; i < n && ret < 0; i++) {
+		if (all[i].kind != f->kind || all[i].id != f->id)
+			continue;
+		*f = all[i];
+		ret = 0;
+	}
+	tailbox__free(all);
+	close(dirfd);
+	return n < 0 ? (int)n : ret;
+}
+
 /* By id: of this process. `letters`: 0 or 1. */
 static int by_id(const char *id, size_t letters,
                  struct tailbox__artifact_key *f)
@@ -201,6 +225,8 @@ static int by_id(const char *id, size_t letters,
 	f->id = strtoull(id + letters, NULL, 10);
 	if (errno != 0)
 		return -ENOENT;
+	if (f->kind == TAILBOX__ARTIFACT_CRASH)
+		return by_crash(f);
 	tailbox__lock();
 	if (f->id >= 1 && f->id <= c->made[f->kind].count) {
 		f->second = c->made[f->kind].items[f->id - 1];

@@ -216,6 +216,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	tailbox__lock();
 	c->is_started = true;
 	tailbox__unlock();
+	tailbox__crashes_start();
 	return 0;
 }
 
@@ -243,6 +244,7 @@ void tailbox__controller_stop(void)
 	tailbox__finisher_stop();
 	tailbox__follower_stop();
 	tailbox__after_wait();
+	tailbox__crashes_stop();
 	clean_up(c);
 }
 

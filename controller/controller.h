@@ -15,6 +15,7 @@
 
 #include "core/config.h"
 #include "core/error.h"
+#include "core/folder.h"
 
 #define TAILBOX__NOTE_MAX 255u
 #define TAILBOX__CAUSE_MAX 255u
@@ -68,6 +69,10 @@ struct tailbox__controller_config {
 	uint32_t drain_timeout_ms; /* 0 = 10000 */
 	uint32_t sample_interval_ms; /* 0 = by mode; between windows: light */
 	uint64_t max_size, max_count; /* of the folder; 0 = default */
+	/* Where tapes of crashes lie, and how many artifacts of them are kept;
+	 * NULL, 0 = no crash artifact is made. */
+	const char *run_dir;
+	uint64_t max_crashes;
 	bool local_json;              /* Run JSON as well as the native file */
 	const char *json_path; /* base of its name (spec 10.6), absolute; NULL
 	                          or "" = beside the native file */
@@ -214,25 +219,6 @@ void tailbox__switch_reset(void);
 
 /* --- the artifact folder ----------------------------------------------- */
 
-enum tailbox__artifact_kind {
-	TAILBOX__ARTIFACT_WINDOW,   /* 1, 2, ...: the window's number */
-	TAILBOX__ARTIFACT_SNAPSHOT, /* s1, s2, ... */
-	TAILBOX__ARTIFACT_CRASH,    /* c1, c2, ... */
-	TAILBOX__ARTIFACT_KINDS
-};
-/* "window", "snapshot", "crash". */
-const char *tailbox__artifact_kind_name(enum tailbox__artifact_kind kind);
-
-/* What a name consists of, but for the service. */
-struct tailbox__artifact_key {
-	enum tailbox__artifact_kind kind;
-	uint64_t second, id; /* since 1970; from 1, each kind its own */
-};
-enum { TAILBOX__ARTIFACT_ID_BYTES = 24 };
-/* "3", "s1", "c1". Returns text. */
-char *tailbox__artifact_id(char text[TAILBOX__ARTIFACT_ID_BYTES],
-                           const struct tailbox__artifact_key *key);
-
 struct tailbox__artifact_entry {
 	struct tailbox__artifact_key key; /* of another process: its own */
 	char name[256];   /* "shop-20251120T031241Z-3", without extension */
@@ -262,11 +248,21 @@ int tailbox__artifact_pin(struct tailbox__artifact_entry *e, bool on);
 #define TAILBOX__FOLDER_SIZE_DEFAULT ((uint64_t)256 << 20)
 #define TAILBOX__FOLDER_COUNT_DEFAULT 100u
 
+/* Tapes of this service that were left behind, since the start. */
+struct tailbox__crash_status {
+	uint64_t recovered; /* became artifacts */
+	uint64_t kept;      /* tapes that could not be recovered: still there */
+	uint64_t removed;   /* of those the oldest, because they were many */
+	char last[256];     /* name of the last artifact; "" = none */
+	char error[TAILBOX__ERROR_TEXT]; /* of the last tape kept; "" = none */
+};
+
 struct tailbox__folder_status {
 	uint64_t max_size, max_count; /* in force */
 	uint64_t deleted, deleted_bytes; /* because of them, since the start */
 	uint64_t json_written, json_lost;
 	char json_error[TAILBOX__ERROR_TEXT]; /* of the last; "" = none */
+	struct tailbox__crash_status crashes;
 };
 /* --- after.c: headlines and hand-over ----------------------------------- */
 

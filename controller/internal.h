@@ -21,35 +21,11 @@
 #include "core/clock.h"
 #include "core/reader.h"
 
-#define TAILBOX__ARTIFACT_SUFFIX ".tailbox"
-#define TAILBOX__PART_SUFFIX ".part"
 /* Artifacts of a kind that can be found by id. */
 #define TAILBOX__MADE_MAX 1000000u
 
-/* --- folder.c, artifacts.c --------------------------------------------- */
+/* --- artifacts.c ------------------------------------------------------- */
 
-enum { TAILBOX__FILE_NAME_BYTES = 272 };
-
-/* Open the artifact folder, created when missing. Descriptor or -errno. */
-int tailbox__folder_open(const char *path, struct tailbox__error *err);
-/* SERVICE-YYYYMMDDTHHMMSSZ-ID. */
-void tailbox__folder_name(char name[256], const char *service,
-                          const struct tailbox__artifact_key *key);
-/* What a name tells; false when it is not exactly one of `service`. */
-bool tailbox__folder_parse(const char *service, const char *name,
-                           struct tailbox__artifact_key *key);
-/* Take a name that was never used: key->second is moved on while it is taken.
- * Creates NAME.part. Its descriptor or -errno. */
-int tailbox__folder_reserve(const char *path, const char *service,
-                            struct tailbox__artifact_key *key, char name[256],
-                            struct tailbox__error *err);
-/* NAME and a suffix; false when it is too long. */
-bool tailbox__folder_file(char out[TAILBOX__FILE_NAME_BYTES], const char *name,
-                          const char *suffix);
-bool tailbox__folder_is_char(char c); /* of a name */
-/* Of an id that begins so. */
-enum tailbox__artifact_kind tailbox__folder_kind(char letter);
-void tailbox__folder_remove_part(const char *path, const char *name);
 /* This process made it: it can be found by its id from now on. Ids of a kind
  * follow each other. With lock held. 0 or -ENOMEM. And take the last back. */
 int tailbox__folder_made(const struct tailbox__artifact_key *key);
@@ -60,8 +36,6 @@ long tailbox__folder_list(int dirfd, struct tailbox__artifact_key **out);
 /* 0, or -ENOENT for what is no artifact. */
 int tailbox__folder_look(int dirfd, const struct tailbox__artifact_key *f,
                          struct tailbox__artifact_entry *e);
-/* The service as it stands in names: only [A-Za-z0-9._-], no leading dot. */
-void tailbox__folder_service(char out[64], const char *service);
 
 /* --- keep.c: caps, pins, JSON beside ------------------------------------ */
 
@@ -80,6 +54,16 @@ int tailbox__folder_place_json(const struct tailbox__run *run, int dirfd,
 int tailbox__folder_remove(int dirfd, const char *name);
 /* Delete the oldest until the folder is within its caps; never `newest`. */
 void tailbox__folder_trim(int dirfd, const char *newest);
+
+/* Delete the oldest crash artifacts beyond `max`, but pinned ones. */
+void tailbox__folder_trim_crashes(int dirfd, uint64_t max);
+
+/* --- crashes.c: tapes that were left behind ----------------------------- */
+
+/* A thread that makes crash artifacts of them; none when the configuration
+ * says so. A failure is logged and no failure of the start. */
+void tailbox__crashes_start(void);
+void tailbox__crashes_stop(void);
 
 /* --- rates.c: what the last 10 seconds were like ----------------------- */
 
@@ -269,8 +253,8 @@ struct tailbox__controller {
 	pthread_cond_t wake_finisher, wake_follower; /* with lock */
 	pthread_cond_t after_changed; /* for after.c; with lock */
 	pthread_cond_t snapshot_done; /* with lock */
-	pthread_t follower, finisher;
-	bool has_follower, has_finisher;
+	pthread_t follower, finisher, crasher;
+	bool has_follower, has_finisher, has_crasher;
 
 	struct tailbox__reader *reader; /* follow_lock */
 	struct tailbox__window window;

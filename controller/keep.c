@@ -328,6 +328,27 @@ void tailbox__folder_trim(int dirfd, const char *newest)
 	tailbox__free(all);
 }
 
+void tailbox__folder_trim_crashes(int dirfd, uint64_t max)
+{
+	struct tailbox__artifact_key *keys = NULL;
+	struct tailbox__artifact_entry e;
+	uint64_t count = 0;
+	const long n = tailbox__folder_list(dirfd, &keys);
+
+	for (long i = 0; i < n; i++) {
+		if (keys[i].kind != TAILBOX__ARTIFACT_CRASH ||
+		    tailbox__folder_look(dirfd, &keys[i], &e) != 0 ||
+		    e.is_pinned || ++count <= max)
+			continue;
+		if (tailbox__folder_remove(dirfd, e.name) != 0)
+			continue;
+		count_deleted(e.bytes + e.json_bytes);
+		tailbox__log("deleted %s, the oldest: the folder has more than "
+		             "%" PRIu64 " crash artifacts", e.name, max);
+	}
+	tailbox__free(keys);
+}
+
 void tailbox__folder_caps(uint64_t max_size, uint64_t max_count)
 {
 	tailbox__lock();

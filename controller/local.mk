@@ -39,9 +39,9 @@ libtailbox_all_la_SOURCES += \
 	controller/command.c \
 	controller/controller.c \
 	controller/cost.c \
+	controller/crashes.c \
 	controller/finish.c \
 	controller/finisher.c \
-	controller/folder.c \
 	controller/follower.c \
 	controller/handover.c \
 	controller/headline.c \

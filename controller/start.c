@@ -121,6 +121,8 @@ static void start_controller(void)
 		.artifact_dir = facts->artifact_dir,
 		.max_size = tailbox__settings()->artifacts.max_size,
 		.max_count = tailbox__settings()->artifacts.max_count,
+		.run_dir = facts->run_dir,
+		.max_crashes = tailbox__settings()->artifacts.max_crashes,
 		.drain_timeout_ms = options->drain_timeout_ms,
 		.sample_interval_ms = options->sample_interval_ms,
 		.path = tailbox__start_path(),

@@ -30,8 +30,10 @@ static uint64_t end_tick(const struct tailbox__plan *p)
 	if (cut)
 		return cut > p->last ? cut : p->last;
 	if (!p->a->config.armed_tick &&
-	    tailbox__reader_writer(reader) >= TAILBOX__WRITER_CLOSED)
-		return p->last;
+	    tailbox__reader_writer(reader) >= TAILBOX__WRITER_CLOSED) {
+		const uint64_t sign = tailbox__reader_last_sign(reader);
+		return sign > p->last ? sign : p->last;
+	}
 	const uint64_t now = tailbox__reader_now(reader);
 	return now > p->last ? now : p->last;
 }

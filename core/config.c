@@ -73,6 +73,9 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_ARTIFACTS_MAX_COUNT] =
 	        NUMBER(COUNT, artifacts, max_count, 1, 100000, 100, NULL,
 	               "and up to this number; the oldest go first"),
+	[TAILBOX__KEY_ARTIFACTS_MAX_CRASHES] =
+	        NUMBER(COUNT, artifacts, max_crashes, 0, 1000, 10, NULL,
+	               "so many of them of crashes; 0 makes none at a start"),
 	[TAILBOX__KEY_ARTIFACTS_LOCAL_JSON] =
 	        BOOL(artifacts, local_json, false,
 	             "write each artifact as Run JSON too"),

@@ -57,6 +57,7 @@ struct tailbox__config_tape {
 struct tailbox__config_artifacts {
 	char dir[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = the usual places */
 	uint64_t max_size, max_count; /* of the folder */
+	uint64_t max_crashes; /* of those in it; 0 = make none */
 	bool local_json; /* write Run JSON too */
 	/* where to, see tailbox__config_output_name(); "" = beside the native
 	 * artifact, by its name */
@@ -117,6 +118,7 @@ enum tailbox__config_key {
 	TAILBOX__KEY_ARTIFACTS_DIR,
 	TAILBOX__KEY_ARTIFACTS_MAX_SIZE,
 	TAILBOX__KEY_ARTIFACTS_MAX_COUNT,
+	TAILBOX__KEY_ARTIFACTS_MAX_CRASHES,
 	TAILBOX__KEY_ARTIFACTS_LOCAL_JSON,
 	TAILBOX__KEY_ARTIFACTS_OUTPUT_PATH,
 	TAILBOX__KEY_ARTIFACTS_HEADLINE,

@@ -34,6 +34,7 @@ libtailbox_all_la_SOURCES += \
 	core/daemons.c \
 	core/error.c \
 	core/fd.c \
+	core/folder.c \
 	core/json.c \
 	core/metrics.c \
 	core/names.c \
@@ -45,6 +46,7 @@ libtailbox_all_la_SOURCES += \
 	core/reader_writer.c \
 	core/record.c \
 	core/recorder.c \
+	core/recover.c \
 	core/request.c \
 	core/request_line.c \
 	core/run.c \
@@ -59,6 +61,7 @@ libtailbox_all_la_SOURCES += \
 	core/syscalls.c \
 	core/tape.c \
 	core/task.c \
+	core/tape_run.c \
 	core/toml.c \
 	core/toml_names.c \
 	core/toml_value.c \
@@ -78,6 +81,7 @@ libtailbox_all_la_SOURCES += \
 	core/daemons.h \
 	core/error.h \
 	core/fd.h \
+	core/folder.h \
 	core/internal.h \
 	core/json.h \
 	core/metrics.h \
@@ -86,6 +90,7 @@ libtailbox_all_la_SOURCES += \
 	core/reader_internal.h \
 	core/record.h \
 	core/recorder.h \
+	core/recover.h \
 	core/request_line.h \
 	core/run.h \
 	core/run_json.h \
@@ -93,6 +98,7 @@ libtailbox_all_la_SOURCES += \
 	core/run_strings.h \
 	core/tape.h \
 	core/task.h \
+	core/tape_run.h \
 	core/toml.h \
 	core/toml_internal.h \
 	core/utf8.h \

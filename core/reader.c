@@ -277,6 +277,60 @@ uint64_t tailbox__reader_now(const struct tailbox__reader *r)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+void tailbox__reader_range(const struct tailbox__reader *r, uint64_t *first,
+                           uint64_t *last)
+{
+	const struct tailbox__tape_header *h = &r->header;
+	const uint64_t seen = TAILBOX__GET(h->now_tick);
+	const uint64_t now = tailbox__reader_now(r);
+
+	*first = h->anchor_tick;
+	*last = UINT64_MAX / 2;
+	if (TAILBOX__GET(h->losses[TAILBOX__LOSS_CLOCK_STEPS])) {
+		*first = 0;
+		return;
+	}
+	if (h->clock_hz > UINT64_MAX / 16384)
+		return;
+	if (now > h->anchor_tick && now < UINT64_MAX / 4)
+		*last = now + h->clock_hz * 60;
+	else if (seen > h->anchor_tick && seen < UINT64_MAX / 4)
+		*last = seen + h->clock_hz * 3600;
+}
+
+uint64_t tailbox__reader_last_sign(struct tailbox__reader *r)
+{
+	const struct tailbox__tape_header *h = &r->header;
+	const struct tailbox__thread_entry *t;
+	const struct tailbox__slot *s;
+	const long threads = tailbox__reader_threads(r, &t);
+	const long slots = tailbox__reader_slots(r, &s);
+	uint64_t first, limit, last = h->anchor_tick;
+
+	tailbox__reader_range(r, &first, &limit);
+#define LATER(tick)                                                            \
+	do {                                                                   \
+		const uint64_t tick_ = (tick);                                 \
+		if (tick_ > last && tick_ <= limit)                            \
+			last = tick_;                                          \
+	} while (0)
+	LATER(TAILBOX__GET(h->now_tick));
+	for (long i = 0; i < threads; i++) {
+		LATER(TAILBOX__GET(t[i].last_seen));
+		LATER(TAILBOX__GET(t[i].hold_since));
+	}
+	for (long i = 0; i < slots; i++) {
+		LATER(TAILBOX__GET(s[i].line));
+		if (TAILBOX__GET(s[i].state) != TAILBOX__SLOT_OPEN)
+			continue;
+		LATER(tailbox__slot_phase_since(&s[i]));
+		if (tailbox__slot_where(&s[i]))
+			LATER(TAILBOX__GET(s[i].where_since));
+	}
+#undef LATER
+	return last;
+}
+
 /* --- names, slots, threads --------------------------------------------- */
 
 const char *tailbox__reader_name(struct tailbox__reader *r, uint16_t name,
@@ -305,6 +359,10 @@ const char *tailbox__reader_name(struct tailbox__reader *r, uint16_t name,
 		}
 		if (r->names[name].len != 0)
 			text = r->names[name].text;
+		else
+			r->damaged_names++;
+	} else {
+		r->damaged_names++;
 	}
 	if (len != NULL)
 		*len = strlen(text);

@@ -85,6 +85,26 @@ uint64_t tailbox__reader_whole_since(struct tailbox__reader *r);
 /* Blocks that were recycled before they were read whole, in all. */
 uint64_t tailbox__reader_lost_blocks(const struct tailbox__reader *r);
 
+/* When the first block of the tickets first..last that is there was taken;
+ * *before: blocks still there with older tickets. 0 when none is. */
+uint64_t tailbox__reader_taken(struct tailbox__reader *r, uint64_t first,
+                               uint64_t last, uint64_t *before);
+
+/* What no writer leaves behind, met so far: heads of blocks and names that
+ * cannot be. A tape has no checksums (it is written all the time), so this is
+ * the damage that shows, not all there is. */
+uint64_t tailbox__reader_damaged_blocks(const struct tailbox__reader *r);
+uint64_t tailbox__reader_damaged_names(const struct tailbox__reader *r);
+
+/* Ticks that a record can carry lie from the opening of the tape up to this:
+ * a minute from now, where the clock is one of this boot, else an hour after
+ * the last sign of life of the follower. After jumps of the clock all are possible. */
+void tailbox__reader_range(const struct tailbox__reader *r, uint64_t *first,
+                           uint64_t *last);
+/* The last tick within the range that header, threads and slots name: when
+ * the writer was seen last, but for its records. Reads slots and threads. */
+uint64_t tailbox__reader_last_sign(struct tailbox__reader *r);
+
 /* Sum over the thread entries of one counter: offset of the field. */
 uint64_t tailbox__reader_sum(struct tailbox__reader *r, size_t field_offset);
 

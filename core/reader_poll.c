@@ -16,11 +16,16 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <tailbox.h>
+
 #include "core/alloc.h"
 #include "core/reader_internal.h"
 #include "core/run.h"
 
 #define LOOKS_MAX 3
+/* No tape gets that far; a number over it is damage, and counting up to it
+ * would not end. */
+#define TICKETS_MAX ((uint64_t)1 << 48)
 
 void tailbox__reader_rewind(struct tailbox__reader *r)
 {
@@ -32,6 +37,16 @@ void tailbox__reader_rewind(struct tailbox__reader *r)
 uint64_t tailbox__reader_lost_blocks(const struct tailbox__reader *r)
 {
 	return r->lost_blocks;
+}
+
+uint64_t tailbox__reader_damaged_blocks(const struct tailbox__reader *r)
+{
+	return r->damaged_blocks;
+}
+
+uint64_t tailbox__reader_damaged_names(const struct tailbox__reader *r)
+{
+	return r->damaged_names;
 }
 
 static int add(struct tailbox__reader *r, uint64_t ticket)
@@ -83,6 +98,8 @@ static int add_new(struct tailbox__reader *r)
 
 	if (rc != 0)
 		return rc;
+	if (last > TICKETS_MAX)
+		return -TAILBOX_EDAMAGED;
 	/* Older ones have been recycled since. */
 	if (last > r->header.blocks_max &&
 	    first <= last - r->header.blocks_max) {
@@ -142,10 +159,39 @@ static uint32_t units_read(const struct tailbox__reader *r, uint64_t ticket)
 	return ticket <= r->next_ticket ? UINT32_MAX : 0;
 }
 
+static bool is_kind(unsigned kind)
+{
+	return kind >= TAILBOX__BLOCK_REQUESTS &&
+	       kind <= TAILBOX__BLOCK_SAMPLES;
+}
+
+/* A ticket is of one place, and the counter was advanced before the head. */
+static bool can_be(struct tailbox__reader *r, const struct tailbox__followed *f,
+                   const struct block_head *b)
+{
+	const uint64_t ticket = TAILBOX__HEAD_TICKET(b->head);
+	uint64_t last = 0;
+
+	if (b->head == 0)
+		return true;
+	if (!is_kind(TAILBOX__HEAD_KIND(b->head)) ||
+	    ticket % r->header.blocks_max != f->ticket % r->header.blocks_max)
+		return false;
+	return ticket <= r->next_ticket ||
+	       (tailbox__reader_at(r, &last, sizeof(last),
+	                           offsetof(struct tailbox__tape_header,
+	                                    next_ticket)) == 0 &&
+	        ticket <= last);
+}
+
 /* The block does not carry our ticket. */
 static int absent(struct tailbox__reader *r, struct tailbox__followed *f,
                   const struct block_head *b)
 {
+	if (!can_be(r, f, b)) {
+		r->damaged_blocks++;
+		return DROP;
+	}
 	if (TAILBOX__HEAD_TICKET(b->head) > f->ticket) {
 		if (f->seen || !f->is_skip)
 			r->lost_blocks++;
@@ -196,7 +242,8 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	                             block_offset(r, f->ticket));
 	if (*result != 0)
 		return KEEP;
-	if (TAILBOX__HEAD_TICKET(b.head) != f->ticket)
+	if (TAILBOX__HEAD_TICKET(b.head) != f->ticket ||
+	    !is_kind(TAILBOX__HEAD_KIND(b.head)))
 		return absent(r, f, &b);
 	f->seen = 1;
 	/* Retired: pub is final, but only a look after this one sees it. */
@@ -214,8 +261,10 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	                ? (uint32_t)(b.pub & 0xffff)
 	                : 0;
 	if (units > (r->header.block_bytes - sizeof(struct tailbox__block)) /
-	                    TAILBOX__UNIT)
-		return DROP; /* damaged */
+	                    TAILBOX__UNIT) {
+		r->damaged_blocks++;
+		return DROP;
+	}
 	if (r->ahead != NULL && units > f->units) {
 		const uint32_t read = units_read(r->ahead, f->ticket);
 		units = read < units ? read : units;
@@ -227,6 +276,28 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	}
 	/* Not active in the same look that gave pub: it is complete. */
 	return TAILBOX__HEAD_ACTIVE(b.head) ? KEEP : DROP;
+}
+
+uint64_t tailbox__reader_taken(struct tailbox__reader *r, uint64_t first,
+                               uint64_t last, uint64_t *before)
+{
+	const uint64_t max = r->header.blocks_max;
+
+	*before = 0;
+	if (last > TICKETS_MAX)
+		return 0;
+	for (uint64_t t = first; t <= last; t++) {
+		struct block_head b;
+		if (tailbox__reader_at(r, &b, sizeof(b), block_offset(r, t)) !=
+		    0)
+			return 0;
+		if (TAILBOX__HEAD_TICKET(b.head) != t)
+			continue;
+		*before = t - 1 < max - (last - t + 1) ? t - 1
+		                                       : max - (last - t + 1);
+		return b.first_tick;
+	}
+	return 0;
 }
 
 int tailbox__reader_poll(struct tailbox__reader *r, tailbox__records_fn fn,

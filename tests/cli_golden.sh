@@ -38,6 +38,7 @@ The black box of libmicrohttpd services: why are they slow?
   capture    Arm for TIME, wait, fetch the artifact, show its first screen
   fetch      Download an artifact
   validate   Check an artifact strictly
+  recover    Make an artifact of the tape that a crash left behind
   export     Write an artifact or a whole tape as Run JSON
   timeline   Show latencies per route and the slowest requests
   analyze    Say what made the slow requests slow, and how sure that is

@@ -1,4 +1,4 @@
-/* controller/folder.c - the artifact folder and the names in it.
+/* core/folder.c - the artifact folder and the names in it.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -17,8 +17,9 @@
  * it is evidence. The folder is opened anew for each use, so that it may be
  * unmounted, removed and made again while the service runs.
  */
-#include "controller/internal.h"
+#include "core/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -31,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/artifact.h"
 #include "core/tailbox.h"
 
 enum {
@@ -272,6 +274,87 @@ static void keep_taken(int last, const struct tailbox__artifact_key *key)
 		return;
 }
 
+/* --- crashes ----------------------------------------------------------- */
+
+/* The number of the last crash artifact: by the file with the last names, and
+ * by the names that are there. 0 = none. */
+static uint64_t last_crash(int last, int dirfd, const char *service)
+{
+	const struct tailbox__artifact_key crash = {
+		.kind = TAILBOX__ARTIFACT_CRASH
+	};
+	const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t second, id = 0;
+	char text[LINE_BYTES + 1];
+
+	const ssize_t n = last < 0 ? 0
+	                           : pread(last, text, LINE_BYTES,
+	                                   line_of(&crash));
+	text[n > 0 ? n : 0] = '\0';
+	if (sscanf(text, "%" SCNu64 " %" SCNu64, &second, &id) != 2)
+		id = 0;
+	for (const struct dirent *d; dir && (d = readdir(dir));) {
+		struct tailbox__artifact_key key;
+		char name[256];
+		/* NAME.tailbox, NAME.part and what else lies beside. */
+		const char *dot = strrchr(d->d_name, '.');
+		snprintf(name, sizeof(name), "%.*s",
+		         dot ? (int)(dot - d->d_name) : 0, d->d_name);
+		if (tailbox__folder_parse(service, name, &key) &&
+		    key.kind == TAILBOX__ARTIFACT_CRASH && key.id > id &&
+		    key.id < UINT64_MAX)
+			id = key.id;
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return id;
+}
+
+/* Who takes the next number waits a moment for who is taking one. */
+static int open_last_patiently(int dirfd, const char *service)
+{
+	const struct timespec moment = { 0, 1000000 };
+	int last = -1;
+
+	for (int i = 0; i < 100 && last < 0; i++) {
+		last = open_last(dirfd, service);
+		if (last < 0)
+			nanosleep(&moment, NULL);
+	}
+	return last;
+}
+
+int tailbox__folder_place_crash(const struct tailbox__run *run,
+                                const char *path, const char *service,
+                                struct tailbox__artifact_key *key,
+                                char name[256], struct tailbox__error *err)
+{
+	struct tailbox__error why = TAILBOX__ERROR_INIT;
+	char file[TAILBOX__FILE_NAME_BYTES];
+	const int part = tailbox__folder_reserve(path, service, key, name, err);
+
+	if (part < 0)
+		return part;
+	close(part);
+	const int dirfd = tailbox__folder_open(path, err);
+	int ret = dirfd;
+	if (dirfd >= 0) {
+		ret = tailbox__folder_file(file, name, TAILBOX__ARTIFACT_SUFFIX)
+		              ? tailbox__artifact_place(run, dirfd, file, &why)
+		              : -ENAMETOOLONG;
+		close(dirfd);
+		if (ret < 0)
+			tailbox__fail(err, ret, "%s in %.400s: %s", name, path,
+			              why.text[0] ? why.text
+			                          : tailbox_strerror(ret));
+	}
+	tailbox__folder_remove_part(path, name);
+	return ret < 0 ? ret : 0;
+}
+
 int tailbox__folder_reserve(const char *path, const char *service,
                             struct tailbox__artifact_key *key, char name[256],
                             struct tailbox__error *err)
@@ -281,8 +364,12 @@ int tailbox__folder_reserve(const char *path, const char *service,
 
 	if (dirfd < 0)
 		return dirfd;
-	const int last = open_last(dirfd, service);
-	if (last >= 0)
+	const bool is_crash = key->kind == TAILBOX__ARTIFACT_CRASH;
+	const int last = is_crash ? open_last_patiently(dirfd, service)
+	                          : open_last(dirfd, service);
+	if (is_crash && key->id == 0)
+		key->id = last_crash(last, dirfd, service) + 1;
+	else if (last >= 0)
 		skip_taken(last, key);
 	for (int i = 0; i < NAME_TRIES && fd == -EEXIST; i++) {
 		tailbox__folder_name(name, service, key);

@@ -1,0 +1,312 @@
+/* tests/e2e_crash.c - what a crash leaves becomes an artifact at the next start.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Services are children of this process that end by SIGKILL or in order.
+ */
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <tailbox.h>
+
+#include "analyzer/load.h"
+#include "core/folder.h"
+
+static char dir[64], artifacts[80], config[80];
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(path);
+}
+
+static void setup(void)
+{
+	snprintf(dir, sizeof(dir), "/dev/shm/tailbox-crash-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(artifacts, sizeof(artifacts), "%s/artifacts", dir);
+	snprintf(config, sizeof(config), "%s/conf", dir);
+}
+
+static void teardown(void)
+{
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void start(void)
+{
+	struct tailbox_options o;
+
+	tailbox_options_init(&o);
+	o.run_dir = dir;
+	o.tape_bytes = 1u << 20;
+	o.config = access(config, F_OK) == 0 ? config : NULL;
+	if (tailbox_start("victim", &o) != 0)
+		_exit(3);
+}
+
+/* A service that finishes 20 requests and dies in a stage of another. */
+static void crash(void)
+{
+	struct tailbox_span span;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		static struct tailbox_site site = {
+			.name = "stuck", .file = "shop.c", .line = 7,
+			.function = "answer", .kind = TAILBOX_SPAN_STAGE
+		};
+		start();
+		for (int i = 0; i < 20; i++)
+			tailbox_request_finish(
+			        tailbox_request_begin("/done", "job"), "ok");
+		tailbox_request r = tailbox_request_begin("/hangs", "job");
+		tailbox_span_begin(&span, r, &site, TAILBOX_DEPTH_UNKNOWN);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* How many files of the folder end so. */
+static unsigned count(const char *folder, const char *end)
+{
+	DIR *d = opendir(folder);
+	const size_t n = strlen(end);
+	unsigned found = 0;
+
+	for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		const size_t len = strlen(e->d_name);
+		found += len > n && strcmp(e->d_name + len - n, end) == 0;
+	}
+	if (d != NULL)
+		closedir(d);
+	return found;
+}
+
+/* A service that starts, gets time for `tapes` to be left, and ends. */
+static pid_t begin_service(unsigned tapes)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	start();
+	for (int i = 0; i < 1000 && count(dir, ".tape") > tapes; i++)
+		usleep(10000);
+	tailbox_stop();
+	_exit(0);
+}
+
+static void end_service(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Its own tape is there while it runs. */
+static void one_service(unsigned tapes)
+{
+	end_service(begin_service(tapes + 1));
+}
+
+/* The crash artifact of that number, for tailbox__run_destroy(). */
+static struct tailbox__run *load(uint64_t id)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__run *run = NULL;
+	DIR *d = opendir(artifacts);
+	char path[400];
+
+	ck_assert_ptr_nonnull(d);
+	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+		struct tailbox__artifact_key key;
+		char name[256];
+		snprintf(name, sizeof(name), "%.*s",
+		         (int)strcspn(e->d_name, "."), e->d_name);
+		if (strstr(e->d_name, ".tailbox") == NULL ||
+		    !tailbox__folder_parse("victim", name, &key) ||
+		    key.kind != TAILBOX__ARTIFACT_CRASH || key.id != id)
+			continue;
+		ck_assert_msg(run == NULL, "two artifacts c%llu",
+		              (unsigned long long)id);
+		snprintf(path, sizeof(path), "%s/%s", artifacts, e->d_name);
+		ck_assert_msg(tailbox__load_path(path, &run, &err) == 0, "%s",
+		              err.text);
+	}
+	closedir(d);
+	return run;
+}
+
+START_TEST(a_tape_of_a_crash_becomes_an_artifact_at_the_next_start)
+{
+	struct tailbox__run *run;
+	const struct tailbox__run_open *o;
+
+	crash();
+	ck_assert_uint_eq(count(dir, ".tape"), 1);
+	one_service(0);
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	run = load(1);
+	ck_assert_ptr_nonnull(run);
+	ck_assert_uint_eq(run->requests.count, 20);
+	ck_assert_uint_eq(run->open.count, 1);
+	o = &run->open.items[0];
+	ck_assert_str_eq(tailbox__run_text(run, o->route, NULL), "/hangs");
+	ck_assert_str_eq(tailbox__run_text(run, o->where, NULL), "stuck");
+	ck_assert_str_eq(tailbox__run_text(run, o->site, NULL),
+	                 "shop.c:7 answer");
+	ck_assert_uint_eq(o->where_kind, TAILBOX__OPEN_IN_STAGE);
+	ck_assert_str_eq(
+	        tailbox__run_text(
+	                run, tailbox__run_extra(run, "end_detail")->text, NULL),
+	        "crash");
+	ck_assert_uint_eq(tailbox__run_extra(run, "damaged")->number, 0);
+	tailbox__run_destroy(run);
+	/* No placeholder stays. */
+	ck_assert_uint_eq(count(artifacts, ".part"), 0);
+}
+END_TEST
+
+START_TEST(numbers_go_on_and_services_that_start_at_once_share_the_tapes)
+{
+	crash();
+	one_service(0);
+	for (int i = 0; i < 4; i++)
+		crash();
+	pid_t a = begin_service(2), b = begin_service(2);
+	end_service(a);
+	end_service(b);
+	/* One that ended early left what it had not begun with. */
+	one_service(0);
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 5);
+	for (uint64_t id = 1; id <= 5; id++) {
+		struct tailbox__run *run = load(id);
+		ck_assert_msg(run != NULL, "no c%llu",
+		              (unsigned long long)id);
+		tailbox__run_destroy(run);
+	}
+}
+END_TEST
+
+static void write_config(const char *text)
+{
+	FILE *f = fopen(config, "w");
+
+	ck_assert(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+START_TEST(the_oldest_crash_artifacts_go)
+{
+	write_config("[artifacts]\nmax_crashes = 2\n");
+	for (int i = 0; i < 3; i++)
+		crash();
+	one_service(0);
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 2);
+	ck_assert_ptr_null(load(1));
+	struct tailbox__run *run = load(3);
+	ck_assert_ptr_nonnull(run);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(none_is_made_when_the_configuration_says_so)
+{
+	write_config("[artifacts]\nmax_crashes = 0\n");
+	crash();
+	pid_t pid = begin_service(UINT32_MAX);
+	end_service(pid);
+	ck_assert_uint_eq(count(dir, ".tape"), 1);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 0);
+}
+END_TEST
+
+/* A file in place of the folder: nothing can be placed. */
+START_TEST(tapes_that_cannot_be_recovered_stay_but_not_for_ever)
+{
+	int fd = open(artifacts, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	for (int i = 0; i < 3; i++)
+		crash();
+	end_service(begin_service(UINT32_MAX));
+	ck_assert_uint_eq(count(dir, ".tape"), 3);
+	for (int i = 0; i < 9; i++)
+		crash();
+	one_service(10);
+	ck_assert_uint_eq(count(dir, ".tape"), 10);
+	unlink(artifacts);
+	one_service(0);
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 10);
+}
+END_TEST
+
+/* Somebody is at it: it is left to him, and not counted as lost. */
+START_TEST(a_tape_that_is_taken_is_left_alone)
+{
+	char path[400];
+	DIR *d;
+	int fd = -1;
+
+	crash();
+	d = opendir(dir);
+	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+		if (strstr(e->d_name, ".tape") == NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	closedir(d);
+	ck_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	end_service(begin_service(UINT32_MAX));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 0);
+	close(fd);
+	one_service(0);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("crash");
+	TCase *t = tcase_create("crash");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t,
+	               a_tape_of_a_crash_becomes_an_artifact_at_the_next_start);
+	tcase_add_test(
+	        t,
+	        numbers_go_on_and_services_that_start_at_once_share_the_tapes);
+	tcase_add_test(t, the_oldest_crash_artifacts_go);
+	tcase_add_test(t, none_is_made_when_the_configuration_says_so);
+	tcase_add_test(t, tapes_that_cannot_be_recovered_stay_but_not_for_ever);
+	tcase_add_test(t, a_tape_that_is_taken_is_left_alone);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
