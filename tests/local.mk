@@ -15,7 +15,7 @@ BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
-	tests/run.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
@@ -200,6 +200,14 @@ endif
 if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_load
 BESIDE_TESTS += tests/fuzz_load
+endif
+
+# The readers of tapes with mutated ones; those of the command are its own.
+if HAVE_COMMAND
+check_PROGRAMS += tests/fuzz_tape
+BESIDE_TESTS += tests/fuzz_tape
+tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/from_tape.c cli/options.c \
+	cli/output.c cli/services.c cli/sock.c cli/tape_json.c cli/tape_text.c
 endif
 
 # The reader of settings, with any bytes.

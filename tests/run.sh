@@ -260,6 +260,11 @@ full_run() {
 	fi
 	unset CK_TIMEOUT_MULTIPLIER
 
+	say "SIGKILL under load, 50 times; 10,000 mutated tapes"
+	step "kill9" env top_builddir="$top/_build/main" "$src/tests/kill9.sh" \
+		50 || :
+	step "mutated tapes" "$top/_build/asan/tests/fuzz_tape" 10000 || :
+
 	say "Fuzz the loaders of artifacts"
 	step "fuzz" "$src/tests/fuzz" 45 "$top/_build/fuzz" || :
 
