@@ -30,15 +30,24 @@ static uint64_t tickets(void)
 	return TAILBOX__GET(tailbox__recorder.tape.header->next_ticket);
 }
 
-static void add_latencies(struct tailbox__rates *r, const char *records,
+/* Those that may be slow are noted; an ingress wait is not in `total`. */
+static void add_latencies(struct tailbox__rates *r,
+                          struct tailbox__slow_pass *slow, const char *records,
                           size_t bytes)
 {
+	const uint64_t ticks = slow->ticks;
+	const unsigned late = ticks == UINT64_MAX ? 0 : TAILBOX__KNOWN_INGRESS;
+
 	struct tailbox__rec_request q;
 
 	for (size_t at = 0; at + sizeof(q) <= bytes; at += sizeof(q)) {
 		memcpy(&q, records + at, sizeof(q));
-		if (q.type == TAILBOX__REC_REQUEST)
-			tailbox__rates_add(r, tailbox__unpack(q.total));
+		if (q.type != TAILBOX__REC_REQUEST)
+			continue;
+		const uint64_t total = tailbox__unpack(q.total);
+		tailbox__rates_add(r, total);
+		if (__builtin_expect(total >= ticks || q.known & late, 0))
+			tailbox__slow_log_note(slow, at);
 	}
 }
 
@@ -58,11 +67,13 @@ static void spool_batch(struct tailbox__spool *spool, uint64_t until,
 static int take_batch(void *cls, unsigned kind, uint32_t thread,
                       const char *records, size_t bytes)
 {
-	struct tailbox__controller *c = cls;
+	struct tailbox__controller *c = &tailbox__c;
+	struct tailbox__slow_pass *slow = cls;
 
+	slow->count = 0;
 	tailbox__lock();
 	if (kind == TAILBOX__BLOCK_REQUESTS)
-		add_latencies(&c->rates, records, bytes);
+		add_latencies(&c->rates, slow, records, bytes);
 	c->follower_records += bytes / (kind == TAILBOX__BLOCK_SPANS ? 32 : 64);
 	/* Asked after the batch was read: see internal.h. Before its past, a
 	 * window takes nothing: it will find this batch there. */
@@ -72,6 +83,8 @@ static int take_batch(void *cls, unsigned kind, uint32_t thread,
 	tailbox__unlock();
 	if (spool)
 		spool_batch(spool, until, kind, thread, records, bytes);
+	if (slow->count)
+		tailbox__slow_log_batch(slow, c->reader, records, bytes);
 	return 0;
 }
 
@@ -176,17 +189,21 @@ static void follow_past(struct tailbox__controller *c)
 int tailbox__follow(void)
 {
 	struct tailbox__controller *c = &tailbox__c;
+	struct tailbox__slow_pass slow;
 
 	pthread_mutex_lock(&c->follow_lock);
 	follow_past(c);
+	tailbox__slow_log_begin(&slow);
 	tailbox__lock();
 	tailbox__rates_turn(&c->rates, tailbox__mono_ns(), tickets());
 	tailbox__unlock();
-	const int ret = tailbox__reader_poll(c->reader, take_batch, c);
+	const int ret = tailbox__reader_poll(c->reader, take_batch, &slow);
+	tailbox__slow_log_end(&slow);
 	tailbox__lock();
 	c->lost_blocks = tailbox__reader_lost_blocks(c->reader);
 	tailbox__unlock();
 	pthread_mutex_unlock(&c->follow_lock);
+	tailbox__slow_log_say(&slow);
 	return ret;
 }
 

@@ -149,6 +149,40 @@ int tailbox__spool_flush(struct tailbox__spool *s);
 int tailbox__spool_feed(const struct tailbox__spool *s, uint64_t bytes,
                         struct tailbox__assembly *a);
 
+/* --- slow_log.c: slow requests, to the application's log --------------- */
+
+enum { TAILBOX__SLOW_MAX = 10 }; /* lines a second */
+
+/* What one pass of the follower found; lines to say without a lock held. */
+struct tailbox__slow_pass {
+	uint64_t ticks; /* as slow as this; UINT64_MAX = nothing is logged */
+	uint32_t count; /* in this batch */
+	size_t at[TAILBOX__SLOW_MAX]; /* the first of them */
+	uint32_t line_count;
+	char lines[TAILBOX__SLOW_MAX + 1][480];
+};
+
+/* As slow as that goes to the log; 0 = nothing does. Any thread. */
+void tailbox__slow_log_set(uint64_t slow_ms);
+/* Begin a pass. The others: with follow_lock held. */
+void tailbox__slow_log_begin(struct tailbox__slow_pass *p);
+/* The record at `at` of the batch may be a slow one. */
+static inline void tailbox__slow_log_note(struct tailbox__slow_pass *p,
+                                          size_t at)
+{
+	if (p->count < TAILBOX__SLOW_MAX)
+		p->at[p->count] = at;
+	p->count++;
+}
+/* The batch is read: make the lines of it. */
+void tailbox__slow_log_batch(struct tailbox__slow_pass *p,
+                             struct tailbox__reader *r, const char *records,
+                             size_t bytes);
+/* Make the line of what was left out in the second before. */
+void tailbox__slow_log_end(struct tailbox__slow_pass *p);
+/* Without a lock held. */
+void tailbox__slow_log_say(const struct tailbox__slow_pass *p);
+
 /* --- follower.c -------------------------------------------------------- */
 
 /* Read what is new on the tape, and before it the past of a window that has

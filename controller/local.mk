@@ -48,6 +48,7 @@ libtailbox_all_la_SOURCES += \
 	controller/keep.c \
 	controller/rates.c \
 	controller/settings.c \
+	controller/slow_log.c \
 	controller/snapshot.c \
 	controller/spool.c \
 	controller/start.c \

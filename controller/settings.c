@@ -111,6 +111,7 @@ void tailbox__settings_open(const char *service,
 	         TAILBOX__FROM_ENVIRONMENT);
 	put_environment(&base);
 	first = now = base;
+	tailbox__slow_log_set(base.log.slow);
 	(void)tailbox__patterns_set(&base.routes.patterns);
 }
 
@@ -247,6 +248,7 @@ static int install(const struct tailbox__config *c,
 	now = *c;
 	tailbox__folder_caps(c->artifacts.max_size, c->artifacts.max_count);
 	tailbox__recorder_set_hold_min(c->holds.min);
+	tailbox__slow_log_set(c->log.slow);
 	name_fixed_keys(c, status.restart, sizeof(status.restart));
 	status.is_loaded = true;
 	status.loaded_ms = wall_ms();

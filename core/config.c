@@ -156,6 +156,9 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_ROUTES_PATTERNS] =
 	        LIST(routes, patterns, "ids in paths are found by their look",
 	             "routes by pattern; the first that matches"),
+	[TAILBOX__KEY_LOG_SLOW] =
+	        NUMBER(DURATION, log, slow, 1, DAY, 0, "nothing is logged",
+	               "requests that take as long go to the log"),
 };
 
 void *tailbox__config_at(struct tailbox__config *c,

@@ -108,6 +108,10 @@ struct tailbox__config_routes {
 	struct tailbox__config_list patterns;
 };
 
+struct tailbox__config_log {
+	uint64_t slow; /* ms; 0 = slow requests are not logged */
+};
+
 /* In the order of the file's tables and of `config show`. */
 enum tailbox__config_key {
 	TAILBOX__KEY_SERVICE_NAME,
@@ -146,6 +150,7 @@ enum tailbox__config_key {
 	TAILBOX__KEY_SAMPLER_MAX_RUNTIME_SNAPSHOTS,
 	TAILBOX__KEY_HOLDS_MIN,
 	TAILBOX__KEY_ROUTES_PATTERNS,
+	TAILBOX__KEY_LOG_SLOW,
 	TAILBOX__KEY_COUNT
 };
 
@@ -172,6 +177,7 @@ struct tailbox__config {
 	struct tailbox__config_sampler sampler;
 	struct tailbox__config_holds holds;
 	struct tailbox__config_routes routes;
+	struct tailbox__config_log log;
 	struct tailbox__config_origin origin[TAILBOX__KEY_COUNT];
 	char file[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = none was read */
 };

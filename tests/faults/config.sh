@@ -144,6 +144,7 @@ fault_config_range() {
 		window.duration '"18446744073709551616ms"' \
 		window.drain_timeout '"11m"' \
 		sampler.interval '"9ms"' sampler.interval '"61s"' \
+		log.slow '"0ms"' log.slow '"2d"' \
 		admin.listen '"127.0.0.1:65536"' \
 		service.name '""'
 	while test $# -gt 0; do
