@@ -163,16 +163,19 @@ static uint64_t tick_before(const struct tailbox__reader *r, uint64_t now,
 static int tail(struct tail *t, struct tailbox__reader *r,
                 const struct cli__tail_filter *filter, uint64_t last_ms)
 {
-	uint64_t now = is_there(r) ? tailbox__reader_now(r) : 0;
+	const bool is_alive = is_there(r);
+	uint64_t now = is_alive ? tailbox__reader_now(r) : 0;
 
-	if (!now && is_there(r)) /* another boot's clock: it cannot live */
+	if (!now && is_alive) /* another boot's clock: it cannot live */
 		return cli__fail("%s: its clock is not to be read from here",
 		                 t->name);
 	/* Of one that has ended: its follower's last second. */
 	if (!now)
 		now = TAILBOX__GET(tailbox__reader_header(r)->now_tick);
-	struct cli__tail *from = cli__tail_create(
-	        r, filter, last_ms ? tick_before(r, now, last_ms) : now);
+	const uint64_t since = last_ms    ? tick_before(r, now, last_ms)
+	                       : is_alive ? now
+	                                  : UINT64_MAX;
+	struct cli__tail *from = cli__tail_create(r, filter, since);
 	if (!from)
 		return cli__no_memory();
 	watch_signals();

@@ -80,6 +80,7 @@ unit_tests += \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
 	tests/test_snapshot \
+	tests/test_slow_log \
 	tests/test_start \
 	tests/test_task \
 	tests/test_toml \
@@ -110,7 +111,9 @@ command_tests += \
 	tests/test_own_samples \
 	tests/test_report \
 	tests/test_screen \
+	tests/test_tail \
 	tests/test_timeline \
+	tests/test_top \
 	tests/test_verdict
 # End to end, over real sockets.
 e2e_tests += \
@@ -149,6 +152,8 @@ tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
 tests_long_compare_LDADD = $(LDADD) -lm
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
+tests_test_tail_LDADD = libtailbox-live.la $(LDADD)
+tests_test_top_LDADD = libtailbox-live.la $(LDADD)
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
 tests_e2e_long_attack_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_attack_LDADD = $(LDADD) -lm
@@ -177,7 +182,9 @@ cli_tests = \
 	tests/cli_live.sh \
 	tests/cli_screen.sh \
 	tests/cli_targets.sh \
+	tests/cli_tail.sh \
 	tests/cli_top.sh \
+	tests/cli_top_screen.sh \
 	tests/cli_url.sh
 cli_alone_tests = \
 	tests/cli_container.sh \
