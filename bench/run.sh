@@ -8,7 +8,8 @@
 #   bench/run.sh mhd [SLICES]    a server's emptiest request, by CPU time
 #   bench/run.sh instructions    the same in instructions, by callgrind
 #   bench/run.sh analyze [REQUESTS [ROUNDS]]   tailbox analyze, large runs
-#   bench/run.sh                 all of them
+#   bench/run.sh stall [SECONDS [DISK_FOLDER]]   writes to a tape on a disk
+#   bench/run.sh                 all of them but stall
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${TAILBOX_BUILD:-$top/_build/bench}
@@ -76,7 +77,22 @@ instructions() {
 
 . "$top/bench/analyze.sh"
 
+# In turn, three times: what the machine does besides is in both.
+stall() {
+	disk=$(mktemp -d "${2:-$build}/stall.XXXXXX")
+	memory=$(mktemp -d /dev/shm/stall.XXXXXX)
+	echo "disk: $(df --output=fstype,source "$disk" | tail -n 1)"
+	for _ in 1 2 3; do
+		say "$build/bench/stall" "$memory" "$1"
+		say "$build/bench/stall" "$disk" "$1"
+		say "$build/bench/stall" "$memory" "$1" "$disk"
+		say "$build/bench/stall" "$disk" "$1" "$disk"
+	done
+	rm -r "$disk" "$memory"
+}
+
 case ${1-all} in
+stall) needed=bench/stall ;;
 record | mhd | instructions) needed=bench/$1 ;;
 analyze) needed="bench/analyze tailbox" ;;
 all) needed="bench/record bench/mhd bench/instructions bench/analyze tailbox" ;;
@@ -89,6 +105,7 @@ analyze) analyze "${2-1000000}" "${3-5}" ;;
 record) say "$build/bench/record" ;;
 mhd) say "$build/bench/mhd" "${2-120}" ;;
 instructions) instructions ;;
+stall) stall "${2-10}" "${3-}" ;;
 all)
 	say "$build/bench/record"
 	say "$build/bench/mhd" "${2-120}"

@@ -227,6 +227,7 @@ bool tailbox__config_is_fixed(enum tailbox__config_key key)
 	case TAILBOX__KEY_TAPE_DIR:
 	case TAILBOX__KEY_TAPE_SIZE:
 	case TAILBOX__KEY_ARTIFACTS_DIR:
+	case TAILBOX__KEY_ARTIFACTS_MAX_CRASHES:
 	case TAILBOX__KEY_ADMIN_LISTEN:
 	case TAILBOX__KEY_ADMIN_TOKEN:
 	case TAILBOX__KEY_ADMIN_TOKEN_FILE:
