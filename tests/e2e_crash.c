@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 
 #include "analyzer/load.h"
 #include "core/folder.h"
+#include "core/record.h"
 
 static char dir[64], artifacts[80], config[80];
 
@@ -285,6 +287,153 @@ START_TEST(a_tape_that_is_taken_is_left_alone)
 }
 END_TEST
 
+/* --- by hand --------------------------------------------------------------- */
+
+/* `tailbox recover` with arguments; what it says is in `said`. */
+static char said[8192];
+
+static int recover(const char *a, const char *b, const char *c)
+{
+	const char *build = getenv("top_builddir");
+	char tool[512], file[100];
+	int status, fd;
+	pid_t pid;
+
+	snprintf(tool, sizeof(tool), "%s/tailbox", build ? build : ".");
+	snprintf(file, sizeof(file), "%s/said", dir);
+	pid = fork();
+	if (pid == 0) {
+		fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		dup2(fd, 1);
+		dup2(fd, 2);
+		setenv("TAILBOX_DIR", dir, 1);
+		execl(tool, tool, "recover", a, b, c, (char *)NULL);
+		_exit(127);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	said[read(fd, said, sizeof(said) - 1)] = '\0';
+	close(fd);
+	unlink(file);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void says(const char *words)
+{
+	ck_assert_msg(strstr(said, words) != NULL, "\"%s\" is not in: %s",
+	              words, said);
+}
+
+START_TEST(recover_makes_an_artifact_of_what_is_left)
+{
+	char copy[100];
+
+	crash();
+	mkdir(artifacts, 0700);
+	snprintf(copy, sizeof(copy), "%s/copy", dir);
+	ck_assert_int_eq(recover("--keep", "-o", copy), 0);
+	says("20 finished requests, 1 in flight; the tape is kept");
+	says("stage stuck for ");
+	says("at shop.c:7 answer");
+	ck_assert_int_eq(access(copy, F_OK), 0);
+	ck_assert_uint_eq(count(dir, ".tape"), 1);
+	ck_assert_int_eq(recover("victim", NULL, NULL), 0);
+	says("-c1.tailbox: 20 finished requests, 1 in flight; the tape is "
+	     "removed");
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	struct tailbox__run *run = load(1);
+	ck_assert_ptr_nonnull(run);
+	tailbox__run_destroy(run);
+	ck_assert_int_eq(recover(NULL, NULL, NULL), 0);
+	says("no tape was left behind");
+}
+END_TEST
+
+START_TEST(recover_takes_all_that_is_left_but_with_o_only_one)
+{
+	crash();
+	crash();
+	ck_assert_int_eq(recover("-o", "/dev/null", NULL), 2);
+	ck_assert_uint_eq(count(dir, ".tape"), 2);
+	ck_assert_int_eq(recover(NULL, NULL, NULL), 0);
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 2);
+}
+END_TEST
+
+START_TEST(recover_leaves_a_service_that_lives_alone)
+{
+	int up[2], status;
+	char c;
+
+	ck_assert_int_eq(pipe(up), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		start();
+		ck_assert_int_eq(write(up[1], "x", 1), 1);
+		for (;;)
+			pause();
+	}
+	ck_assert_int_eq(read(up[0], &c, 1), 1);
+	ck_assert_int_eq(recover("victim", NULL, NULL), 1);
+	says("its process lives");
+	ck_assert_uint_eq(count(dir, ".tape"), 1);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	close(up[0]);
+	close(up[1]);
+}
+END_TEST
+
+/* A writer at one place of the only tape, and its path. */
+static void damage(char path[400], off_t at, const void *bytes, size_t n)
+{
+	DIR *d = opendir(dir);
+	int fd = -1;
+
+	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+		if (strstr(e->d_name, ".tape") == NULL)
+			continue;
+		snprintf(path, 400, "%s/%s", dir, e->d_name);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	closedir(d);
+	ck_assert(fd >= 0 && pwrite(fd, bytes, n, at) == (ssize_t)n);
+	close(fd);
+}
+
+START_TEST(recover_of_a_damaged_tape_says_what_is_missing)
+{
+	const uint64_t closed = TAILBOX__END_CLOSED;
+	struct tailbox__tape_header h;
+	char path[400];
+	int fd;
+
+	crash();
+	damage(path, 0, "", 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	close(fd);
+	/* The head of every block. */
+	for (uint64_t i = 0; i < h.blocks_max; i++)
+		damage(path, (off_t)(h.blocks_off + i * h.block_bytes),
+		       "\xff\xff\xff\xff\xff\xff\xff\x7f", 8);
+	ck_assert_int_eq(recover(path, "--keep", NULL), 0);
+	says("is damaged: left out are ");
+	says("0 finished requests, 1 in flight");
+	damage(path, offsetof(struct tailbox__tape_header, end_state), &closed,
+	       sizeof(closed));
+	ck_assert_int_eq(recover(path, NULL, NULL), 1);
+	says("is in order");
+	damage(path, 8, "\x63", 1);
+	ck_assert_int_eq(recover(path, NULL, NULL), 1);
+	says(path);
+	says("tape version");
+	ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("crash");
@@ -303,6 +452,10 @@ int main(void)
 	tcase_add_test(t, none_is_made_when_the_configuration_says_so);
 	tcase_add_test(t, tapes_that_cannot_be_recovered_stay_but_not_for_ever);
 	tcase_add_test(t, a_tape_that_is_taken_is_left_alone);
+	tcase_add_test(t, recover_makes_an_artifact_of_what_is_left);
+	tcase_add_test(t, recover_takes_all_that_is_left_but_with_o_only_one);
+	tcase_add_test(t, recover_leaves_a_service_that_lives_alone);
+	tcase_add_test(t, recover_of_a_damaged_tape_says_what_is_missing);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
