@@ -221,8 +221,12 @@ enum MHD_Result tailbox__admin_snapshot(struct tailbox__admin_request *q)
 		take(s);
 		return done(q, s);
 	}
-	s->rc = start(q, s);
-	return s->rc == 0 ? MHD_YES : failed(q, s);
+	/* Once it is started, s is the thread's. */
+	const int rc = start(q, s);
+	if (rc == 0)
+		return MHD_YES; /* again, when it is there */
+	s->rc = rc;
+	return failed(q, s);
 }
 
 /* --- start and stop ---------------------------------------------------- */

@@ -135,6 +135,7 @@ e2e_tests += \
 	tests/e2e_reload \
 	tests/e2e_report \
 	tests/e2e_sampler \
+	tests/e2e_snapshot \
 	tests/e2e_switch \
 	tests/e2e_window
 # The same sources again with more of all of it, in `make check-long`.
@@ -181,6 +182,7 @@ cli_tests = \
 	tests/cli_failures.sh \
 	tests/cli_live.sh \
 	tests/cli_screen.sh \
+	tests/cli_snapshot.sh \
 	tests/cli_targets.sh \
 	tests/cli_tail.sh \
 	tests/cli_top.sh \
