@@ -39,6 +39,8 @@ int cli__disarm(const struct cli__command *self, int argc, char **argv);
 int cli__on(const struct cli__command *self, int argc, char **argv);
 int cli__off(const struct cli__command *self, int argc, char **argv);
 int cli__capture(const struct cli__command *self, int argc, char **argv);
+int cli__snapshot(const struct cli__command *self, int argc, char **argv);
+int cli__why(const struct cli__command *self, int argc, char **argv);
 int cli__fetch(const struct cli__command *self, int argc, char **argv);
 int cli__validate(const struct cli__command *self, int argc, char **argv);
 int cli__export(const struct cli__command *self, int argc, char **argv);

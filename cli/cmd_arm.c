@@ -60,6 +60,9 @@ bool cli__window_arm(const struct cli__target *t, const struct cli__window *w,
 	if (w->duration_ms)
 		add_number(path, sizeof(path), "duration", w->duration_ms,
 		           "ms");
+	if (w->lookback_ms)
+		add_number(path, sizeof(path), "lookback", w->lookback_ms,
+		           "ms");
 	if (w->note)
 		add_param(path, sizeof(path), "note", w->note);
 	if (w->has_max_requests)
@@ -104,6 +107,7 @@ int cli__arm(const struct cli__command *self, int argc, char **argv)
 	const struct cli__option options[] = {
 		{ "duration", 'd', CLI__DURATION, &w.duration_ms, 1,
 		  86400000 },
+		{ "lookback", 0, CLI__DURATION, &w.lookback_ms, 1, 86400000 },
 		{ "mode", 'm', CLI__TEXT, &w.mode, 0, 0 },
 		{ "note", 'n', CLI__TEXT, &w.note, 0, 0 },
 		{ "max-requests", 0, CLI__COUNT, &w.max_requests, 0,

@@ -227,6 +227,7 @@ int cli__capture(const struct cli__command *self, int argc, char **argv)
 	const char *path = NULL;
 	const struct cli__option options[] = {
 		{ "output", 'o', CLI__TEXT, &path, 0, 0 },
+		{ "lookback", 0, CLI__DURATION, &w.lookback_ms, 1, 86400000 },
 		{ "mode", 'm', CLI__TEXT, &w.mode, 0, 0 },
 		{ "note", 'n', CLI__TEXT, &w.note, 0, 0 },
 		{ "max-requests", 0, CLI__COUNT, &w.max_requests, 0,

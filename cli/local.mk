@@ -46,6 +46,7 @@ tailbox_SOURCES += \
 	cli/cmd_fetch.c \
 	cli/cmd_ls.c \
 	cli/cmd_recover.c \
+	cli/cmd_snapshot.c \
 	cli/cmd_status.c \
 	cli/cmd_switch.c \
 	cli/cmd_tail.c \
@@ -62,6 +63,7 @@ tailbox_SOURCES += \
 	cli/recover.c \
 	cli/report_view.c \
 	cli/services.c \
+	cli/snapshot_tape.c \
 	cli/sock.c \
 	cli/tape_json.c \
 	cli/tape_text.c \
@@ -84,6 +86,7 @@ tailbox_SOURCES += \
 	cli/progress.h \
 	cli/recover.h \
 	cli/report_view.h \
+	cli/snapshot.h \
 	cli/services.h \
 	cli/sock.h \
 	cli/tail.h \

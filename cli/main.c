@@ -22,6 +22,16 @@
 	"for one of a live service; or a service's name or pid, or a tape:\n"  \
 	"what its tape holds. See tailbox help target.\n"
 
+#define SNAPSHOT_HELP                                                          \
+	"A service that answers makes it, and it is fetched. One that is\n"    \
+	"stopped, hung or dead, or has no admin server, is not asked: its\n"   \
+	"tape is read. The file's name is made up and printed.\n"
+#define SNAPSHOT_OPTIONS                                                       \
+	"  -o, --output FILE      save as FILE, replacing it\n"                \
+	"  -m, --mode MODE        light or investigation: its limits\n"        \
+	"  -n, --note TEXT        kept in the artifact\n"                      \
+	"      --tape             from the tape at once\n"
+
 const struct cli__command cli__commands[] = {
 	{ "ls", "[TARGET] [--json]",
 	  "List recorded services, or the artifacts of one",
@@ -67,6 +77,7 @@ const struct cli__command cli__commands[] = {
 	  TARGET_HELP
 	  "\n"
 	  "  -d, --duration TIME    disarm by itself after 30s, 500ms, 2m\n"
+	  "      --lookback TIME    begin so long ago, as far as the tape goes\n"
 	  "  -m, --mode MODE        light (default) or investigation\n"
 	  "  -n, --note TEXT        kept in the artifact\n"
 	  "      --max-requests N   keep the first N requests\n"
@@ -99,11 +110,30 @@ const struct cli__command cli__commands[] = {
 	  "TIME is 30s, 500ms, 2m.\n" TARGET_HELP
 	  "The artifact is saved as NAME.tailbox in this folder, never over\n"
 	  "another file. Ctrl-C ends the window early and still fetches.\n\n"
+	  "      --lookback TIME    begin so long ago, as far as the tape goes\n"
 	  "  -o, --output FILE      save as FILE, replacing it\n"
 	  "  -m, --mode MODE        light (default) or investigation\n"
 	  "  -n, --note TEXT        kept in the artifact\n"
 	  "      --max-requests N   keep the first N requests\n",
 	  cli__capture },
+	{ "why", "[TARGET] [--last TIME] [options]",
+	  "Save the last minute and say why it is slow: the 3 a.m. command",
+	  TARGET_HELP
+	  SNAPSHOT_HELP
+	  "\n"
+	  "  -l, --last TIME        how far back (default 60s)\n"
+	  SNAPSHOT_OPTIONS
+	  "      --json             the report as JSON\n",
+	  cli__why },
+	{ "snapshot", "[TARGET] [--last TIME] [options]",
+	  "Save the recent past that the tape holds, with no window armed",
+	  TARGET_HELP
+	  SNAPSHOT_HELP
+	  "\n"
+	  "  -l, --last TIME        how far back: 60s, 5m (default: all there is)\n"
+	  SNAPSHOT_OPTIONS
+	  "      --json             what was saved, as JSON\n",
+	  cli__snapshot },
 	{ "fetch", "[TARGET[#ID]] [options]", "Download an artifact",
 	  TARGET_HELP
 	  "ID is a window's number or an artifact's name; left out, it is the\n"

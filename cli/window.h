@@ -9,6 +9,7 @@
 
 struct cli__window {
 	uint64_t duration_ms; /* 0 = until disarm */
+	uint64_t lookback_ms; /* 0 = none */
 	const char *mode, *note, *policy; /* NULL = the service's default */
 	uint64_t max_requests;
 	bool has_max_requests, is_strict;
