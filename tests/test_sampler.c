@@ -17,6 +17,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
+
+#include <tailbox/sample.h>
 
 #include "core/alloc.h"
 #include "core/run.h"
@@ -209,6 +212,46 @@ START_TEST(ticks_are_on_a_grid)
 	        sample.rec.tick - first);
 	/* Ten intervals at least, but for the start of the first. */
 	ck_assert_uint_ge(took, 190000000);
+}
+END_TEST
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+START_TEST(an_application_asks_for_a_sample)
+{
+	struct tailbox__sampler_cost cost;
+	uint64_t start;
+
+	ck_assert_int_eq(tailbox_sample_now(), -TAILBOX_ESTATE);
+	ck_assert_int_eq(tailbox__sampler_start(60000), 0);
+	do {
+		tailbox__sampler_cost(&cost);
+	} while (cost.samples < 1);
+	/* A storm of calls is few samples: at most one in 10 ms. */
+	start = now_ms();
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(tailbox_sample_now(), 0);
+	do {
+		tailbox__sampler_cost(&cost);
+	} while (cost.samples < 2);
+	ck_assert_uint_le(cost.samples, 2 + (now_ms() - start) / 10 + 1);
+	/* And the one that is due comes, without any more calls. */
+	const uint64_t before = cost.samples;
+	ck_assert_int_eq(tailbox_sample_now(), 0);
+	do {
+		tailbox__sampler_cost(&cost);
+	} while (cost.samples <= before);
+	tailbox__sampler_park(true);
+	ck_assert_int_eq(tailbox_sample_now(), -ECANCELED);
+	tailbox__sampler_park(false);
+	tailbox__sampler_stop();
+	ck_assert_int_eq(tailbox_sample_now(), -TAILBOX_ESTATE);
 }
 END_TEST
 
@@ -1199,6 +1242,7 @@ int main(void)
 	tcase_add_test(t, a_start_is_one_at_a_time);
 	tcase_add_test(t, ticks_come_and_a_new_interval_counts_at_once);
 	tcase_add_test(t, ticks_are_on_a_grid);
+	tcase_add_test(t, an_application_asks_for_a_sample);
 	tcase_add_test(t, every_allocation_may_fail);
 	tcase_add_test(t, start_and_stop_leave_nothing);
 	tcase_add_test(t, while_off_there_are_no_samples);

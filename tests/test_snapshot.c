@@ -288,8 +288,8 @@ START_TEST(the_cause_is_in_the_artifact)
 	struct tailbox__snapshot s;
 
 	tailbox__snapshot_init(&s, TAILBOX__MODE_INVESTIGATION);
-	strcpy(s.cause, "slow GET /report");
-	strcpy(s.note, "a note");
+	snprintf(s.cause, sizeof(s.cause), "slow GET /report");
+	snprintf(s.note, sizeof(s.note), "a note");
 	ck_assert_int_eq(tailbox__snapshot_take(&s, NULL, NULL, NULL), 0);
 	struct tailbox__run *run = load_id("s1");
 	ck_assert_str_eq(
@@ -329,7 +329,7 @@ START_TEST(a_window_may_begin_before_it_is_armed)
 
 	requests(30);
 	a.lookback_ms = 60000;
-	strcpy(a.cause, "because");
+	snprintf(a.cause, sizeof(a.cause), "because");
 	const uint64_t id = arm(&a);
 	requests(4);
 	disarm();

@@ -27,8 +27,8 @@ extern "C" {
  * a request that waits, and too much in each of 100000 a second. Not from a
  * signal handler.
  * Returns 0: it will be taken. -TAILBOX_ESTATE: tailbox_start() was not called
- * or its sampler did not start. -ECANCELED: recording is switched off. Since
- * 0.1. */
+ * or its sampler did not start. -ECANCELED: recording is switched off.
+ * Since 0.1. */
 TAILBOX_API int tailbox_sample_now(void);
 
 #ifdef __cplusplus
