@@ -36,6 +36,8 @@ The black box of libmicrohttpd services: why are they slow?
   off        Kill switch: the service goes on, nothing is recorded
   on         Record again, after off
   capture    Arm for TIME, wait, fetch the artifact, show its first screen
+  why        Save the last minute and say why it is slow: the 3 a.m. command
+  snapshot   Save the recent past that the tape holds, with no window armed
   fetch      Download an artifact
   validate   Check an artifact strictly
   recover    Make an artifact of the tape that a crash left behind

@@ -6,7 +6,9 @@
  * that began in a span of time has, of each thread, numbers without a gap.
  */
 #include <stdatomic.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "sampler/sampler.h"
 #include "tests/controller_fixture.h"
@@ -263,6 +265,43 @@ START_TEST(a_folder_that_is_not_there_is_told_and_loses_that_one_only)
 }
 END_TEST
 
+static unsigned files_in(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((e = readdir(dir)))
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* As a full disk: the file cannot grow. (The limit is of this process, which
+ * the test has for itself.) */
+START_TEST(a_full_disk_is_told_and_leaves_nothing)
+{
+	const struct rlimit tight = { 200, RLIM_INFINITY };
+	const struct rlimit wide = { RLIM_INFINITY, RLIM_INFINITY };
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__artifact_entry e;
+	struct tailbox__snapshot s;
+
+	requests(50);
+	signal(SIGXFSZ, SIG_IGN);
+	tailbox__snapshot_init(&s, TAILBOX__MODE_LIGHT);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	const int ret = tailbox__snapshot_take(&s, NULL, NULL, &err);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &wide), 0);
+	ck_assert_int_eq(ret, -EFBIG);
+	ck_assert(strstr(err.text, artifact_dir) != NULL);
+	ck_assert_uint_eq(files_in(artifact_dir), 0);
+	ck_assert_int_eq(tailbox__artifact_find("s1", &e), -ENOENT);
+	tailbox__run_destroy(take(0));
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_refused)
 {
 	struct tailbox__snapshot s;
@@ -342,6 +381,40 @@ START_TEST(a_window_may_begin_before_it_is_armed)
 	                  extra(run, "armed_at_run_us"));
 	ck_assert(tailbox__run_extra(run, "cause") != NULL);
 	tailbox__run_destroy(run);
+}
+END_TEST
+
+/* Passes of the follower without a pause: so most arms come in the midst of
+ * one, between two of its batches. */
+static atomic_bool must_rest;
+
+static void *follow_on(void *arg)
+{
+	(void)arg;
+	while (!must_rest)
+		tailbox__follow();
+	return NULL;
+}
+
+START_TEST(a_window_is_armed_in_the_midst_of_a_pass)
+{
+	struct tailbox__activation a = light();
+	pthread_t thread;
+
+	a.limits.max_requests = a.limits.max_stages = 10000000;
+	a.lookback_ms = 30;
+	workers_start();
+	ck_assert_int_eq(pthread_create(&thread, NULL, follow_on, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		const uint64_t id = arm(&a);
+		disarm();
+		struct tailbox__run *run = load(id);
+		check_whole(run);
+		tailbox__run_destroy(run);
+	}
+	must_rest = true;
+	pthread_join(thread, NULL);
+	workers_stop();
 }
 END_TEST
 
@@ -428,11 +501,13 @@ static Suite *snapshot_suite(void)
 	tcase_add_test(t, a_snapshot_and_a_window_leave_each_other_alone);
 	tcase_add_test(
 	        t, a_folder_that_is_not_there_is_told_and_loses_that_one_only);
+	tcase_add_test(t, a_full_disk_is_told_and_leaves_nothing);
 	tcase_add_test(t, what_cannot_be_is_refused);
 	tcase_add_test(t, the_cause_is_in_the_artifact);
 	tcase_add_test(t, what_was_before_the_switch_went_off_can_be_cut);
 	tcase_add_test(t, a_window_may_begin_before_it_is_armed);
 	tcase_add_test(t, at_the_seam_no_request_is_missing_or_there_twice);
+	tcase_add_test(t, a_window_is_armed_in_the_midst_of_a_pass);
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(s, open_and_sample, close_all);
 	tcase_add_test(s, samples_are_those_of_the_covered_time);
