@@ -53,6 +53,20 @@ static void gather(struct tailbox__status *s)
 	s->daemon_count = tailbox__daemons(s->daemons);
 }
 
+uint64_t tailbox__status_tape_for(const struct tailbox__status *s, uint64_t ms)
+{
+	const uint64_t now = tailbox__recorder.tape.file_bytes;
+	const uint64_t holds = s->rec.history_ms;
+	uint64_t bytes = TAILBOX__TAPE_MIN;
+
+	if (!s->has_numbers || holds == TAILBOX__NONE || holds == 0)
+		return TAILBOX__NONE;
+	while (bytes <= TAILBOX__TAPE_MAX &&
+	       (unsigned __int128)bytes * holds < (unsigned __int128)now * ms)
+		bytes *= 2;
+	return bytes <= TAILBOX__TAPE_MAX ? bytes : TAILBOX__NONE;
+}
+
 const char *tailbox__status_why_not(const struct tailbox__status *s)
 {
 	if (s->is_on)

@@ -52,6 +52,10 @@ uint64_t tailbox__status_lost(const struct tailbox__status *s);
 /* CPU time of the follower per record, in thousandths of a ns. */
 uint64_t tailbox__status_follower_ns_milli(const struct tailbox__status *s);
 
+/* The size to set for a tape that holds `ms` at the rate of the last 10 s: a
+ * power of two, as tapes are. NONE: the rate is not known, or 1 GiB is not
+ * enough. */
+uint64_t tailbox__status_tape_for(const struct tailbox__status *s, uint64_t ms);
 /* NULL = it is recorded. */
 const char *tailbox__status_why_not(const struct tailbox__status *s);
 /* What the tape survives, by where it lies; NULL = not known. */

@@ -79,6 +79,8 @@ static void put_tape(struct tailbox__json *j, const struct tailbox__status *s)
 	tailbox__admin_put_u64(j, "history_ms",
 	                       s->has_numbers ? s->rec.history_ms
 	                                      : TAILBOX__NONE);
+	tailbox__admin_put_u64(j, "bytes_for_60s",
+	                       tailbox__status_tape_for(s, 60000));
 	tailbox__json_end_object(j);
 }
 

@@ -80,6 +80,10 @@ static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
 		tailbox__text_add(
 			t, ", %s at the present rate",
 			tailbox__text_us(b, s->rec.history_ms * 1000));
+	const uint64_t minute = tailbox__status_tape_for(s, 60000);
+	if (is_known && s->rec.history_ms < 60000 && minute != TAILBOX__NONE)
+		tailbox__text_add(t, "; 60 s would take %s",
+		                  tailbox__text_bytes(b, minute));
 	tailbox__text_add(t, "\nsurvives\t%s\n",
 	                  what != NULL ? what : "not known");
 	tailbox__text_add(t,

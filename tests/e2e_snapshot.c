@@ -88,7 +88,8 @@ static void load_start(void)
 		ck_assert_int_eq(pthread_create(&clients[i], NULL, client,
 		                                NULL),
 		                 0);
-	while (made_count < 600)
+	/* Longer than is looked back, so that some lies before it. */
+	while (made_count < 600 || wall_us() < made[0].sent_us + 300000)
 		usleep(1000);
 }
 
@@ -216,6 +217,33 @@ START_TEST(bad_parameters_make_nothing)
 }
 END_TEST
 
+START_TEST(status_tells_the_size_for_a_minute)
+{
+	uint64_t history = 0;
+
+	/* The rate is known after a second. */
+	for (int i = 0; i < 3000 && !history; i++) {
+		struct service_reply r = service_admin("GET", "/status");
+		tailbox__tree *j = tailbox__tree_parse(r.text, r.len);
+		tailbox__tree *t = tailbox__tree_member(j, "tape");
+		history = tailbox__tree_number(t, "history_ms", 0);
+		const uint64_t bytes = tailbox__tree_number(t, "bytes", 0);
+		const uint64_t need =
+		        tailbox__tree_number(t, "bytes_for_60s", 0);
+		if (history) {
+			ck_assert_uint_eq(need & (need - 1), 0);
+			ck_assert(need == (1u << 20) ||
+			          need / 2 * history < bytes * 60000);
+			ck_assert_uint_ge(need * history, bytes * 60000);
+		}
+		tailbox__tree_free(j);
+		free(r.text);
+		usleep(1000);
+	}
+	ck_assert_uint_gt(history, 0);
+}
+END_TEST
+
 static void *post_snapshot(void *arg)
 {
 	*(long *)arg = service_call("POST", "/snapshot");
@@ -259,6 +287,7 @@ static Suite *snapshot_suite(void)
 	tcase_add_test(t, snapshots_under_load_have_what_the_clients_made);
 	tcase_add_test(t, a_window_that_looks_back_has_the_seam);
 	tcase_add_test(t, bad_parameters_make_nothing);
+	tcase_add_test(t, status_tells_the_size_for_a_minute);
 	tcase_add_test(t, many_at_once_are_made_or_told_to_come_again);
 	suite_add_tcase(suite, t);
 	return suite;
