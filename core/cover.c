@@ -205,31 +205,3 @@ uint64_t tailbox__cover_from(const struct tailbox__reader *r,
 			asked = bounds[i];
 	return asked;
 }
-
-static void later(uint64_t *last, uint64_t tick)
-{
-	if (tick > *last && tick < UINT64_MAX / 2)
-		*last = tick;
-}
-
-uint64_t tailbox__last_sign(struct tailbox__reader *r)
-{
-	const struct tailbox__tape_header *h = tailbox__reader_header(r);
-	const struct tailbox__thread_entry *t;
-	const struct tailbox__slot *s;
-	uint64_t last = h->anchor_tick;
-
-	later(&last, TAILBOX__GET(h->now_tick));
-	long n = tailbox__reader_threads(r, &t);
-	for (long i = 0; i < n; i++) {
-		later(&last, TAILBOX__GET(t[i].last_seen));
-		later(&last, TAILBOX__GET(t[i].hold_since));
-	}
-	n = tailbox__reader_slots(r, &s);
-	for (long i = 0; i < n; i++) {
-		later(&last, TAILBOX__GET(s[i].line));
-		later(&last, tailbox__slot_phase_since(&s[i]));
-		later(&last, TAILBOX__GET(s[i].where_since));
-	}
-	return last;
-}

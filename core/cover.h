@@ -24,8 +24,5 @@ int tailbox__cover(struct tailbox__reader *r, struct tailbox__cover *out);
  * is covered, before the tape began, or before recording was switched on. */
 uint64_t tailbox__cover_from(const struct tailbox__reader *r,
                              const struct tailbox__cover *c, uint64_t asked);
-/* The last tick that anything but records on the tape names: with a process
- * that is gone or stopped, when it was last seen to live. */
-uint64_t tailbox__last_sign(struct tailbox__reader *r);
 
 #endif

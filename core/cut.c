@@ -85,7 +85,7 @@ static void find_end(struct cut *c)
 		c->is_over = !c->to;
 	}
 	if (c->is_over)
-		c->to = c->last = tailbox__last_sign(c->reader);
+		c->to = c->last = tailbox__reader_last_sign(c->reader);
 	/* Since then nothing was recorded. */
 	if (!TAILBOX__GET(h->recorder_on) && switched && switched < c->to)
 		c->to = switched;
