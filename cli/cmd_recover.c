@@ -22,6 +22,7 @@ struct wish {
 	const char *path; /* -o; NULL = in the artifact folder */
 	bool keep, is_json;
 	bool is_only; /* one tape: then the first screen, too */
+	size_t made;  /* artifacts, so far */
 };
 
 /* --- what was made -------------------------------------------------------- */
@@ -190,13 +191,14 @@ static size_t pick(struct cli__services *all, const char *word)
 	return n;
 }
 
-static int one(const char *tape, const struct wish *w, struct tailbox__json *j)
+static int one(const char *tape, struct wish *w, struct tailbox__json *j)
 {
 	struct cli__recovered r;
 	int rc = cli__recover_tape(tape, w->path, w->keep, &r);
 
 	if (rc != CLI__DONE)
 		return rc;
+	w->made++;
 	if (w->is_json)
 		put_json(j, &r);
 	else
@@ -288,8 +290,15 @@ int cli__recover(const struct cli__command *self, int argc, char **argv)
 	rc = all_of(self, first < argc ? argv[first] : NULL, &w, &j);
 	tailbox__json_end_array(&j);
 	tailbox__json_end_object(&j);
-	if (w.is_json && rc == CLI__DONE)
-		return cli__put_json(&j);
-	tailbox__json_fini(&j);
+	/* Of several the one that failed does not hide what became of the
+	 * others: their tapes are gone. */
+	if (w.is_json && (rc == CLI__DONE || w.made > 0)) {
+		int put = cli__put_json(&j);
+		rc = rc == CLI__DONE ? put : rc;
+	} else {
+		tailbox__json_fini(&j);
+	}
+	if (rc != CLI__DONE && w.made > 0)
+		(void)cli__put_now();
 	return rc;
 }

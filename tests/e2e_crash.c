@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -264,16 +265,14 @@ START_TEST(tapes_that_cannot_be_recovered_stay_but_not_for_ever)
 }
 END_TEST
 
-/* Somebody is at it: it is left to him, and not counted as lost. */
-START_TEST(a_tape_that_is_taken_is_left_alone)
+/* As another process would take it. */
+static int lock_one(void)
 {
 	char path[400];
-	DIR *d;
+	DIR *d = opendir(dir);
 	int fd = -1;
 
-	crash();
-	d = opendir(dir);
-	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+	for (const struct dirent *e; fd < 0 && (e = readdir(d)) != NULL;) {
 		if (strstr(e->d_name, ".tape") == NULL)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
@@ -281,10 +280,18 @@ START_TEST(a_tape_that_is_taken_is_left_alone)
 	}
 	closedir(d);
 	ck_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	return fd;
+}
+
+/* Somebody is at it: it is left to him, and not counted as lost. */
+START_TEST(a_tape_that_is_taken_is_left_alone)
+{
+	crash();
+	const int fd = lock_one();
 	/* The younger one comes after it. */
 	crash();
 	one_service(1);
-	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_uint_eq(count(dir, ".tape"), 1);
 	ck_assert_uint_eq(count(artifacts, ".tailbox"), 1);
 	close(fd);
 	one_service(0);
@@ -361,9 +368,17 @@ START_TEST(recover_takes_all_that_is_left_but_with_o_only_one)
 	crash();
 	ck_assert_int_eq(recover("-o", "/dev/null", NULL), 2);
 	ck_assert_uint_eq(count(dir, ".tape"), 2);
+	/* One cannot be had: the other is made, and both are told. */
+	ck_assert_int_eq(mkdir(artifacts, 0700) == 0 || errno == EEXIST, 1);
+	crash();
+	const int fd = lock_one();
+	ck_assert_int_eq(recover(NULL, NULL, NULL), 1);
+	says("another process is recovering it");
+	says("-c2.tailbox: 20 finished requests");
+	close(fd);
 	ck_assert_int_eq(recover(NULL, NULL, NULL), 0);
 	ck_assert_uint_eq(count(dir, ".tape"), 0);
-	ck_assert_uint_eq(count(artifacts, ".tailbox"), 2);
+	ck_assert_uint_eq(count(artifacts, ".tailbox"), 3);
 }
 END_TEST
 
