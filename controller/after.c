@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/settings.h"
 #include "core/daemons.h"
 #include "core/tailbox.h"
 
@@ -191,6 +192,19 @@ void tailbox__after(const struct tailbox__after *a)
 		tailbox__unlock();
 	}
 	go_on(a);
+}
+
+void tailbox__after_made(const struct tailbox__artifact_key *key,
+                         const char *name)
+{
+	struct tailbox__after a = { .name = "" };
+
+	snprintf(a.kind, sizeof(a.kind), "%s",
+	         tailbox__artifact_kind_name(key->kind));
+	tailbox__artifact_id(a.id, key);
+	snprintf(a.name, sizeof(a.name), "%s", name);
+	tailbox__settings_wishes(&a.wishes);
+	tailbox__after(&a);
 }
 
 void tailbox__after_open(void)

@@ -14,7 +14,7 @@
 #define TAILBOX__AFTER_MAX 16u
 
 struct tailbox__after {
-	char kind[12]; /* "window" */
+	char kind[12]; /* "window", "snapshot", "crash" */
 	char id[24];   /* as it is asked for: "3" */
 	char name[256];
 	struct tailbox__wishes wishes;
@@ -25,6 +25,9 @@ struct tailbox__after {
 
 /* An artifact was placed. Waits for nothing. */
 void tailbox__after(const struct tailbox__after *a);
+/* The same of one that no window left: by the settings of now. */
+void tailbox__after_made(const struct tailbox__artifact_key *key,
+                         const char *name);
 void tailbox__after_open(void);
 /* Nothing begins any more, and what runs is told to end. */
 void tailbox__after_close(void);

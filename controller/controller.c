@@ -243,8 +243,8 @@ void tailbox__controller_stop(void)
 	tailbox__after_close();
 	tailbox__finisher_stop();
 	tailbox__follower_stop();
-	tailbox__after_wait();
 	tailbox__crashes_stop();
+	tailbox__after_wait();
 	clean_up(c);
 }
 

@@ -14,7 +14,7 @@
  * The process's own tape is never opened: closing it would drop the lock that
  * says that this process is alive.
  */
-#include "controller/internal.h"
+#include "controller/after.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -159,6 +159,7 @@ static int place(const struct left *l, const struct tailbox__run *run,
 	if (ret < 0)
 		return ret;
 	count_recovered(name);
+	tailbox__after_made(&key, name);
 	tailbox__log("%s was left behind by a crash: %s%s: %zu requests, %zu "
 	             "in flight", l->name, name, TAILBOX__ARTIFACT_SUFFIX,
 	             run->requests.count, run->open.count);

@@ -375,6 +375,14 @@ static void put_sampler(struct tailbox__activation *a,
 		a->sample_interval_ms = (uint32_t)s->interval;
 }
 
+/* With lock held. */
+static void put_wishes(struct tailbox__wishes *w)
+{
+	w->headline = now.artifacts.headline;
+	memcpy(w->program, now.artifacts.on_artifact, sizeof(w->program));
+	w->program_ms = now.artifacts.on_artifact_timeout;
+}
+
 void tailbox__settings_activation(struct tailbox__activation *a,
                                   const enum tailbox__mode *mode)
 {
@@ -396,9 +404,13 @@ void tailbox__settings_activation(struct tailbox__activation *a,
 	a->has_sink = true;
 	a->local_json = now.artifacts.local_json;
 	memcpy(a->json_path, now.artifacts.output_path, sizeof(a->json_path));
-	a->wishes.headline = now.artifacts.headline;
-	memcpy(a->wishes.program, now.artifacts.on_artifact,
-	       sizeof(a->wishes.program));
-	a->wishes.program_ms = now.artifacts.on_artifact_timeout;
+	put_wishes(&a->wishes);
+	pthread_mutex_unlock(&lock);
+}
+
+void tailbox__settings_wishes(struct tailbox__wishes *out)
+{
+	pthread_mutex_lock(&lock);
+	put_wishes(out);
 	pthread_mutex_unlock(&lock);
 }

@@ -47,6 +47,8 @@ void tailbox__settings_in_child(void);
  * allowed. */
 void tailbox__settings_activation(struct tailbox__activation *a,
                                   const enum tailbox__mode *mode);
+/* What is to be done with an artifact that no window leaves. */
+void tailbox__settings_wishes(struct tailbox__wishes *out);
 
 /* Read the file again. 0; -ENOENT: there is none to read; else the file is
  * wrong and nothing has changed: report (never NULL) says where. Reads a file,

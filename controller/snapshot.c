@@ -11,7 +11,7 @@
  * there is. Its name is taken before the tape is read, so that a folder that
  * cannot be written to is told before the work is done.
  */
-#include "controller/internal.h"
+#include "controller/after.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -290,6 +290,9 @@ int tailbox__snapshot_take(const struct tailbox__snapshot *s,
 		tailbox__log("no snapshot: %s", why.text);
 		if (err && !err->code)
 			*err = why;
+	} else { /* both are this thread's until leave() */
+		tailbox__after_made(&tailbox__c.snapshot_key,
+		                    tailbox__c.snapshot_name);
 	}
 	leave(ret, key, name, &why);
 	return ret;

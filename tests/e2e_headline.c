@@ -102,6 +102,17 @@ START_TEST(the_built_command_makes_them)
 }
 END_TEST
 
+START_TEST(a_snapshot_has_one_too)
+{
+	script_and_capture("echo likely: $(basename \"$2\" .tailbox)\n");
+	wait_until("/status", "-1\"");
+	ck_assert_int_eq(service_call("POST", "/snapshot"), 200);
+	wait_until("/status", "-s1\"");
+	wait_until("/artifacts?format=text", "-s1\n");
+	wait_until("/status", "\"made\": 2");
+}
+END_TEST
+
 START_TEST(without_a_command_nothing_is_tried)
 {
 	capture(3);
@@ -275,6 +286,7 @@ static Suite *headline_suite(void)
 	tcase_add_checked_fixture(t, start, scripts_stop);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, the_built_command_makes_them);
+	tcase_add_test(t, a_snapshot_has_one_too);
 	tcase_add_test(t, without_a_command_nothing_is_tried);
 	tcase_add_test(t, what_is_no_headline_is_not_kept);
 	tcase_add_test(t, one_that_hangs_is_killed);
