@@ -55,6 +55,9 @@ libtailbox_all_la_SOURCES += \
 	controller/start_given.c \
 	controller/start_internal.h \
 	controller/switch.c \
+	controller/trigger_desk.c \
+	controller/trigger_figures.c \
+	controller/trigger_routes.c \
 	controller/window.c \
 	controller/abilities.h \
 	controller/admin.h \
@@ -71,4 +74,5 @@ libtailbox_all_la_SOURCES += \
 	controller/command.h \
 	controller/controller.h \
 	controller/internal.h \
-	controller/settings.h
+	controller/settings.h \
+	controller/trigger.h

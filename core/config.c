@@ -15,6 +15,8 @@ static const char *const modes[] = { "light", "investigation", NULL };
 static const char *const policies[] = { "continue_after_limits_hit",
 	                                "auto_seal_on_limits_hit", NULL };
 
+static const char *const actions[] = { "snapshot", "arm", NULL };
+
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)
 #define TIB (MIB * MIB)
@@ -159,6 +161,54 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_LOG_SLOW] =
 	        NUMBER(DURATION, log, slow, 1, DAY, 0, "nothing is logged",
 	               "requests that take as long go to the log"),
+	[TAILBOX__KEY_TRIGGERS_SLOW] =
+	        NUMBER(DURATION, triggers, slow, 1, DAY, 0, "off",
+	               "a request took this long"),
+	[TAILBOX__KEY_TRIGGERS_OPEN] =
+	        NUMBER(DURATION, triggers, open, 1, DAY, 0, "off",
+	               "a request is open this long"),
+	[TAILBOX__KEY_TRIGGERS_HELD] =
+	        NUMBER(DURATION, triggers, held, 1, DAY, 0, "off",
+	               "one callback holds a worker this long"),
+	[TAILBOX__KEY_TRIGGERS_ROUTE_P99] =
+	        LIST(triggers, route_p99, "off",
+	             "p99 of a route is this long: \"/checkout 250ms\""),
+	[TAILBOX__KEY_TRIGGERS_P99_FACTOR] =
+	        NUMBER(COUNT, triggers, p99_factor, 2, 1000, 0, "off",
+	               "p99 of a route is so many times what it was"),
+	[TAILBOX__KEY_TRIGGERS_P99_FLOOR] =
+	        NUMBER(DURATION, triggers, p99_floor, 1, DAY, 50, NULL,
+	               "and at least this long"),
+	[TAILBOX__KEY_TRIGGERS_ERROR_RATE] =
+	        TEXT(triggers, error_rate, 0, "off",
+	             "this share of requests failed: \"5%\""),
+	[TAILBOX__KEY_TRIGGERS_MIN_COUNT] =
+	        NUMBER(COUNT, triggers, min_count, 1, 1000000, 100, NULL,
+	               "percentiles and rates count from so many requests"),
+	[TAILBOX__KEY_TRIGGERS_ACCEPT_QUEUE] =
+	        TEXT(triggers, accept_queue, 0, "off",
+	             "so many connections wait: \"80%\" of the limit, \"100\""),
+	[TAILBOX__KEY_TRIGGERS_CALL] =
+	        BOOL(triggers, call, true,
+	             "the application calls tailbox_trigger()"),
+	[TAILBOX__KEY_TRIGGERS_SIGNAL] =
+	        TEXT(triggers, signal, 0, "off",
+	             "a signal comes that nobody else handles"),
+	[TAILBOX__KEY_TRIGGERS_ACTION] =
+	        CHOICE(triggers, action, actions, TAILBOX__ACTION_SNAPSHOT,
+	               NULL, "what a trigger does"),
+	[TAILBOX__KEY_TRIGGERS_LOOKBACK] =
+	        NUMBER(DURATION, triggers, lookback, 1, DAY, 10 * SECOND, NULL,
+	               "how much of the past it takes"),
+	[TAILBOX__KEY_TRIGGERS_AFTER] =
+	        NUMBER(DURATION, triggers, after, 0, 600 * SECOND, SECOND,
+	               NULL, "and of what follows, before the snapshot"),
+	[TAILBOX__KEY_TRIGGERS_DURATION] =
+	        NUMBER(DURATION, triggers, duration, 1, DAY, 10 * SECOND, NULL,
+	               "duration of the window that is armed"),
+	[TAILBOX__KEY_TRIGGERS_COOLDOWN] =
+	        NUMBER(DURATION, triggers, cooldown, 0, DAY, 60 * SECOND, NULL,
+	               "time from one trigger to the next that acts"),
 };
 
 void *tailbox__config_at(struct tailbox__config *c,

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  *
  * Plain values in fixed space: a configuration is copied by assignment and
- * owns nothing. It is large (TAILBOX__CONFIG_LIST_MAX lines of text, twice):
+ * owns nothing. It is large (lists of TAILBOX__CONFIG_LIST_MAX lines of text):
  * keep it in static or allocated memory, not on a thread's stack.
  *
  * tailbox__config_keys[] describes each value once: reader, `config show` and
@@ -112,6 +112,26 @@ struct tailbox__config_log {
 	uint64_t slow; /* ms; 0 = slow requests are not logged */
 };
 
+/* What makes an artifact by itself. 0, "" and empty lists: off. */
+struct tailbox__config_triggers {
+	uint64_t slow, open, held; /* ms */
+	struct tailbox__config_list route_p99; /* "/checkout 250ms" */
+	uint64_t p99_factor; /* times the rolling value of the route */
+	uint64_t p99_floor;  /* ms: and at least that */
+	char error_rate[16]; /* "5%" */
+	uint64_t min_count;  /* requests that percentiles and rates take */
+	char accept_queue[16]; /* "80%" of its limit, or "100" */
+	bool call;           /* tailbox_trigger() */
+	char signal[16];     /* "SIGUSR2" */
+	uint64_t action;     /* enum tailbox__trigger_action */
+	uint64_t lookback, after, duration, cooldown; /* ms */
+};
+
+enum tailbox__trigger_action {
+	TAILBOX__ACTION_SNAPSHOT, /* of what was before and a little after */
+	TAILBOX__ACTION_ARM       /* a window that begins in the past */
+};
+
 /* In the order of the file's tables and of `config show`. */
 enum tailbox__config_key {
 	TAILBOX__KEY_SERVICE_NAME,
@@ -151,6 +171,22 @@ enum tailbox__config_key {
 	TAILBOX__KEY_HOLDS_MIN,
 	TAILBOX__KEY_ROUTES_PATTERNS,
 	TAILBOX__KEY_LOG_SLOW,
+	TAILBOX__KEY_TRIGGERS_SLOW,
+	TAILBOX__KEY_TRIGGERS_OPEN,
+	TAILBOX__KEY_TRIGGERS_HELD,
+	TAILBOX__KEY_TRIGGERS_ROUTE_P99,
+	TAILBOX__KEY_TRIGGERS_P99_FACTOR,
+	TAILBOX__KEY_TRIGGERS_P99_FLOOR,
+	TAILBOX__KEY_TRIGGERS_ERROR_RATE,
+	TAILBOX__KEY_TRIGGERS_MIN_COUNT,
+	TAILBOX__KEY_TRIGGERS_ACCEPT_QUEUE,
+	TAILBOX__KEY_TRIGGERS_CALL,
+	TAILBOX__KEY_TRIGGERS_SIGNAL,
+	TAILBOX__KEY_TRIGGERS_ACTION,
+	TAILBOX__KEY_TRIGGERS_LOOKBACK,
+	TAILBOX__KEY_TRIGGERS_AFTER,
+	TAILBOX__KEY_TRIGGERS_DURATION,
+	TAILBOX__KEY_TRIGGERS_COOLDOWN,
 	TAILBOX__KEY_COUNT
 };
 
@@ -178,6 +214,7 @@ struct tailbox__config {
 	struct tailbox__config_holds holds;
 	struct tailbox__config_routes routes;
 	struct tailbox__config_log log;
+	struct tailbox__config_triggers triggers;
 	struct tailbox__config_origin origin[TAILBOX__KEY_COUNT];
 	char file[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = none was read */
 };
@@ -239,6 +276,14 @@ bool tailbox__config_duration(const char *text, uint64_t *ms,
 /* As a duration, and in "us" too. */
 bool tailbox__config_micros(const char *text, uint64_t *us, const char **why);
 bool tailbox__config_size(const char *text, uint64_t *bytes, const char **why);
+/* "5%" or "0.5%" as millionths (*is_ppm), above 0 and up to 100%; or a whole
+ * number above 0. False, and *value 0: it is neither. */
+bool tailbox__config_share(const char *text, uint64_t *value, bool *is_ppm);
+/* "ROUTE DURATION": the length of the route, and ms above 0. */
+bool tailbox__config_route_bound(const char *text, size_t *route_len,
+                                 uint64_t *ms);
+/* The number of a signal that may be a trigger, by name; 0 = none of them. */
+int tailbox__config_signal(const char *name);
 /* The same back, in the largest unit that is exact; out holds 32 bytes. */
 void tailbox__config_duration_text(char *out, uint64_t ms);
 void tailbox__config_micros_text(char *out, uint64_t us);

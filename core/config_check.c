@@ -151,6 +151,43 @@ static bool pattern_is_wrong(const char *text, size_t len, char *why)
 	}
 }
 
+/* --- triggers ----------------------------------------------------------- */
+
+static bool route_bound_is_wrong(const char *text, char *why)
+{
+	size_t len;
+	uint64_t ms;
+
+	if (!tailbox__config_route_bound(text, &len, &ms))
+		return say(why, "needs a route, a blank and a duration, such as "
+		                "\"/checkout 250ms\"");
+	return len > TAILBOX_NAME_MAX &&
+	       say(why, "a route has at most 111 bytes");
+}
+
+static bool share_is_wrong(const char *text, size_t len, bool is_percent,
+                           char *why)
+{
+	uint64_t value;
+	bool is_ppm;
+
+	if (len == 0)
+		return false; /* off */
+	if (tailbox__config_share(text, &value, &is_ppm) &&
+	    (is_ppm || !is_percent))
+		return false;
+	return say(why, is_percent ? "needs a percentage above 0, such as "
+	                             "\"5%\" or \"0.5%\""
+	                           : "needs a percentage of the queue's limit "
+	                             "or a number above 0, such as \"80%\"");
+}
+
+static bool signal_is_wrong(const char *text, size_t len, char *why)
+{
+	return len > 0 && tailbox__config_signal(text) == 0 &&
+	       say(why, "is none of SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGWINCH");
+}
+
 /* --- by key ------------------------------------------------------------- */
 
 bool tailbox__config_is_wrong(enum tailbox__config_key key, const char *text,
@@ -174,6 +211,14 @@ bool tailbox__config_is_wrong(enum tailbox__config_key key, const char *text,
 		return host_is_wrong(text, len, why);
 	case TAILBOX__KEY_ROUTES_PATTERNS:
 		return pattern_is_wrong(text, len, why);
+	case TAILBOX__KEY_TRIGGERS_ROUTE_P99:
+		return route_bound_is_wrong(text, why);
+	case TAILBOX__KEY_TRIGGERS_ERROR_RATE:
+		return share_is_wrong(text, len, true, why);
+	case TAILBOX__KEY_TRIGGERS_ACCEPT_QUEUE:
+		return share_is_wrong(text, len, false, why);
+	case TAILBOX__KEY_TRIGGERS_SIGNAL:
+		return signal_is_wrong(text, len, why);
 	default:
 		return false;
 	}

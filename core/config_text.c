@@ -5,6 +5,7 @@
 #include "core/config.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,6 +81,73 @@ bool tailbox__config_size(const char *text, uint64_t *bytes, const char **why)
 	return with_unit(text, sizes, bytes, why,
 	                 "needs a whole number and a unit, B KiB MiB GiB or "
 	                 "TiB");
+}
+
+/* --- triggers ----------------------------------------------------------- */
+
+/* Up to four digits behind a point, in millionths of the whole. */
+static bool percent(const char *text, const char *end, uint64_t *ppm)
+{
+	uint64_t v = 0, unit = 10000;
+	const char *p = text;
+
+	for (; p < end && *p >= '0' && *p <= '9' && v <= 100; p++)
+		v = v * 10 + (uint64_t)(*p - '0');
+	if (p == text)
+		return false;
+	v *= unit;
+	if (p < end && *p == '.' && p + 1 < end) {
+		for (p++; p < end && *p >= '0' && *p <= '9' && unit > 1; p++)
+			v += (uint64_t)(*p - '0') * (unit /= 10);
+	}
+	*ppm = v;
+	return p == end && v > 0 && v <= 1000000;
+}
+
+bool tailbox__config_share(const char *text, uint64_t *value, bool *is_ppm)
+{
+	const size_t len = strlen(text);
+	uint64_t v = 0;
+
+	*value = 0;
+	*is_ppm = len > 0 && text[len - 1] == '%';
+	if (*is_ppm) {
+		const bool ok = percent(text, text + len - 1, &v);
+		*value = ok ? v : 0;
+		return ok;
+	}
+	if (len == 0 || len > 9 || strspn(text, "0123456789") != len)
+		return false;
+	for (; *text != '\0'; text++)
+		v = v * 10 + (uint64_t)(*text - '0');
+	*value = v;
+	return v > 0;
+}
+
+bool tailbox__config_route_bound(const char *text, size_t *route_len,
+                                 uint64_t *ms)
+{
+	const char *blank = strrchr(text, ' '), *why;
+
+	if (blank == NULL || blank == text)
+		return false;
+	*route_len = (size_t)(blank - text);
+	return tailbox__config_duration(blank + 1, ms, &why) && *ms > 0;
+}
+
+int tailbox__config_signal(const char *name)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = { { "SIGHUP", SIGHUP },   { "SIGQUIT", SIGQUIT },
+		        { "SIGUSR1", SIGUSR1 }, { "SIGUSR2", SIGUSR2 },
+		        { "SIGWINCH", SIGWINCH } };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (strcmp(signals[i].name, name) == 0)
+			return signals[i].number;
+	return 0;
 }
 
 static void unit_text(char *out, uint64_t v, const struct unit *u)

@@ -84,6 +84,7 @@ unit_tests += \
 	tests/test_start \
 	tests/test_task \
 	tests/test_toml \
+	tests/test_trigger \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
 command_tests += \

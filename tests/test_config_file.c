@@ -180,6 +180,21 @@ static void edges_of_number(unsigned key)
 	wrong(key, "['30s']", "it takes");
 }
 
+/* Texts that look like something at any length: they have tests of their own. */
+static bool has_look(unsigned key)
+{
+	return key == TAILBOX__KEY_ADMIN_LISTEN ||
+	       key == TAILBOX__KEY_TRIGGERS_ERROR_RATE ||
+	       key == TAILBOX__KEY_TRIGGERS_ACCEPT_QUEUE ||
+	       key == TAILBOX__KEY_TRIGGERS_SIGNAL;
+}
+
+static bool is_of_paths(unsigned key)
+{
+	return key == TAILBOX__KEY_ROUTES_PATTERNS ||
+	       key == TAILBOX__KEY_TRIGGERS_ROUTE_P99;
+}
+
 /* A text of n bytes that this key takes. */
 static const char *long_text(unsigned key, size_t n)
 {
@@ -187,9 +202,10 @@ static const char *long_text(unsigned key, size_t n)
 
 	text[0] = '"';
 	memset(text + 1, 'x', n);
-	if (key == TAILBOX__KEY_ROUTES_PATTERNS ||
-	    key == TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT)
+	if (is_of_paths(key))
 		text[1] = '/';
+	if (key == TAILBOX__KEY_TRIGGERS_ROUTE_P99)
+		memcpy(text + n - 3, " 1ms", 4);
 	memcpy(text + 1 + n, "\"", 2);
 	return text;
 }
@@ -199,7 +215,7 @@ static void edges_of_text(unsigned key)
 	const struct tailbox__config_key_info *k = &tailbox__config_keys[key];
 	const char *at = tailbox__config_at(&config, key);
 
-	if (key != TAILBOX__KEY_ADMIN_LISTEN) {
+	if (!has_look(key)) {
 		right(key, long_text(key, k->max));
 		ck_assert_uint_eq(strlen(at), k->max);
 		wrong(key, long_text(key, k->max + 1), "bytes");
@@ -225,8 +241,9 @@ static void edges_of_list(unsigned key)
 	const struct tailbox__config_list *at =
 	        tailbox__config_at(&config, key);
 	static char text[32768];
-	const size_t longest = key == TAILBOX__KEY_ROUTES_PATTERNS
-	                               ? TAILBOX_NAME_MAX
+	const bool has_bound = key == TAILBOX__KEY_TRIGGERS_ROUTE_P99;
+	const size_t longest = has_bound          ? TAILBOX_NAME_MAX + 4
+	                       : is_of_paths(key) ? TAILBOX_NAME_MAX
 	                               : TAILBOX__CONFIG_TEXT_MAX;
 
 	right(key, "[]");
@@ -237,9 +254,9 @@ static void edges_of_list(unsigned key)
 		for (unsigned i = 0; i < TAILBOX__CONFIG_LIST_MAX +
 		                                 (unsigned)over; i++)
 			n += (size_t)snprintf(text + n, sizeof(text) - n,
-			                      "\"/%u\",",
-			                      i);
-		if (key != TAILBOX__KEY_ROUTES_PATTERNS)
+			                      "\"/%u%s\",", i,
+			                      has_bound ? " 1ms" : "");
+		if (!is_of_paths(key))
 			for (char *p = text; *p != '\0'; p++)
 				*p = *p == '/' ? 'h' : *p;
 		memcpy(text + n, "]", 2);
@@ -351,6 +368,37 @@ START_TEST(programs_have_absolute_paths)
 	      "is no absolute path");
 	wrong(TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT, "'~/keep'",
 	      "is no absolute path");
+}
+END_TEST
+
+START_TEST(triggers)
+{
+	static const struct {
+		unsigned key;
+		const char *good[4], *bad[4];
+	} rows[] = {
+		{ TAILBOX__KEY_TRIGGERS_ERROR_RATE,
+		  { "'5%'", "'0.5%'", "''", NULL },
+		  { "'5'", "'0%'", "'101%'", NULL } },
+		{ TAILBOX__KEY_TRIGGERS_ACCEPT_QUEUE,
+		  { "'80%'", "'100'", "''", NULL },
+		  { "'0'", "'all'", "'-1'", NULL } },
+		{ TAILBOX__KEY_TRIGGERS_SIGNAL,
+		  { "'SIGUSR2'", "'SIGHUP'", "''", NULL },
+		  { "'SIGKILL'", "'USR2'", "'12'", NULL } },
+		{ TAILBOX__KEY_TRIGGERS_ROUTE_P99,
+		  { "['/a 1ms', 'GET /b 2s']", "[]", NULL, NULL },
+		  { "['/a']", "['/a 5']", "[' 5ms']", NULL } },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t k = 0; rows[i].good[k]; k++)
+			right(rows[i].key, rows[i].good[k]);
+		for (size_t k = 0; rows[i].bad[k]; k++)
+			ck_assert_int_ne(read_text(setting(rows[i].key,
+			                                   rows[i].bad[k])),
+			                 0);
+	}
 }
 END_TEST
 
@@ -1017,6 +1065,7 @@ int main(void)
 	tcase_add_loop_test(tc, each_key_at_its_edges, 0, TAILBOX__KEY_COUNT);
 	tcase_add_test(tc, listen_addresses);
 	tcase_add_test(tc, programs_have_absolute_paths);
+	tcase_add_test(tc, triggers);
 	tcase_add_test(tc, route_patterns);
 	tcase_add_test(tc, names_tokens_and_hosts);
 	suite_add_tcase(s, tc);
