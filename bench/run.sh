@@ -7,6 +7,7 @@
 #   bench/run.sh record          the record call against the floor loop
 #   bench/run.sh mhd [SLICES]    a server's emptiest request, by CPU time
 #   bench/run.sh instructions    the same in instructions, by callgrind
+#   bench/run.sh follower        what the follower pays for a record
 #   bench/run.sh analyze [REQUESTS [ROUNDS]]   tailbox analyze, large runs
 #   bench/run.sh stall [SECONDS [DISK_FOLDER]]   writes to a tape on a disk
 #   bench/run.sh                 all of them but stall
@@ -93,9 +94,9 @@ stall() {
 
 case ${1-all} in
 stall) needed=bench/stall ;;
-record | mhd | instructions) needed=bench/$1 ;;
+record | mhd | instructions | follower) needed=bench/$1 ;;
 analyze) needed="bench/analyze tailbox" ;;
-all) needed="bench/record bench/mhd bench/instructions bench/analyze tailbox" ;;
+all) needed="bench/record bench/mhd bench/follower bench/instructions bench/analyze tailbox" ;;
 *) usage ;;
 esac
 machine
@@ -106,10 +107,16 @@ record) say "$build/bench/record" ;;
 mhd) say "$build/bench/mhd" "${2-120}" ;;
 instructions) instructions ;;
 stall) stall "${2-10}" "${3-}" ;;
+follower)
+	say "$build/bench/follower"
+	say "$build/bench/follower" alone
+	;;
 all)
 	say "$build/bench/record"
 	say "$build/bench/mhd" "${2-120}"
 	instructions
+	say "$build/bench/follower"
+	say "$build/bench/follower" alone
 	analyze 1000000 5
 	;;
 esac

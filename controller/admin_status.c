@@ -46,6 +46,7 @@ static void gather(struct tailbox__status *s)
 	if (s->has_window) {
 		tailbox__window_status(&s->window);
 		tailbox__snapshot_status(&s->snapshot);
+		tailbox__trigger_status(&s->triggers);
 	}
 	if (s->facts->has_sampler)
 		tailbox__sampler_cost(&s->sampler);

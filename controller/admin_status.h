@@ -10,6 +10,7 @@
 
 #include "controller/admin_internal.h"
 #include "controller/settings.h"
+#include "controller/trigger_watch.h"
 #include "core/daemons.h"
 #include "sampler/sampler.h"
 
@@ -29,6 +30,7 @@ struct tailbox__status {
 	bool has_window;
 	struct tailbox__window_status window;
 	struct tailbox__snapshot_status snapshot; /* has_window */
+	struct tailbox__trigger_status triggers; /* with has_window */
 	struct tailbox__sampler_cost sampler;
 	struct tailbox__daemon daemons[TAILBOX__DAEMONS_MAX];
 	uint32_t daemon_count;
@@ -65,6 +67,10 @@ const char *tailbox__status_mode_name(enum tailbox__mode mode);
 const char *tailbox__status_state_name(enum tailbox__window_state state);
 const char *tailbox__status_daemon_mode(enum tailbox__daemon_mode mode);
 
+void tailbox__status_put_triggers(struct tailbox__json *j,
+                                  const struct tailbox__status *s);
+void tailbox__status_add_triggers(struct tailbox__text *t,
+                                  const struct tailbox__status *s);
 enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
                                      const struct tailbox__status *s);
 enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "controller/command.h"
+#include "controller/trigger_watch.h"
 #include "core/alloc.h"
 #include "core/recorder.h"
 #include "core/tailbox.h"
@@ -122,7 +123,8 @@ static int init_conditions(struct tailbox__controller *c)
 		return -ret;
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_t *const all[] = { &c->wake_finisher, &c->wake_follower,
-		                        &c->after_changed, &c->snapshot_done };
+		                        &c->after_changed, &c->snapshot_done,
+		                        &c->wake_actor };
 	size_t n = 0;
 	while (ret == 0 && n < sizeof(all) / sizeof(all[0])) {
 		ret = pthread_cond_init(all[n], &attr);
@@ -153,6 +155,8 @@ static void clean_up(struct tailbox__controller *c)
 	pthread_cond_destroy(&c->wake_follower);
 	pthread_cond_destroy(&c->after_changed);
 	pthread_cond_destroy(&c->snapshot_done);
+	pthread_cond_destroy(&c->wake_actor);
+	tailbox__trigger_close();
 	tailbox__reader_close(c->reader);
 	c->reader = NULL;
 	tailbox__lock();
@@ -164,6 +168,15 @@ static void clean_up(struct tailbox__controller *c)
 	tailbox__unlock();
 }
 
+/* Of a start that fails. */
+static void stop_finisher(void)
+{
+	tailbox__lock();
+	tailbox__c.is_stopping = true;
+	tailbox__unlock();
+	tailbox__finisher_stop();
+}
+
 static int start_threads(void)
 {
 	int ret = tailbox__follower_start();
@@ -171,8 +184,13 @@ static int start_threads(void)
 	if (ret < 0)
 		return ret;
 	ret = tailbox__finisher_start();
-	if (ret < 0)
-		tailbox__follower_stop();
+	if (ret == 0) {
+		ret = tailbox__actor_start();
+		if (ret == 0)
+			return 0;
+		stop_finisher();
+	}
+	tailbox__follower_stop();
 	return ret;
 }
 
@@ -202,6 +220,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	tailbox__rates_init(
 	        &c->rates, tailbox__mono_ns(),
 	        TAILBOX__GET(tailbox__recorder.tape.header->next_ticket));
+	tailbox__trigger_open();
 	ret = tailbox__reader_open_fd(tailbox__recorder.tape.fd, &c->reader,
 	                              NULL);
 	if (ret == 0) {
@@ -224,6 +243,8 @@ void tailbox__controller_stop(void)
 {
 	struct tailbox__controller *c = &tailbox__c;
 
+	/* First: what fired is kept, and that needs all the rest. */
+	tailbox__actor_stop();
 	/* After an arm that is under way, and before any other. */
 	pthread_mutex_lock(&c->arm_lock);
 	tailbox__lock();
@@ -257,6 +278,7 @@ void tailbox__controller_in_child(void)
 
 	tailbox__spool_forget(spool);
 	memset(c, 0, sizeof(*c));
+	tailbox__trigger_forget();
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->follow_lock, NULL);
 	pthread_mutex_init(&c->arm_lock, NULL);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "controller/trigger_watch.h"
 #include "core/cover.h"
 #include "core/daemons.h"
 #include "core/recorder.h"
@@ -51,6 +52,47 @@ static void add_latencies(struct tailbox__rates *r,
 	}
 }
 
+/* Ticks that a request waited before its line; only what has more than one
+ * record can tell. */
+static uint64_t ingress_of(const struct tailbox__rec_request *q,
+                           const char *next, size_t left)
+{
+	struct tailbox__rec_more m;
+
+	if (!q->more || left < sizeof(m))
+		return 0;
+	memcpy(&m, next, sizeof(m));
+	return m.type == TAILBOX__REC_MORE ? tailbox__unpack(m.ingress) : 0;
+}
+
+static void add_figures(struct tailbox__triggers *t, const char *records,
+                        size_t bytes)
+{
+	struct tailbox__rec_request q;
+
+	for (size_t at = 0; at + sizeof(q) <= bytes; at += sizeof(q)) {
+		memcpy(&q, records + at, sizeof(q));
+		if (q.type != TAILBOX__REC_REQUEST)
+			continue;
+		const size_t next = at + sizeof(q);
+		const uint64_t ticks =
+		        tailbox__unpack(q.total) +
+		        ingress_of(&q, records + next, bytes - next);
+		tailbox__triggers_request(t, ticks, &q,
+		                          tailbox__request_is_failed(&q));
+	}
+}
+
+/* What triggers go by; with follow_lock, without lock. */
+static void feed_triggers(unsigned kind, const char *records, size_t bytes)
+{
+	if (kind == TAILBOX__BLOCK_REQUESTS)
+		add_figures(tailbox__trigger_figures(), records, bytes);
+	else if (kind == TAILBOX__BLOCK_SAMPLES)
+		tailbox__triggers_samples(tailbox__trigger_figures(), records,
+		                          bytes);
+}
+
 static void spool_batch(struct tailbox__spool *spool, uint64_t until,
                         unsigned kind, uint32_t thread, const char *records,
                         size_t bytes)
@@ -81,6 +123,7 @@ static int take_batch(void *cls, unsigned kind, uint32_t thread,
 	        c->window.is_past_due ? NULL : c->window.spool;
 	const uint64_t until = c->window.until;
 	tailbox__unlock();
+	feed_triggers(kind, records, bytes);
 	if (spool)
 		spool_batch(spool, until, kind, thread, records, bytes);
 	if (slow->count)
@@ -241,6 +284,7 @@ static void *follow_thread(void *arg)
 			anchor_ns = now;
 		}
 		const int ret = tailbox__follow();
+		tailbox__trigger_pass();
 		tell(c->follow_error, ret);
 		c->follow_error = ret; /* this thread's own */
 		tailbox__lock();

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "controller/controller.h"
+#include "controller/trigger.h"
 #include "core/assemble.h"
 #include "core/clock.h"
 #include "core/reader.h"
@@ -286,9 +287,9 @@ struct tailbox__controller {
 	pthread_mutex_t arm_lock; /* one arm at a time; before `lock` */
 	pthread_cond_t wake_finisher, wake_follower; /* with lock */
 	pthread_cond_t after_changed; /* for after.c; with lock */
-	pthread_cond_t snapshot_done; /* with lock */
-	pthread_t follower, finisher, crasher;
-	bool has_follower, has_finisher, has_crasher;
+	pthread_cond_t snapshot_done, wake_actor; /* with lock */
+	pthread_t follower, finisher, crasher, actor;
+	bool has_follower, has_finisher, has_crasher, has_actor;
 
 	struct tailbox__reader *reader; /* follow_lock */
 	struct tailbox__window window;
@@ -302,6 +303,7 @@ struct tailbox__controller {
 	struct tailbox__rates rates;
 	uint64_t lost_blocks, follower_cpu_ns, follower_records;
 	int follow_error; /* of the last pass */
+	struct tailbox__trigger_desk desk; /* lock */
 	struct tailbox__costs costs;
 	struct tailbox__folder_status folder; /* without the caps */
 	struct tailbox__switch_status flip; /* is_on: not kept here */

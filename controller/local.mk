@@ -24,6 +24,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_status.c \
 	controller/admin_status_json.c \
 	controller/admin_status_text.c \
+	controller/admin_status_triggers.c \
 	controller/admin_stream.c \
 	controller/admin_switch.c \
 	controller/admin_tcp.c \
@@ -55,9 +56,12 @@ libtailbox_all_la_SOURCES += \
 	controller/start_given.c \
 	controller/start_internal.h \
 	controller/switch.c \
+	controller/trigger_act.c \
 	controller/trigger_desk.c \
 	controller/trigger_figures.c \
 	controller/trigger_routes.c \
+	controller/trigger_signal.c \
+	controller/trigger_watch.c \
 	controller/window.c \
 	controller/abilities.h \
 	controller/admin.h \
@@ -75,4 +79,5 @@ libtailbox_all_la_SOURCES += \
 	controller/controller.h \
 	controller/internal.h \
 	controller/settings.h \
-	controller/trigger.h
+	controller/trigger.h \
+	controller/trigger_watch.h

@@ -18,6 +18,7 @@
 #include <tailbox.h>
 
 #include "controller/internal.h"
+#include "controller/trigger_watch.h"
 #include "core/alloc.h"
 #include "core/patterns.h"
 #include "core/recorder.h"
@@ -249,6 +250,7 @@ static int install(const struct tailbox__config *c,
 	tailbox__folder_caps(c->artifacts.max_size, c->artifacts.max_count);
 	tailbox__recorder_set_hold_min(c->holds.min);
 	tailbox__slow_log_set(c->log.slow);
+	tailbox__trigger_set(&c->triggers);
 	name_fixed_keys(c, status.restart, sizeof(status.restart));
 	status.is_loaded = true;
 	status.loaded_ms = wall_ms();

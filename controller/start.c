@@ -31,6 +31,7 @@
 #include "controller/controller.h"
 #include "controller/settings.h"
 #include "controller/start_internal.h"
+#include "controller/trigger_watch.h"
 #include "core/daemons.h"
 #include "core/patterns.h"
 #include "core/recorder.h"
@@ -102,6 +103,7 @@ static void in_child(void)
 	is_started = false;
 	tailbox__admin_in_child();
 	tailbox__controller_in_child();
+	tailbox__trigger_signal_in_child();
 	tailbox__sampler_in_child();
 	tailbox__settings_in_child();
 	tailbox__patterns_in_child();
@@ -127,8 +129,10 @@ static void start_controller(void)
 		.sample_interval_ms = options->sample_interval_ms,
 		.path = tailbox__start_path(),
 		.log = relay};
-	int rc = tailbox__controller_start(&c);
+	int rc;
 
+	tailbox__trigger_set(&tailbox__settings()->triggers);
+	rc = tailbox__controller_start(&c);
 	facts->has_controller = rc == 0;
 	if (rc != 0)
 		tailbox__start_note("no windows can be armed: the controller "
@@ -285,6 +289,7 @@ void tailbox_stop(void)
 	pthread_mutex_lock(&lock);
 	if (is_started) {
 		tailbox__admin_stop();
+		tailbox__trigger_signal_clear();
 		if (facts->has_controller)
 			tailbox__controller_stop();
 		if (facts->has_sampler)

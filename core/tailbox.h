@@ -109,6 +109,17 @@ TAILBOX_API int tailbox_start(const char *service,
  * that started; blocks until the artifact is on disk. Since 0.1. */
 TAILBOX_API void tailbox_stop(void);
 
+/* Something is wrong that only the application can see: keep the past. What
+ * comes of it is said by [triggers] of tailbox.conf(5); without a file it is a
+ * snapshot of the last 10 s and of the second that follows.
+ * reason: one line of text for status and artifact, cut to 120 bytes; copied.
+ *         NULL or "" = none. Of several within 50 ms one is kept, and all are
+ *         counted.
+ * Threads: any thread. Does not block, allocate or enter the kernel.
+ * Returns 0 (what comes of it is told by status: another trigger may have been
+ * first), -ECANCELED when nothing is recorded. Since 0.1. */
+TAILBOX_API int tailbox_trigger(const char *reason);
+
 /* 1 when a tape is open and recording is on, else 0. Threads: any thread.
  * Since 0.1. */
 TAILBOX_API int tailbox_is_recording(void);

@@ -85,6 +85,7 @@ unit_tests += \
 	tests/test_task \
 	tests/test_toml \
 	tests/test_trigger \
+	tests/test_trigger_watch \
 	tests/test_validate
 # These include analyzer/ or use libcurl.
 command_tests += \
@@ -138,6 +139,7 @@ e2e_tests += \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
 	tests/e2e_switch \
+	tests/e2e_trigger \
 	tests/e2e_window
 # The same sources again with more of all of it, in `make check-long`.
 long_tests += \
@@ -147,6 +149,7 @@ long_tests += \
 	tests/e2e_long_main_job \
 	tests/e2e_long_parity \
 	tests/e2e_long_reload \
+	tests/e2e_long_trigger \
 	tests/e2e_long_window \
 	tests/long_compare
 tests_long_compare_SOURCES = tests/test_compare.c
@@ -169,6 +172,9 @@ tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_reload_SOURCES = tests/e2e_reload.c
 tests_e2e_long_reload_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+tests_e2e_long_trigger_SOURCES = tests/e2e_trigger.c
+tests_e2e_long_trigger_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+tests_e2e_long_trigger_LDADD = $(LDADD) -lm
 tests_e2e_long_window_SOURCES = tests/e2e_window.c
 tests_e2e_long_window_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 

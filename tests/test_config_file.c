@@ -192,6 +192,7 @@ static bool has_look(unsigned key)
 static bool is_of_paths(unsigned key)
 {
 	return key == TAILBOX__KEY_ROUTES_PATTERNS ||
+	       key == TAILBOX__KEY_ARTIFACTS_ON_ARTIFACT ||
 	       key == TAILBOX__KEY_TRIGGERS_ROUTE_P99;
 }
 

@@ -1,0 +1,158 @@
+/* bench/follower.c - what does the follower pay for a record?
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A thread makes requests with two spans each for a second at a time, and the
+ * follower reads them as in any service; its own CPU time over the records it
+ * read, as status tells it: without triggers, with all of them. Alternating,
+ * medians. Records come in large batches here; a service with few of them pays
+ * more for each, because each pass has its price. With "alone" as argument:
+ * only what the triggers do with a request, in a loop.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "controller/internal.h"
+#include "controller/trigger_watch.h"
+#include "core/recorder.h"
+
+#define ROUNDS 11
+
+static char folder[] = "/dev/shm/tailbox-bench-XXXXXX";
+static struct tailbox__config settings;
+
+static void all_on(struct tailbox__config_triggers *c)
+{
+	c->slow = c->open = c->held = 60000;
+	c->p99_factor = 1000;
+	c->p99_floor = 60000;
+	snprintf(c->error_rate, sizeof(c->error_rate), "100%%");
+	snprintf(c->accept_queue, sizeof(c->accept_queue), "100%%");
+	snprintf(c->route_p99.items[0], sizeof(c->route_p99.items[0]),
+	         "/job 60s");
+	c->route_p99.count = 1;
+}
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *of)
+{
+	qsort(of, ROUNDS, sizeof(*of), by_size);
+	return of[ROUNDS / 2];
+}
+
+/* 2000 requests at a time, a hundred times a second. */
+static void load(void)
+{
+	for (int i = 0; i < 100; i++) {
+		const struct timespec pause = { .tv_nsec = 5000000 };
+		for (int k = 0; k < 2000; k++) {
+			tailbox_request r = tailbox_request_begin("/job", NULL);
+			TAILBOX_STAGE(r, "a") { }
+			TAILBOX_STAGE(r, "b") { }
+			tailbox_request_finish(r, NULL);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+static double follow(bool has_triggers)
+{
+	const struct tailbox__controller_config c = {
+		.service = "bench", .artifact_dir = folder
+	};
+	struct tailbox__recorder_status s;
+
+	tailbox__config_init(&settings);
+	if (has_triggers)
+		all_on(&settings.triggers);
+	tailbox__trigger_set(&settings.triggers);
+	if (tailbox__controller_start(&c) != 0)
+		exit(1);
+	load();
+	tailbox__recorder_status(&s);
+	tailbox__controller_stop();
+	return (double)s.follower_cpu_ns / (double)s.follower_records;
+}
+
+/* What a request costs in the triggers, from a batch as it is read. */
+static double alone(bool has_triggers)
+{
+	static struct tailbox__rec_request q[4096];
+	static struct tailbox__triggers t;
+	const int loops = 2000;
+
+	tailbox__config_init(&settings);
+	if (has_triggers)
+		all_on(&settings.triggers);
+	if (tailbox__triggers_init(&t, &settings.triggers, 1000000000, NULL,
+	                           NULL) != 0)
+		exit(1);
+	for (unsigned i = 0; i < 4096; i++) {
+		q[i].total = 1000 + i * 37 % 100000;
+		q[i].route = (uint16_t)(1 + i % 16);
+		t.route_of[q[i].route] = (uint8_t)(1 + i % 16);
+	}
+	if (t.routes)
+		t.route_count = 16;
+	for (unsigned i = 0; t.routes && i < 16; i++)
+		t.routes[i].bound = t.routes[i].factor_bound = UINT64_MAX;
+	const double start = cpu_ns();
+	for (int k = 0; k < loops; k++) {
+		for (unsigned i = 0; i < 4096; i++)
+			tailbox__triggers_request(
+			        &t, tailbox__unpack(q[i].total), &q[i],
+			        tailbox__request_is_failed(&q[i]));
+		__asm__ volatile("" : : "r"(&t) : "memory");
+	}
+	const double ns = (cpu_ns() - start) / (4096.0 * loops);
+	tailbox__triggers_fini(&t);
+	return ns;
+}
+
+int main(int argc, char **argv)
+{
+	const bool is_alone = argc > 1 && strcmp(argv[1], "alone") == 0;
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	double ns[2][ROUNDS];
+
+	if (!mkdtemp(folder))
+		return 1;
+	for (int i = 0; i < ROUNDS; i++) {
+		for (int on = 0; on < 2; on++) {
+			if (is_alone) {
+				ns[on][i] = alone(on);
+				continue;
+			}
+			if (tailbox__recorder_open(AT_FDCWD, folder, "bench",
+			                           NULL, 64 << 20, &err) != 0) {
+				fprintf(stderr, "%s\n", err.text);
+				return 1;
+			}
+			ns[on][i] = follow(on);
+			tailbox__recorder_close(false);
+		}
+	}
+	printf("triggers off  %5.1f ns a %s\ntriggers on   %5.1f ns a %s\n",
+	       median(ns[0]), is_alone ? "request" : "record", median(ns[1]),
+	       is_alone ? "request" : "record");
+	rmdir(folder);
+	return 0;
+}
