@@ -223,13 +223,14 @@ START_TEST(holds_that_were_recorded_are_told_exactly)
 	long_hold("/h", 140000);
 	long_hold(NULL, 8000000);
 	analyze();
-	ck_assert_uint_eq(suspect(BLOCKED)->evidence.count, 3);
+	ck_assert_uint_eq(suspect(BLOCKED)->evidence.count, 4);
 	tailbox__run_set_extra(run, "hold_min_us", NULL, 50000);
 	analyze();
 	EXPECT_TEXTS(&suspect(BLOCKED)->evidence, "1 of its requests held",
 	             "in all it held a worker for 50.0 ms or longer 3 times "
 	             "(median 140 ms, longest 1.33 s)",
-	             "10.0% of the slowest requests' time", "marks no wait");
+	             "10.0% of the slowest requests' time",
+	             "4 of 20 requests waited for one", "marks no wait");
 	ck_assert_uint_eq(figure(BLOCKED, "holds"), 1);
 }
 END_TEST
