@@ -103,7 +103,7 @@ static bool span_is_good(const struct work *w,
                          const struct tailbox__rec_span *s)
 {
 	return s->type >= TAILBOX__SPAN_STAGE &&
-	       s->type <= TAILBOX__SPAN_GAUGE_DOWN && is_tick(w, s->start) &&
+	       s->type <= TAILBOX__SPAN_HOLD && is_tick(w, s->start) &&
 	       tailbox__unpack(s->dur) <= w->last - s->start &&
 	       is_name(w, s->name) && is_name(w, s->site);
 }
