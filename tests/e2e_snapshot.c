@@ -18,7 +18,7 @@
 enum { CLIENTS = 3, MADE_MAX = 100000 };
 
 static struct made {
-	uint64_t sent_us, answered_us; /* 0 = not yet */
+	_Atomic uint64_t sent_us, answered_us; /* 0 = not yet */
 } made[MADE_MAX];
 static atomic_uint made_count;
 static atomic_bool must_stop;
