@@ -510,6 +510,8 @@ static void run(struct screen *s)
 		}
 		draw(s);
 		wait_for_key(s);
+		if (cli__terminal_stop())
+			continue;
 		take_keys(s);
 	}
 }

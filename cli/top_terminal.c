@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * On every way out: by the end of the loop for a key or a signal that asks for
- * an end; by ncurses itself around a stop (SIGTSTP, SIGCONT); and after a fault
+ * an end, or for a stop (SIGTSTP; ncurses has a handler for it that does all of
+ * that in the handler, which may be in the midst of anything); and after a fault
  * of ours by what may be called in a handler, that is a write() of sequences
  * that were made before and tcsetattr(). Then the fault goes on to whoever was
  * to have it. Only SIGKILL leaves a mess.
@@ -35,15 +36,20 @@ static struct {
 	bool has_before;
 	char restore[256]; /* what puts the screen back */
 	size_t restore_len;
-	struct sigaction old_ends[ENDS], old_faults[FAULTS];
+	struct sigaction old_ends[ENDS], old_faults[FAULTS], old_stop;
 	char stack[STACK_BYTES];
 } terminal;
 
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked, stop_asked;
 
 static void ask(int signal)
 {
 	asked = signal;
+}
+
+static void ask_stop(int signal)
+{
+	stop_asked = signal;
 }
 
 int cli__terminal_signal(void)
@@ -108,13 +114,23 @@ static void watch_faults(void)
 
 /* --- opening and closing -------------------------------------------------- */
 
+static void watch_stop(void)
+{
+	const struct sigaction a = { .sa_handler = ask_stop };
+
+	if (terminal.old_stop.sa_handler != SIG_IGN)
+		sigaction(SIGTSTP, &a, NULL);
+}
+
 /* Before ncurses, which leaves those that have a handler alone. No SA_RESTART:
  * the loop's wait ends. What was ignored from the start stays ignored. */
 static void watch_ends(void)
 {
 	const struct sigaction a = { .sa_handler = ask };
 
-	asked = 0;
+	asked = stop_asked = 0;
+	sigaction(SIGTSTP, NULL, &terminal.old_stop);
+	watch_stop();
 	for (unsigned i = 0; i < ENDS; i++) {
 		sigaction(ends[i], NULL, &terminal.old_ends[i]);
 		if (terminal.old_ends[i].sa_handler != SIG_IGN)
@@ -146,6 +162,7 @@ bool cli__terminal_open(void)
 	terminal.screen = newterm(NULL, stdout, stdin);
 	if (!terminal.screen) {
 		unwatch(ends, terminal.old_ends, ENDS);
+		sigaction(SIGTSTP, &terminal.old_stop, NULL);
 		cli__say("this terminal cannot show a screen (is TERM set?); "
 		         "--once prints one frame");
 		return false;
@@ -176,6 +193,20 @@ void cli__terminal_close(void)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal.before);
 	unwatch(faults, terminal.old_faults, FAULTS);
 	unwatch(ends, terminal.old_ends, ENDS);
+	sigaction(SIGTSTP, &terminal.old_stop, NULL);
+}
+
+bool cli__terminal_stop(void)
+{
+	if (!stop_asked)
+		return false;
+	stop_asked = 0;
+	endwin();
+	sigaction(SIGTSTP, &terminal.old_stop, NULL);
+	raise(SIGTSTP); /* and here it goes on, later */
+	watch_stop();
+	clearok(curscr, TRUE);
+	return true;
 }
 
 #endif

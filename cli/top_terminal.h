@@ -13,5 +13,8 @@ bool cli__terminal_open(void);
 void cli__terminal_close(void);
 /* The signal that asked for an end: SIGINT, SIGTERM, SIGHUP, SIGQUIT; or 0. */
 int cli__terminal_signal(void);
+/* Stop, where a signal asked for it, with the terminal as it was before. True
+ * when it goes on again: draw. */
+bool cli__terminal_stop(void);
 
 #endif

@@ -6,6 +6,10 @@
 shop=$top_builddir/demo/shop
 test -x "$shop" || skip "demo/shop was not built"
 need python3
+# Sanitizers have handlers of their own for the faults that are sent here.
+TSAN_OPTIONS="${TSAN_OPTIONS-} handle_segv=0 handle_abort=0"
+ASAN_OPTIONS="${ASAN_OPTIONS-} handle_segv=0 handle_abort=0"
+export TSAN_OPTIONS ASAN_OPTIONS
 "$tailbox" top --once >"$d/out" 2>&1 || : # nothing there yet
 grep -q 'define HAVE_NCURSES' "$top_builddir/config.h" 2>/dev/null ||
 	grep -q '^NCURSES_CPPFLAGS = -D' "$top_builddir/Makefile" ||
@@ -128,7 +132,7 @@ class Top:
     def ends(self, status):
         got = int(self.told())
         self.drain()
-        assert got == status, "exit %d, not %d" % (got, status)
+        assert got == status, "exit %d, not %d: %r" % (got, status, self.seen)
         assert RMCUP in self.seen, "the screen was left as it is: %r" % self.seen
         assert self.seen.rindex(RMCUP) > self.seen.rfind(SMCUP)
         after = termios.tcgetattr(self.slave)
