@@ -105,6 +105,8 @@ void cli__tail_destroy(struct cli__tail *t)
 
 static bool keep_records(struct batch *b, const char *records, size_t bytes)
 {
+	if (bytes == 0) /* there may be no memory to add nothing to */
+		return true;
 	if (b->room - b->len < bytes) {
 		const size_t room = b->room + b->room / 2 + bytes + 4096;
 		char *grown = tailbox__realloc(b->records, room, 1);
