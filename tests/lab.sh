@@ -34,11 +34,14 @@ usage_error --runs
 usage_error --seconds 61
 usage_error --keep
 "$lab" --list >"$d/list" || fail "lab.sh --list: exit status $?"
-# A trouble of the shop that the lab does not provoke is not tried at all.
+# A trouble of the shop that the lab does not provoke is not tried at all. But
+# one: in a deadlock no request ends, so there is nothing to analyze; what shows
+# it is tailbox top (tests/cli_top.sh).
 "$top_builddir/demo/shop" --help | sed '1,/^Troubles/d' |
 	awk '{ print $1 }' >"$d/shop"
 test -s "$d/shop" || fail "shop --help lists no troubles"
 while read -r name; do
+	test "$name" != deadlock || continue
 	grep -q -e "--trouble $name\"" "$lab" ||
 		fail "the lab does not provoke the shop's trouble $name"
 done <"$d/shop"
