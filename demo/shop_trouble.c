@@ -312,8 +312,7 @@ static const struct trouble {
 	  .start = &start_suspend,
 	  .stop = &stop_suspend },
 	{ .name = "deadlock",
-	  .what = "/items and /items/{id} lock two mutexes in opposite\n"
-	          "           order: kill -9 ends it",
+	  .what = "two pages lock two mutexes crosswise; only kill -9 helps",
 	  .lock = &lock_both },
 };
 
