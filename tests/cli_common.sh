@@ -44,6 +44,20 @@ has() {
 	}
 }
 
+# until_ok COMMAND...: at most ten seconds, or as $until_tries says.
+until_tries=200 # of 50 ms
+until_ok() {
+	tries=0
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		test $tries -lt $until_tries || {
+			cat "$d"/shop.* 2>/dev/null || :
+			fail "waited in vain for: $*"
+		}
+		sleep 0.05
+	done
+}
+
 done_well() {
 	echo "$me: $checks calls as expected"
 }

@@ -1,25 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # tailbox doctor on this machine, and on demo/shop alive, stopped, killed.
-. "$(dirname "$0")/cli_common.sh"
-shop=$top_builddir/demo/shop
-test -x "$shop" || skip "demo/shop was not built"
-
-pid=
-quit() {
-	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
-	rm -rf "$d"
-}
-trap quit EXIT
-
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 400 || fail "waited in vain for: $*"
-		sleep 0.05
-	done
-}
+. "$(dirname "$0")/cli_shop.sh"
+until_tries=400
 
 # doctor STATUS ARGUMENT...: a report is on standard output also with 1.
 doctor() {
@@ -176,10 +159,7 @@ has err "nobody: no recorded service"
 
 # --- a service ----------------------------------------------------------------
 
-TMPDIR=$d "$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
-until_ok grep -q 'listening on' "$d/shop.out"
-tape=$(echo "$d"/run/shop.*.tape)
-pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
+start_shop
 # A thread gives itself its name.
 until_ok sh -c "'$tailbox' doctor shop | grep -q 'sampler runs.*follower runs'"
 for target in shop "$pid" "$tape" "${tape%.tape}.sock"; do

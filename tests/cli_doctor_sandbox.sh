@@ -21,17 +21,7 @@ quit() {
 }
 trap quit EXIT
 
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 400 || {
-			cat "$d"/shop.* 2>/dev/null || :
-			fail "waited in vain for: $*"
-		}
-		sleep 0.05
-	done
-}
+until_tries=400
 
 # --- a root with two programs and their libraries -----------------------------
 

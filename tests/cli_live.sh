@@ -1,38 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The command on a service that lives, is stopped, and is killed: demo/shop.
-. "$(dirname "$0")/cli_common.sh"
-shop=$top_builddir/demo/shop
-test -x "$shop" || skip "demo/shop was not built"
-need curl
+. "$(dirname "$0")/cli_shop.sh"
 
-pid=
-quit() {
-	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
-	rm -rf "$d"
-}
-trap quit EXIT
-
-# until COMMAND...: at most ten seconds.
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 200 || fail "waited in vain for: $*"
-		sleep 0.05
-	done
-}
-
-TMPDIR=$d "$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
-until_ok grep -q 'listening on' "$d/shop.out"
-url=http://$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$d/shop.out")
-# libtool's wrapper may have another pid than the service.
-tape=$(echo "$d"/run/shop.*.tape)
-pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
-
-get() {
-	curl -s -o /dev/null --max-time 20 "$url$1"
-}
+start_shop
 
 run 0
 has out "live"
@@ -112,18 +83,7 @@ has out " on by unix uid"
 
 # --- stopped, then killed -----------------------------------------------------
 
-# In the midst of a report, of which there is always one: four clients ask for
-# nothing else. Where no report happens to be, it is let go and stopped again.
-for i in 1 2 3 4; do
-	while get /report; do :; done &
-done
-stopped_in_report() {
-	kill -STOP "$pid"
-	"$tailbox" status --tape "$pid" | grep -q report_query && return 0
-	kill -CONT "$pid"
-	return 1
-}
-until_ok stopped_in_report
+stop_in_report
 run 0 status "$pid"
 has out "STOPPED"
 has out "report_query"
@@ -131,9 +91,7 @@ run 1 arm shop
 has err "is stopped"
 kill -CONT "$pid"
 get /
-kill -KILL "$pid"
-pid=
-until_ok sh -c "'$tailbox' ls | grep -q ' dead '"
+kill_shop
 run 0 status shop
 has out "DEAD"
 run 0 export --to json "$tape" -o "$d/dead.json"

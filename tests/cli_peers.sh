@@ -10,16 +10,6 @@ quit() {
 }
 trap quit EXIT
 
-# until_ok COMMAND...: at most ten seconds.
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 200 || fail "waited in vain for: $*"
-		sleep 0.05
-	done
-}
-
 # peer KEY ARGUMENT...: its number is in $pid and on the list, what else it
 # said in $said. libtool's wrapper has another number than the program.
 peer() {

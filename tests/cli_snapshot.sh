@@ -2,38 +2,10 @@
 # SPDX-License-Identifier: MIT
 # tailbox snapshot and tailbox why: of a service that answers, one that is
 # stopped, one without an admin server, and one that is dead.
-. "$(dirname "$0")/cli_common.sh"
-shop=$top_builddir/demo/shop
-test -x "$shop" || skip "demo/shop was not built"
-need curl
+. "$(dirname "$0")/cli_shop.sh"
 
-pid=
-quit() {
-	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
-	rm -rf "$d"
-}
-trap quit EXIT
-
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 200 || fail "waited in vain for: $*"
-		sleep 0.05
-	done
-}
-
-TMPDIR=$d "$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
-until_ok grep -q 'listening on' "$d/shop.out"
-url=http://$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$d/shop.out")
-tape=$(echo "$d"/run/shop.*.tape)
-sock=${tape%.tape}.sock
-pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
+start_shop
 cd "$d"
-
-get() {
-	curl -s -o /dev/null --max-time 20 "$url$1"
-}
 
 # saved TEXT: the file that the last call printed is valid, with TEXT in it.
 saved() {
@@ -104,17 +76,7 @@ has err "cannot write"
 
 # --- stopped, without a server, dead ------------------------------------------
 
-# A report takes a while: it is open when the process is stopped.
-for i in 1 2 3 4; do
-	while get /report; do :; done &
-done
-stopped_in_report() {
-	kill -STOP "$pid"
-	"$tailbox" status --tape "$pid" | grep -q report_query && return 0
-	kill -CONT "$pid"
-	return 1
-}
-until_ok stopped_in_report
+stop_in_report
 run 0 snapshot "$pid"
 from_tape
 has out "the process is stopped"
@@ -130,9 +92,7 @@ mv "$sock" "$sock.away"
 run 0 why "$tape"
 has out "from the tape"
 mv "$sock.away" "$sock"
-kill -KILL "$pid"
-pid=
-until_ok sh -c "'$tailbox' ls | grep -q ' dead '"
+kill_shop
 run 0 why shop
 has out "from the tape"
 has out "the process is dead"

@@ -2,39 +2,14 @@
 # SPDX-License-Identifier: MIT
 # tailbox tail on demo/shop: while it serves, when it is killed; and the log of
 # slow requests that it writes itself.
-. "$(dirname "$0")/cli_common.sh"
-shop=$top_builddir/demo/shop
-test -x "$shop" || skip "demo/shop was not built"
-need curl python3
-
-pid=
-quit() {
-	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
-	wait
-	rm -rf "$d"
-}
-trap quit EXIT
-
-# until COMMAND...: at most ten seconds.
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 200 || fail "waited in vain for: $*"
-		sleep 0.05
-	done
-}
+. "$(dirname "$0")/cli_shop.sh"
+need python3
 
 printf '[log]\nslow = "100ms"\n' >"$d/tailbox.conf"
-TMPDIR=$d TAILBOX_CONFIG=$d/tailbox.conf "$shop" --port 0 --workers 2 \
-	--trouble sleep >"$d/shop.out" 2>"$d/shop.err" &
-until_ok grep -q 'listening on' "$d/shop.out"
-port=$(sed -n 's/.*listening on .*:\([0-9]*\).*/\1/p' "$d/shop.out")
-tape=$(echo "$d"/run/shop.*.tape)
-pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
-get() {
-	curl -s -o /dev/null --max-time 20 "http://127.0.0.1:$port$1"
-}
+TAILBOX_CONFIG=$d/tailbox.conf
+export TAILBOX_CONFIG
+start_shop --trouble sleep
+unset TAILBOX_CONFIG
 
 "$tailbox" tail "$pid" >"$d/all" 2>"$d/all.err" &
 all=$!

@@ -1,51 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # tailbox top on demo/shop: under load, stopped, in a deadlock, killed.
-. "$(dirname "$0")/cli_common.sh"
-shop=$top_builddir/demo/shop
-test -x "$shop" || skip "demo/shop was not built"
-need curl python3
+. "$(dirname "$0")/cli_shop.sh"
+need python3
 
-pid=
-clients=
-quit() {
-	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
-	for client in $clients; do
-		kill "$client" 2>/dev/null || :
-	done
-	wait
-	rm -rf "$d"
-}
-trap quit EXIT
-
-# until COMMAND...: at most ten seconds.
-until_ok() {
-	tries=0
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		test $tries -lt 200 || fail "waited in vain for: $*"
-		sleep 0.05
-	done
-}
-
-start_shop() {
-	TMPDIR=$d "$shop" --port 0 --workers 2 "$@" >"$d/shop.out" \
-		2>"$d/shop.err" &
-	until_ok grep -q 'listening on' "$d/shop.out"
-	port=$(sed -n 's/.*listening on .*:\([0-9]*\).*/\1/p' "$d/shop.out")
-	# libtool's wrapper may have another pid than the service.
-	tape=$(echo "$d"/run/shop.*.tape)
-	pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
-}
-
-kill_shop() {
-	kill -KILL "$pid"
-	was=$pid
-	pid=
-	until_ok sh -c "'$tailbox' ls | grep -q ' dead '"
-}
-
-get() {
+# Without waiting for the answer.
+get_later() {
 	clients="$clients $(curl -s -o "$d/body" --max-time 20 \
 		"http://127.0.0.1:$port$1" >/dev/null 2>&1 & echo $!)"
 }
@@ -123,8 +83,8 @@ rm -f "$d"/run/shop.*
 # Two requests that one worker got do not lock each other out: until they do.
 start_shop --trouble deadlock
 deadlocked() {
-	get /items
-	get /items/7
+	get_later /items
+	get_later /items/7
 	sleep 0.4
 	"$tailbox" top --json "$pid" >"$d/out"
 	test "$(grep -c '"kind": "wait"' "$d/out")" -ge 4

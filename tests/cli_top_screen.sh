@@ -2,37 +2,16 @@
 # SPDX-License-Identifier: MIT
 # The screen of tailbox top on a terminal of ours: keys, sizes, and that the
 # terminal is put back on every way out.
-. "$(dirname "$0")/cli_common.sh"
-shop=$top_builddir/demo/shop
-test -x "$shop" || skip "demo/shop was not built"
+. "$(dirname "$0")/cli_shop.sh"
 need python3
 # Sanitizers have handlers of their own for the faults that are sent here.
 TSAN_OPTIONS="${TSAN_OPTIONS-} handle_segv=0 handle_abort=0"
 ASAN_OPTIONS="${ASAN_OPTIONS-} handle_segv=0 handle_abort=0"
 export TSAN_OPTIONS ASAN_OPTIONS
-"$tailbox" top --once >"$d/out" 2>&1 || : # nothing there yet
-grep -q 'define HAVE_NCURSES' "$top_builddir/config.h" 2>/dev/null ||
-	grep -q '^NCURSES_CPPFLAGS = -D' "$top_builddir/Makefile" ||
+grep -q '^NCURSES_CPPFLAGS = -D' "$top_builddir/Makefile" ||
 	skip "built without ncurses"
 
-pid=
-quit() {
-	test -z "$pid" || kill -KILL "$pid" 2>/dev/null || :
-	wait
-	rm -rf "$d"
-}
-trap quit EXIT
-
-TMPDIR=$d "$shop" --port 0 --workers 2 >"$d/shop.out" 2>"$d/shop.err" &
-tries=0
-until grep -q 'listening on' "$d/shop.out"; do
-	tries=$((tries + 1))
-	test $tries -lt 200 || fail "the shop does not start"
-	sleep 0.05
-done
-port=$(sed -n 's/.*listening on .*:\([0-9]*\).*/\1/p' "$d/shop.out")
-tape=$(echo "$d"/run/shop.*.tape)
-pid=$(echo "$tape" | sed 's/.*\.\([0-9]*\)\.tape$/\1/')
+start_shop
 "$top_builddir/demo/load" --port "$port" --requests 50 --connections 4 >/dev/null
 
 # libtool's script would be another process.

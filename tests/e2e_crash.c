@@ -190,7 +190,7 @@ START_TEST(a_tape_of_a_crash_becomes_an_artifact_at_the_next_start)
 	        "crash");
 	ck_assert_uint_eq(tailbox__run_extra(run, "damaged")->number, 0);
 	tailbox__run_destroy(run);
-	/* No placeholder stays. */
+	/* Nor is a .part left there. */
 	ck_assert_uint_eq(count(artifacts, ".part"), 0);
 }
 END_TEST

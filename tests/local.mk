@@ -202,7 +202,8 @@ cli_alone_tests = \
 	tests/cli_golden.sh
 BESIDE_TESTS += $(cli_tests)
 ALONE_TESTS += $(cli_alone_tests)
-EXTRA_DIST += $(cli_tests) $(cli_alone_tests) tests/cli_common.sh tests/cli_peers.sh
+EXTRA_DIST += $(cli_tests) $(cli_alone_tests) tests/cli_common.sh \
+	tests/cli_peers.sh tests/cli_shop.sh
 if HAVE_COMMAND
 check_PROGRAMS += tests/cli_peer
 endif
