@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "analyzer/compare_internal.h"
-#include "analyzer/json_put.h"
+#include "core/json_put.h"
 
 static const char *const words[TAILBOX__SIDES] = { "before", "after" };
 

@@ -9,7 +9,7 @@
 
 #include "analyzer/analysis.h"
 #include "analyzer/failures.h"
-#include "analyzer/json_put.h"
+#include "core/json_put.h"
 
 static void put_share(struct tailbox__json *j, const struct tailbox__share *s)
 {

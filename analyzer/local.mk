@@ -100,7 +100,6 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/failures_internal.h \
 	analyzer/json_filter.h \
 	analyzer/json_in.h \
-	analyzer/json_put.h \
 	analyzer/json_tree.h \
 	analyzer/load.h \
 	analyzer/load_ahead.h \

@@ -12,6 +12,7 @@
 #include "cli/load.h"
 #include "cli/outfile.h"
 #include "cli/output.h"
+#include "core/json_put.h"
 
 /* To standard output, but only when all of it came. */
 static int print(const struct cli__target *t, const struct cli__artifact *a,
@@ -40,15 +41,6 @@ static int print(const struct cli__target *t, const struct cli__artifact *a,
 	return CLI__DONE;
 }
 
-static void num(struct tailbox__json *j, const char *key, uint64_t value)
-{
-	tailbox__json_key(j, key);
-	if (value == UINT64_MAX)
-		tailbox__json_null(j); /* the list does not have it */
-	else
-		tailbox__json_u64(j, value);
-}
-
 static int put_json(const struct cli__artifact *a, const char *path)
 {
 	struct tailbox__json j;
@@ -64,8 +56,8 @@ static int put_json(const struct cli__artifact *a, const char *path)
 		tailbox__json_cstr(&j, a->id);
 	else
 		tailbox__json_null(&j); /* the list does not have it */
-	num(&j, "requests", a->requests);
-	num(&j, "artifact_bytes", a->bytes);
+	put_num(&j, "requests", a->requests);
+	put_num(&j, "artifact_bytes", a->bytes);
 	tailbox__json_end_object(&j);
 	return cli__put_json(&j);
 }

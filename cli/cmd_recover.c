@@ -17,6 +17,7 @@
 #include "cli/recover.h"
 #include "cli/report_view.h"
 #include "cli/target.h"
+#include "core/json_put.h"
 
 struct wish {
 	const char *path; /* -o; NULL = in the artifact folder */
@@ -27,30 +28,18 @@ struct wish {
 
 /* --- what was made -------------------------------------------------------- */
 
-static void num(struct tailbox__json *j, const char *key, uint64_t value)
-{
-	tailbox__json_key(j, key);
-	tailbox__json_u64(j, value);
-}
-
-static void str(struct tailbox__json *j, const char *key, const char *text)
-{
-	tailbox__json_key(j, key);
-	tailbox__json_cstr(j, text);
-}
-
 static void put_json(struct tailbox__json *j, const struct cli__recovered *r)
 {
 	tailbox__json_begin_object(j);
-	str(j, "service", tailbox__run_text(
+	put_word(j, "service", tailbox__run_text(
 	                          r->run, r->run->meta.service_name, NULL));
-	num(j, "pid", r->run->meta.pid);
-	str(j, "tape", r->tape);
-	str(j, "artifact", r->artifact);
-	num(j, "crashed_at_unix_ms", r->run->meta.finalized_ms);
-	num(j, "finished_requests", r->run->requests.count);
-	num(j, "open_requests", r->run->open.count);
-	num(j, "damaged", tailbox__tape_damaged(&r->damage));
+	put_num(j, "pid", r->run->meta.pid);
+	put_word(j, "tape", r->tape);
+	put_word(j, "artifact", r->artifact);
+	put_num(j, "crashed_at_unix_ms", r->run->meta.finalized_ms);
+	put_num(j, "finished_requests", r->run->requests.count);
+	put_num(j, "open_requests", r->run->open.count);
+	put_num(j, "damaged", tailbox__tape_damaged(&r->damage));
 	tailbox__json_key(j, "is_tape_removed");
 	tailbox__json_bool(j, r->is_removed);
 	tailbox__json_end_object(j);

@@ -17,6 +17,7 @@
 #include "cli/load.h"
 #include "cli/report_view.h"
 #include "cli/snapshot.h"
+#include "core/json_put.h"
 
 enum {
 	ANSWER_MS = 15000,
@@ -209,15 +210,6 @@ static void tell(const struct cli__target *t, const struct tailbox__run *run,
 		        cli__target_word(t, word, sizeof(word)));
 }
 
-static void num(struct tailbox__json *j, const char *key, uint64_t value)
-{
-	tailbox__json_key(j, key);
-	if (value == TAILBOX__NONE)
-		tailbox__json_null(j);
-	else
-		tailbox__json_u64(j, value);
-}
-
 static int put_json(const struct tailbox__run *run, const char *path,
                     bool is_tape)
 {
@@ -235,10 +227,10 @@ static int put_json(const struct tailbox__run *run, const char *path,
 	tailbox__json_cstr(&j, is_tape ? "tape" : "service");
 	tailbox__json_key(&j, "writer");
 	tailbox__json_cstr(&j, *writer ? writer : "live");
-	num(&j, "requests", run->requests.count);
-	num(&j, "unfinished", run->meta.unfinished_count);
+	put_num(&j, "requests", run->requests.count);
+	put_num(&j, "unfinished", run->meta.unfinished_count);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		num(&j, keys[i], fact(run, keys[i]));
+		put_num(&j, keys[i], fact(run, keys[i]));
 	tailbox__json_end_object(&j);
 	return cli__put_json(&j);
 }

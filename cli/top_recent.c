@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/buckets.h"
 #include "core/metrics.h"
 
 int cli__recent_create(uint64_t zero, uint64_t hz, struct cli__recent **out)
@@ -37,29 +38,6 @@ void cli__recent_destroy(struct cli__recent *c)
 }
 
 /* --- requests ------------------------------------------------------------- */
-
-static unsigned bucket_of(uint64_t v)
-{
-	if (v < 2 * CLI__RECENT_SUB)
-		return (unsigned)v;
-	const unsigned shift = 63u - (unsigned)__builtin_clzll(v) - 6;
-
-	return (shift + 1) * CLI__RECENT_SUB +
-	       (unsigned)((v >> shift) - CLI__RECENT_SUB);
-}
-
-/* The middle of a bucket. */
-static uint64_t value_of(unsigned bucket)
-{
-	if (bucket < 2 * CLI__RECENT_SUB)
-		return bucket;
-	const unsigned shift = bucket / CLI__RECENT_SUB - 1;
-	const uint64_t base =
-	        (uint64_t)(CLI__RECENT_SUB + bucket % CLI__RECENT_SUB)
-	        << shift;
-
-	return base + ((uint64_t)1 << shift) / 2;
-}
 
 /* The time up to `tick` counts as seen; false: it is none of this tape. */
 static bool saw(struct cli__recent *c, uint64_t tick)
@@ -101,7 +79,7 @@ static void take_request(struct cli__recent *c,
 	s->status_5xx += q->status / 100 == 5;
 	if (total > s->max)
 		s->max = total;
-	s->buckets[bucket_of(total)]++;
+	s->buckets[tailbox__bucket(total, CLI__RECENT_SUB)]++;
 }
 
 /* --- samples and moves ---------------------------------------------------- */
@@ -250,7 +228,7 @@ static uint64_t percentile(const struct merged *m, unsigned percent,
 	for (unsigned b = 0; b < CLI__RECENT_BUCKETS; b++) {
 		seen += m->buckets[b];
 		if (seen >= rank) {
-			ticks = value_of(b);
+			ticks = tailbox__bucket_middle(b, CLI__RECENT_SUB);
 			break;
 		}
 	}

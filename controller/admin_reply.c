@@ -12,6 +12,7 @@
 
 #include "controller/admin_internal.h"
 #include "core/alloc.h"
+#include "core/json_put.h"
 
 /* Where there is a token, a browser may be: nothing is kept in its cache, and
  * nothing that is sent here runs, or is shown in a page of others. */
@@ -163,25 +164,19 @@ enum MHD_Result tailbox__admin_error(struct tailbox__admin_request *q,
 void tailbox__admin_put_u64(struct tailbox__json *j, const char *key,
                             uint64_t value)
 {
-	tailbox__json_key(j, key);
-	if (value == TAILBOX__NONE)
-		tailbox__json_null(j);
-	else
-		tailbox__json_u64(j, value);
+	put_num(j, key, value);
 }
 
 void tailbox__admin_put_text(struct tailbox__json *j, const char *key,
                              const char *value)
 {
-	tailbox__json_key(j, key);
-	tailbox__json_cstr(j, value != NULL && value[0] != '\0' ? value : NULL);
+	put_word_or_null(j, key, value);
 }
 
 void tailbox__admin_put_bool(struct tailbox__json *j, const char *key,
                              bool value)
 {
-	tailbox__json_key(j, key);
-	tailbox__json_bool(j, value);
+	put_flag(j, key, value);
 }
 
 void tailbox__admin_put_milli(struct tailbox__json *j, const char *key,

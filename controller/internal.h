@@ -19,6 +19,7 @@
 #include "controller/controller.h"
 #include "controller/trigger.h"
 #include "core/assemble.h"
+#include "core/buckets.h"
 #include "core/clock.h"
 #include "core/reader.h"
 
@@ -91,11 +92,7 @@ void tailbox__rates_turn(struct tailbox__rates *r, uint64_t now_ns,
                          uint64_t tickets);
 static inline unsigned tailbox__rate_bucket(uint64_t ticks)
 {
-	if (ticks < TAILBOX__RATE_SUB)
-		return (unsigned)ticks;
-	const unsigned e = 63 - (unsigned)__builtin_clzll(ticks);
-	return (e - 4) * TAILBOX__RATE_SUB +
-	       ((unsigned)(ticks >> (e - 5)) & (TAILBOX__RATE_SUB - 1));
+	return tailbox__bucket(ticks, TAILBOX__RATE_SUB);
 }
 static inline void tailbox__rates_add(struct tailbox__rates *r, uint64_t ticks)
 {

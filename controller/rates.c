@@ -38,18 +38,6 @@ void tailbox__rates_turn(struct tailbox__rates *r, uint64_t now_ns,
 	}
 }
 
-/* The middle of a bucket, in ticks. */
-static uint64_t value_of(unsigned bucket)
-{
-	if (bucket < 2 * TAILBOX__RATE_SUB)
-		return bucket;
-	const unsigned shift = bucket / TAILBOX__RATE_SUB - 1;
-	const uint64_t base =
-	        (uint64_t)(TAILBOX__RATE_SUB + bucket % TAILBOX__RATE_SUB)
-	        << shift;
-	return base + ((uint64_t)1 << shift) / 2;
-}
-
 struct merged {
 	uint64_t count, max;
 	uint64_t buckets[TAILBOX__RATE_BUCKETS];
@@ -65,7 +53,7 @@ static uint64_t percentile(const struct merged *m, unsigned percent,
 	for (unsigned b = 0; b < TAILBOX__RATE_BUCKETS; b++) {
 		seen += m->buckets[b];
 		if (seen >= rank) {
-			ticks = value_of(b);
+			ticks = tailbox__bucket_middle(b, TAILBOX__RATE_SUB);
 			break;
 		}
 	}

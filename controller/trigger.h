@@ -16,6 +16,7 @@
 #ifndef TAILBOX_CONTROLLER_TRIGGER_H
 #define TAILBOX_CONTROLLER_TRIGGER_H 1
 
+#include "core/buckets.h"
 #include "core/config.h"
 #include "core/record.h"
 
@@ -108,12 +109,8 @@ tailbox__triggers_find(struct tailbox__triggers *t, uint16_t route);
 
 static inline unsigned tailbox__trigger_bucket(uint64_t ticks)
 {
-	if (ticks < TAILBOX__TRIGGER_SUB)
-		return (unsigned)ticks;
-	const unsigned e = 63 - (unsigned)__builtin_clzll(ticks);
-	const unsigned b = (e - 2) * TAILBOX__TRIGGER_SUB +
-	                   ((unsigned)(ticks >> (e - 3)) &
-	                    (TAILBOX__TRIGGER_SUB - 1));
+	const unsigned b = tailbox__bucket(ticks, TAILBOX__TRIGGER_SUB);
+
 	return b < TAILBOX__TRIGGER_BUCKETS ? b : TAILBOX__TRIGGER_BUCKETS - 1;
 }
 

@@ -85,18 +85,6 @@ tailbox__triggers_find(struct tailbox__triggers *t, uint16_t route)
 
 /* --- values -------------------------------------------------------------- */
 
-/* The middle of a bucket, in ticks. */
-static uint64_t value_of(unsigned bucket)
-{
-	if (bucket < 2 * TAILBOX__TRIGGER_SUB)
-		return bucket;
-	const unsigned shift = bucket / TAILBOX__TRIGGER_SUB - 1;
-	const uint64_t base =
-	        (uint64_t)(TAILBOX__TRIGGER_SUB + bucket % TAILBOX__TRIGGER_SUB)
-	        << shift;
-	return base + ((uint64_t)1 << shift) / 2;
-}
-
 /* Of the last 5 to 10 s, but never below what the counting says. */
 static uint64_t p99_now(const struct tailbox__trigger_route *r, uint64_t bound)
 {
@@ -107,7 +95,7 @@ static uint64_t p99_now(const struct tailbox__trigger_route *r, uint64_t bound)
 	for (unsigned b = 0; b < TAILBOX__TRIGGER_BUCKETS; b++) {
 		seen += (uint64_t)r->buckets[0][b] + r->buckets[1][b];
 		if (seen >= rank) {
-			ticks = value_of(b);
+			ticks = tailbox__bucket_middle(b, TAILBOX__TRIGGER_SUB);
 			break;
 		}
 	}
@@ -122,9 +110,9 @@ static uint64_t p99_rolling(const struct tailbox__trigger_route *r)
 	for (unsigned b = 0; b < TAILBOX__TRIGGER_BUCKETS; b++) {
 		seen += r->rolling[b];
 		if (seen >= rank)
-			return value_of(b);
+			return tailbox__bucket_middle(b, TAILBOX__TRIGGER_SUB);
 	}
-	return value_of(TAILBOX__TRIGGER_BUCKETS - 1);
+	return tailbox__bucket_middle(TAILBOX__TRIGGER_BUCKETS - 1, TAILBOX__TRIGGER_SUB);
 }
 
 /* --- judging ------------------------------------------------------------- */

@@ -72,6 +72,7 @@ libtailbox_all_la_SOURCES += \
 	core/artifact_format.h \
 	core/assemble.h \
 	core/assemble_plan.h \
+	core/buckets.h \
 	core/clock.h \
 	core/config.h \
 	core/config_file.h \
@@ -84,6 +85,7 @@ libtailbox_all_la_SOURCES += \
 	core/folder.h \
 	core/internal.h \
 	core/json.h \
+	core/json_put.h \
 	core/metrics.h \
 	core/patterns.h \
 	core/reader.h \

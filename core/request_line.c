@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/json_put.h"
 #include "core/utf8.h"
 
 /* --- reading -------------------------------------------------------------- */
@@ -336,26 +337,9 @@ size_t tailbox__line_logfmt(const struct tailbox__line *l, char *buf,
 
 /* --- JSON ----------------------------------------------------------------- */
 
-static void json_text(struct tailbox__json *j, const char *key,
-                      const char *value)
-{
-	tailbox__json_key(j, key);
-	tailbox__json_cstr(j, *value ? value : NULL);
-}
-
-static void json_number(struct tailbox__json *j, const char *key,
-                        uint64_t value)
-{
-	tailbox__json_key(j, key);
-	if (value == TAILBOX__NONE)
-		tailbox__json_null(j);
-	else
-		tailbox__json_u64(j, value);
-}
-
 static void json_us(struct tailbox__json *j, const char *key, uint64_t ns)
 {
-	json_number(j, key, ns == TAILBOX__NONE ? ns : ns / 1000);
+	put_num(j, key, ns == TAILBOX__NONE ? ns : ns / 1000);
 }
 
 void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)
@@ -364,13 +348,13 @@ void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)
 
 	utc(text, l->end_wall_ns);
 	tailbox__json_begin_object(j);
-	json_text(j, "time", text);
-	json_text(j, "id", id_or_number(l, number));
-	json_number(j, "number", l->number);
-	json_text(j, "route", l->route);
-	json_text(j, "kind", l->kind);
-	json_number(j, "status", l->status ? l->status : TAILBOX__NONE);
-	json_text(j, "outcome", l->outcome);
+	put_word_or_null(j, "time", text);
+	put_word_or_null(j, "id", id_or_number(l, number));
+	put_num(j, "number", l->number);
+	put_word_or_null(j, "route", l->route);
+	put_word_or_null(j, "kind", l->kind);
+	put_num(j, "status", l->status ? l->status : TAILBOX__NONE);
+	put_word_or_null(j, "outcome", l->outcome);
 	json_us(j, "total_us", l->total_ns);
 	tailbox__json_key(j, "phases_us");
 	tailbox__json_begin_object(j);
@@ -382,11 +366,11 @@ void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)
 	for (unsigned i = 0; i < l->wait_count; i++)
 		json_us(j, l->waits[i].name, l->waits[i].ns);
 	tailbox__json_end_object(j);
-	json_number(j, "worker", l->worker);
-	json_number(j, "bytes_in", l->bytes_in);
-	json_number(j, "bytes_out", l->bytes_out);
-	json_text(j, "behind", l->holder_route);
-	json_number(j, "behind_number",
+	put_num(j, "worker", l->worker);
+	put_num(j, "bytes_in", l->bytes_in);
+	put_num(j, "bytes_out", l->bytes_out);
+	put_word_or_null(j, "behind", l->holder_route);
+	put_num(j, "behind_number",
 	            l->holder_number ? l->holder_number : TAILBOX__NONE);
 	tailbox__json_end_object(j);
 }

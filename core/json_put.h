@@ -1,9 +1,9 @@
-/* analyzer/json_put.h - members of an object, null where nothing is known.
+/* core/json_put.h - members of an object, null where nothing is known.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef TAILBOX_ANALYZER_JSON_PUT_H
-#define TAILBOX_ANALYZER_JSON_PUT_H 1
+#ifndef TAILBOX_CORE_JSON_PUT_H
+#define TAILBOX_CORE_JSON_PUT_H 1
 
 #include "core/json.h"
 #include "core/run.h"
@@ -25,6 +25,20 @@ static inline void put_word(struct tailbox__json *j, const char *key,
 {
 	tailbox__json_key(j, key);
 	tailbox__json_cstr(j, word);
+}
+
+/* NULL and "" give null. */
+static inline void put_word_or_null(struct tailbox__json *j, const char *key,
+                                    const char *text)
+{
+	put_word(j, key, text && *text ? text : NULL);
+}
+
+static inline void put_flag(struct tailbox__json *j, const char *key,
+                            bool value)
+{
+	tailbox__json_key(j, key);
+	tailbox__json_bool(j, value);
 }
 
 /* A string of the run; 0 gives null. */
