@@ -14,6 +14,7 @@
 #include "cli/snapshot.h"
 #include "core/artifact.h"
 #include "core/cut.h"
+#include "core/tape_feed.h"
 
 /* SERVICE-STAMP-s0: as a service names its own, with a number that it never
  * gives. */
@@ -45,14 +46,9 @@ struct facts {
 
 static int add_facts(void *cls, struct tailbox__assembly *a)
 {
-	static const char *const states[] = { "live", "stopped", "closed",
-	                                      "dead" };
 	const struct facts *f = cls;
-	int rc = tailbox__assembly_set_extra(a, "source", "tape", 0);
 
-	return rc < 0 ? rc
-	              : tailbox__assembly_set_extra(a, "writer",
-	                                            states[f->writer], 0);
+	return tailbox__tape_put_source(a, f->writer);
 }
 
 bool cli__snapshot_tape(const struct cli__target *t,

@@ -17,10 +17,11 @@
 
 #include "core/cover.h"
 #include "core/tailbox.h"
+#include "core/tape_feed.h"
 
 struct cut {
 	struct tailbox__reader *reader;
-	struct tailbox__assembly *assembly;
+	struct tailbox__tape_feed feed;
 	const struct tailbox__cut *config;
 	uint64_t to;   /* the instant of the cut */
 	uint64_t last; /* end of the last record */
@@ -39,8 +40,9 @@ static uint64_t back(const struct cut *c, uint64_t from)
 
 static void see_end(struct cut *c, uint64_t from, uint64_t ticks)
 {
-	if (from < UINT64_MAX / 2 && ticks < UINT64_MAX / 2 - from &&
-	    from + ticks > c->last)
+	/* A tick that cannot be is left out by the feed, too. */
+	if (from >= c->feed.first && from <= c->feed.last &&
+	    ticks <= c->feed.last - from && from + ticks > c->last)
 		c->last = from + ticks;
 }
 
@@ -68,7 +70,7 @@ static int feed(void *cls, unsigned kind, uint32_t thread, const char *records,
 
 	if (c->is_over && kind != TAILBOX__BLOCK_SPANS)
 		see_ends(c, records, bytes);
-	return tailbox__assembly_add(c->assembly, kind, thread, records, bytes);
+	return tailbox__tape_feed(&c->feed, kind, thread, records, bytes);
 }
 
 /* Where it ends, as far as that is known before the records are read. */
@@ -105,7 +107,7 @@ static int create(struct cut *c)
 		.sampler = k->sampler,
 	};
 
-	return tailbox__assembly_create(c->reader, &config, &c->assembly);
+	return tailbox__assembly_create(c->reader, &config, &c->feed.assembly);
 }
 
 /* After everything was read. */
@@ -123,18 +125,14 @@ static int cover(struct cut *c)
 	past.to_tick = c->to;
 	past.samples_tick = cover.samples_tick;
 	past.overwritten = cover.overwritten;
-	tailbox__assembly_set_past(c->assembly, &past);
+	tailbox__assembly_set_past(c->feed.assembly, &past);
 	return 0;
 }
 
 static int read_all(struct cut *c)
 {
-	const struct tailbox__slot *slots;
-	const long count = tailbox__reader_slots(c->reader, &slots);
+	int ret = tailbox__tape_feed_slots(&c->feed);
 
-	if (count < 0)
-		return (int)count;
-	int ret = tailbox__assembly_add_open(c->assembly, slots, (size_t)count);
 	if (ret == 0)
 		ret = tailbox__reader_poll(c->reader, feed, c);
 	return ret;
@@ -148,6 +146,7 @@ int tailbox__cut(struct tailbox__reader *r, const struct tailbox__cut *config,
 	*out = NULL;
 	int ret = tailbox__reader_refresh(r);
 	if (ret == 0) {
+		tailbox__tape_feed_init(&c.feed, r);
 		find_end(&c);
 		ret = create(&c);
 	}
@@ -156,12 +155,17 @@ int tailbox__cut(struct tailbox__reader *r, const struct tailbox__cut *config,
 	if (ret == 0)
 		ret = cover(&c);
 	if (ret == 0 && config->add_facts)
-		ret = config->add_facts(config->cls, c.assembly);
+		ret = config->add_facts(config->cls, c.feed.assembly);
 	if (ret == 0)
-		ret = tailbox__assembly_finish(c.assembly, out, err);
-	tailbox__assembly_destroy(c.assembly);
-	if (ret < 0)
+		ret = tailbox__assembly_finish(c.feed.assembly, out, err);
+	if (ret == 0)
+		ret = tailbox__tape_feed_tell(&c.feed, *out);
+	tailbox__assembly_destroy(c.feed.assembly);
+	if (ret < 0) {
+		tailbox__run_destroy(*out);
+		*out = NULL;
 		tailbox__fail(err, ret, "cannot cut a snapshot: %s",
 		              tailbox_strerror(ret));
+	}
 	return ret;
 }

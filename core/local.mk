@@ -61,6 +61,7 @@ libtailbox_all_la_SOURCES += \
 	core/syscalls.c \
 	core/tape.c \
 	core/task.c \
+	core/tape_feed.c \
 	core/tape_run.c \
 	core/toml.c \
 	core/toml_names.c \
@@ -100,6 +101,7 @@ libtailbox_all_la_SOURCES += \
 	core/run_strings.h \
 	core/tape.h \
 	core/task.h \
+	core/tape_feed.h \
 	core/tape_run.h \
 	core/toml.h \
 	core/toml_internal.h \

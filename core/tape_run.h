@@ -12,11 +12,7 @@
 
 #include "core/reader.h"
 #include "core/run.h"
-
-/* What was left out because no writer writes such a thing. */
-struct tailbox__tape_damage {
-	uint64_t blocks, records, slots, names;
-};
+#include "core/tape_feed.h"
 
 struct tailbox__tape_run_options {
 	/* Take about that much of the newest blocks, so that a huge tape costs
@@ -38,12 +34,5 @@ int tailbox__tape_run(struct tailbox__reader *r,
 /* The second (UTC) of a tape's last sign of life: of the crash, where its
  * writer is dead. run: what was made of it. */
 uint64_t tailbox__tape_run_second(const struct tailbox__run *run);
-
-/* Damaged things in all. */
-static inline uint64_t
-tailbox__tape_damaged(const struct tailbox__tape_damage *d)
-{
-	return d->blocks + d->records + d->slots + d->names;
-}
 
 #endif

@@ -37,6 +37,7 @@
 #include "core/recorder.h"
 #include "core/recover.h"
 #include "core/run_json.h"
+#include "core/cut.h"
 #include "core/tape_run.h"
 #include "core/validate.h"
 
@@ -339,6 +340,29 @@ static bool read_export(void)
 	return rc == 0;
 }
 
+/* `tailbox snapshot`, `tailbox why`. */
+static bool read_snapshot(void)
+{
+	const struct tailbox__cut cut = {
+		.limits = tailbox__limits_of(TAILBOX__MODE_INVESTIGATION)
+	};
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__reader *r;
+	struct tailbox__run *run = NULL;
+	int rc = tailbox__reader_open(path, &r, &err);
+
+	if (rc == 0)
+		rc = tailbox__cut(r, &cut, &run, &err);
+	if (rc == 0)
+		make_sure(run);
+	else
+		dprintf(said, "%s: %s\n", path, err.text);
+	MUST((rc == 0) == (run != NULL) && (rc == 0 || err.text[0]));
+	tailbox__run_destroy(run);
+	tailbox__reader_close(r);
+	return rc == 0;
+}
+
 static bool read_status(void)
 {
 	const bool ok = cli__tape_status(path, false) == CLI__DONE;
@@ -361,6 +385,7 @@ static const struct {
 } *reader, readers[] = {
 	{ "recover", read_recover, 0 },
 	{ "export", read_export, 0 },
+	{ "snapshot", read_snapshot, 0 },
 	{ "status", read_status, 0 },
 	{ "ls", read_ls, 0 },
 };

@@ -163,6 +163,36 @@ START_TEST(a_snapshot_has_all_there_is_when_nothing_else_is_asked)
 }
 END_TEST
 
+/* The first record of a request on the tape. */
+static char *first_record(void)
+{
+	const struct tailbox__tape *t = &tailbox__recorder.tape;
+
+	for (uint32_t i = 0; i < t->header->blocks_max; i++) {
+		struct tailbox__block *b =
+		        (void *)(t->blocks + (size_t)i * t->header->block_bytes);
+		if (TAILBOX__HEAD_KIND(TAILBOX__GET(b->head)) ==
+		    TAILBOX__BLOCK_REQUESTS)
+			return (char *)(b + 1);
+	}
+	ck_abort_msg("no request is on the tape");
+}
+
+START_TEST(what_cannot_be_is_left_out_and_told)
+{
+	requests(5);
+	struct tailbox__run *run = take(0);
+	ck_assert_uint_eq(run->requests.count, 5);
+	ck_assert_uint_eq(tailbox__run_extra(run, "damaged")->number, 0);
+	tailbox__run_destroy(run);
+	*first_record() = 99; /* the type */
+	run = take(0);
+	ck_assert_uint_eq(run->requests.count, 4);
+	ck_assert_uint_eq(tailbox__run_extra(run, "damaged")->number, 1);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
 START_TEST(what_began_before_is_counted_and_left_out)
 {
 	const struct timespec pause = { 0, 80000000 };
@@ -494,6 +524,7 @@ static Suite *snapshot_suite(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t,
 	               a_snapshot_has_all_there_is_when_nothing_else_is_asked);
+	tcase_add_test(t, what_cannot_be_is_left_out_and_told);
 	tcase_add_test(t, what_began_before_is_counted_and_left_out);
 	tcase_add_test(
 	        t,
