@@ -332,6 +332,20 @@ static struct usage usage_now(void)
 	return u;
 }
 
+/* Threads, sockets and children in passing come to their end, a leak does not:
+ * what is used once it is no more than `before`, or after half a minute. */
+static struct usage usage_at_rest(const struct usage *before)
+{
+	struct usage u = usage_now();
+
+	for (int i = 0; i < 3000 && (u.threads > before->threads ||
+	                             u.fds > before->fds); i++) {
+		usleep(10000);
+		u = usage_now();
+	}
+	return u;
+}
+
 /* Numbers that the window has. */
 static size_t take_numbers(const struct tailbox__run *run, uint64_t *all,
                            size_t count)
@@ -381,7 +395,7 @@ START_TEST(a_hundred_cycles_under_load_leak_nothing)
 		if (i == 10)
 			at10 = usage_now();
 	}
-	at100 = usage_now();
+	at100 = usage_at_rest(&at10);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	ck_assert_int_gt(load_join(l, 4), 0);
 	ck_assert_uint_gt(count, 100);
@@ -389,8 +403,8 @@ START_TEST(a_hundred_cycles_under_load_leak_nothing)
 	for (size_t i = 1; i < count; i++)
 		twice += all[i] == all[i - 1];
 	ck_assert_uint_eq(twice, 0);
-	ck_assert_int_eq(at100.threads, at10.threads);
-	ck_assert_int_le(at100.fds, at10.fds + 2); /* a socket in passing */
+	ck_assert_int_le(at100.threads, at10.threads);
+	ck_assert_int_le(at100.fds, at10.fds);
 	/* The allocator's arenas and the artifacts' size wander; a leak of
 	 * one spool or run per cycle would be tens of megabytes. */
 	ck_assert_msg(SANITIZED || at100.rss_kb < at10.rss_kb + 4096,

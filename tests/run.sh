@@ -4,7 +4,8 @@
 # command is enough: what is missing is installed first, and named.
 #
 #     tests/run.sh            build, every test, a smoke run of the benchmarks
-#     tests/run.sh --full     and clang, ASan+UBSan, TSan, fuzz, distcheck, install
+#     tests/run.sh --full     and ASan+UBSan with clang, TSan, fuzz, distcheck,
+#                             install
 #     tests/run.sh faults     build; faults and wrong input, a line for each
 #
 # Writes into _build/ of this tree only, and temporary folders that it removes.
@@ -25,7 +26,7 @@ for arg; do
 	--full) full=yes ;;
 	faults) only=$arg ;;
 	-h | --help)
-		sed -n '3,11s/^# \{0,1\}//p' "$0"
+		sed -n '3,12s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*) usage ;;
@@ -35,6 +36,7 @@ done
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 logs=$top/_build/logs
+prefix=$top/_build/prefix # for --full, which installs
 jobs=$(nproc 2>/dev/null || echo 2)
 passed=0
 failed=0
@@ -143,10 +145,8 @@ prepare() {
 	fi
 }
 
-# build NAME CONFIGURE-ARGUMENTS...: everything, programs of the tests too but in
-# the build that is installed.
+# build NAME CONFIGURE-ARGUMENTS...: everything, programs of the tests too.
 build() {
-	what=$1
 	dir=$top/_build/$1
 	shift
 	mkdir -p "$dir"
@@ -158,8 +158,7 @@ build() {
 		echo "$src $*" >"$dir/arguments"
 	fi
 	make -s -C "$dir" -j "$jobs" all &&
-		{ test "$what" = install ||
-			make -s -C "$dir" -j "$jobs" check TESTS=; }
+		make -s -C "$dir" -j "$jobs" check TESTS=
 }
 
 # suite BUILD PART...: tests that automake runs. Those with a service run one
@@ -226,19 +225,14 @@ uninstalled() {
 }
 
 full_run() {
-	say "clang"
 	# Each source once, not for a static library too.
 	once="--enable-werror --disable-static"
-	# shellcheck disable=SC2086 # words on purpose
-	step "clang build" build clang CC=clang CXX=clang++ CFLAGS='-g0 -O0' \
-		$once || :
-
 	CK_TIMEOUT_MULTIPLIER=6
 	export CK_TIMEOUT_MULTIPLIER
 
-	say "ASan + UBSan: build and every test"
+	say "clang, ASan + UBSan: build and every test"
 	# shellcheck disable=SC2086 # words on purpose
-	if step "asan build" build asan CFLAGS='-g1 -O1' \
+	if step "asan build" build asan CC=clang CXX=clang++ CFLAGS='-g1 -O1' \
 		--enable-sanitizer=address $once; then
 		suite asan check-beside check-alone
 		faults asan
@@ -269,19 +263,18 @@ full_run() {
 	step "fuzz" "$src/tests/fuzz" 45 "$top/_build/fuzz" || :
 
 	say "distcheck"
-	# What has a service ran thrice by now.
+	# Whether the tarball is whole; what has a service ran thrice by now.
 	without_service=$(make -s -C "$top/_build/main" print-beside |
 		tr ' ' '\n' | grep -v '^tests/cli_' | tr '\n' ' ')
 	step "make distcheck" make -C "$top/_build/main" -j "$jobs" distcheck \
+		DISTCHECK_CONFIGURE_FLAGS="--disable-static CFLAGS=-O0" \
 		TESTS="$without_service" || :
 
 	say "install, a consumer outside, uninstall"
-	prefix=$top/_build/prefix
 	rm -rf "$prefix"
-	if step "install build" build install --prefix="$prefix" &&
-	   step "make install" make -C "$top/_build/install" install; then
+	if step "make install" make -C "$top/_build/main" install; then
 		step "consumer" sh "$src/tests/consumer/run" "$prefix" || :
-		step "make uninstall" make -C "$top/_build/install" uninstall || :
+		step "make uninstall" make -C "$top/_build/main" uninstall || :
 		step "uninstall leaves nothing" uninstalled "$prefix" || :
 	fi
 }
@@ -295,7 +288,7 @@ tests/needs $parts
 prepare
 
 say "Build in _build/main"
-if ! step "build" build main --enable-werror; then
+if ! step "build" build main --enable-werror --prefix="$prefix"; then
 	echo "$passed passed, $failed failed"
 	exit 1
 fi
