@@ -155,13 +155,15 @@ END_TEST
 START_TEST(arm_makes_a_window_that_covers_what_fires_in_it)
 {
 	c->action = TAILBOX__ACTION_ARM;
-	c->duration = 200;
+	c->duration = 600000;
 	tailbox__trigger_set(c);
 	requests(4);
 	tailbox_trigger(NULL);
 	wait_for("window 1 armed");
 	tailbox_trigger("again");
+	wait_until_fired(TAILBOX__TRIGGER_CALL, 2);
 	requests(2);
+	ck_assert_int_ge(tailbox__disarm(NULL, NULL, NULL), 0);
 	wait_for("window 1 keeps it");
 	const struct tailbox__trigger_status *s = status();
 
@@ -170,6 +172,21 @@ START_TEST(arm_makes_a_window_that_covers_what_fires_in_it)
 	struct tailbox__run *run = load_kept("1");
 	ck_assert_uint_eq(run->requests.count, 6);
 	cause_is(run, "call");
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(a_window_that_a_trigger_armed_ends_by_itself)
+{
+	c->action = TAILBOX__ACTION_ARM;
+	c->duration = 20;
+	tailbox__trigger_set(c);
+	requests(4);
+	tailbox_trigger(NULL);
+	wait_for("window 1 keeps it");
+	struct tailbox__run *run = load_kept("1");
+
+	ck_assert_uint_eq(run->requests.count, 4);
 	tailbox__run_destroy(run);
 }
 END_TEST
@@ -296,6 +313,7 @@ int main(void)
 	tcase_add_test(tc, a_slow_request_is_in_the_artifact_that_it_makes);
 	tcase_add_test(tc, a_request_that_does_not_end_fires_once);
 	tcase_add_test(tc, arm_makes_a_window_that_covers_what_fires_in_it);
+	tcase_add_test(tc, a_window_that_a_trigger_armed_ends_by_itself);
 	tcase_add_test(tc,
 	               what_cannot_be_kept_is_told_and_not_tried_again_at_once);
 	tcase_add_test(tc, a_signal_that_is_free_is_taken_and_given_back);
