@@ -260,12 +260,13 @@ static int compare_values(const void *a, const void *b)
 /* The values of a snapshot in the order of a run, each once. */
 static void sort_values(struct tailbox__load_ext *x)
 {
-	struct tailbox__run_value *v = x->run->values.items + x->first_value;
 	const size_t count = x->run->values.count - x->first_value;
 	size_t kept = 0;
 
 	if (count == 0)
 		return;
+	struct tailbox__run_value *v = x->run->values.items + x->first_value;
+
 	qsort(v, count, sizeof(*v), compare_values);
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || compare_values(&v[kept - 1], &v[i]) != 0)

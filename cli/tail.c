@@ -298,7 +298,8 @@ static int hand_out(struct cli__tail *t, struct batch *b, cli__tail_fn fn,
 		      sizeof(*b->requests.items), by_end);
 	for (size_t i = 0; i < b->requests.count && rc == 0; i++) {
 		const struct found *f = &b->requests.items[i];
-		const bool is = tailbox__line_read(&line, t->reader,
+		const bool is = f->bytes &&
+		                tailbox__line_read(&line, t->reader,
 		                                   b->records + f->at,
 		                                   f->bytes) &&
 		                is_wanted(&t->filter, &line);
