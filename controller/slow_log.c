@@ -75,6 +75,8 @@ void tailbox__slow_log_batch(struct tailbox__slow_pass *p,
 	const uint64_t slow_ns = slow_now() * 1000000;
 	struct tailbox__line line;
 
+	if (!slow_ns)
+		return; /* turned off since the pass began */
 	(void)tailbox__reader_refresh(r); /* the clock's scale, new names */
 	for (uint32_t i = 0; i < noted; i++) {
 		if (!tailbox__line_read(&line, r, records + p->at[i],
