@@ -87,15 +87,8 @@ unit_tests += \
 	tests/test_trigger \
 	tests/test_trigger_watch \
 	tests/test_validate
-# These include analyzer/ and start threads, or read what threads write.
+# These include analyzer/ or use libcurl.
 command_tests += \
-	tests/test_load \
-	tests/test_load_ahead \
-	tests/test_load_json \
-	tests/test_tail \
-	tests/test_top
-# These include analyzer/ and have one thread: nothing that TSan could find.
-analyzer_tests += \
 	tests/test_analyze \
 	tests/test_analyze_parts \
 	tests/test_analyze_properties \
@@ -107,17 +100,22 @@ analyzer_tests += \
 	tests/test_analyze_stage \
 	tests/test_analyze_trend \
 	tests/test_analyzer_options \
-	tests/test_anatomy \
 	tests/test_assert \
 	tests/test_compare \
+	tests/test_anatomy \
 	tests/test_failures \
+	tests/test_load \
+	tests/test_load_ahead \
+	tests/test_load_json \
 	tests/test_own \
 	tests/test_own_join \
 	tests/test_own_loop \
 	tests/test_own_samples \
 	tests/test_report \
 	tests/test_screen \
+	tests/test_tail \
 	tests/test_timeline \
+	tests/test_top \
 	tests/test_verdict
 # End to end, over real sockets.
 e2e_tests += \
@@ -241,10 +239,6 @@ check_PROGRAMS += $(command_tests) $(e2e_tests)
 # Built when they are to run, and by nothing else.
 EXTRA_PROGRAMS += $(long_tests)
 BESIDE_TESTS += $(command_tests)
-if !SANITIZED_THREAD
-check_PROGRAMS += $(analyzer_tests)
-BESIDE_TESTS += $(analyzer_tests)
-endif
 ALONE_TESTS += $(e2e_tests)
 LONG_TESTS += $(long_tests)
 endif

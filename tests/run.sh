@@ -238,7 +238,7 @@ full_run() {
 		faults asan
 	fi
 
-	say "TSan: build and every test that has threads"
+	say "TSan: build and every test"
 	# shellcheck disable=SC2086 # words on purpose
 	if step "tsan build" build tsan CFLAGS='-g1 -O1' \
 		--enable-sanitizer=thread $once; then
