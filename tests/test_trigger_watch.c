@@ -152,13 +152,19 @@ START_TEST(a_request_that_does_not_end_fires_once)
 }
 END_TEST
 
-START_TEST(arm_makes_a_window_that_covers_what_fires_in_it)
+/* Of so many ms, after four requests. */
+static void trigger_a_window(uint64_t duration)
 {
 	c->action = TAILBOX__ACTION_ARM;
-	c->duration = 600000;
+	c->duration = duration;
 	tailbox__trigger_set(c);
 	requests(4);
 	tailbox_trigger(NULL);
+}
+
+START_TEST(arm_makes_a_window_that_covers_what_fires_in_it)
+{
+	trigger_a_window(600000);
 	wait_for("window 1 armed");
 	tailbox_trigger("again");
 	wait_until_fired(TAILBOX__TRIGGER_CALL, 2);
@@ -178,11 +184,7 @@ END_TEST
 
 START_TEST(a_window_that_a_trigger_armed_ends_by_itself)
 {
-	c->action = TAILBOX__ACTION_ARM;
-	c->duration = 20;
-	tailbox__trigger_set(c);
-	requests(4);
-	tailbox_trigger(NULL);
+	trigger_a_window(20);
 	wait_for("window 1 keeps it");
 	struct tailbox__run *run = load_kept("1");
 
