@@ -71,7 +71,7 @@ int tailbox_trigger(const char *reason)
 
 void tailbox__trigger_signalled(void)
 {
-	atomic_fetch_add_explicit(&box.signals, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&box.signals, 1, memory_order_release);
 }
 
 /* One line of UTF-8, in whatever it is shown. */
@@ -87,10 +87,23 @@ static void clean(char *text)
 	}
 }
 
-static void take_calls(struct tailbox__triggers *t)
+/* How many there have been. Looked at before the settings, and with acquire:
+ * what was asked for under new settings is never judged by the old ones. */
+struct asked {
+	uint64_t calls, signals;
+};
+
+static struct asked look_into_box(void)
 {
-	const uint64_t calls = atomic_load_explicit(&box.calls,
-	                                            memory_order_acquire);
+	return (struct asked){
+		.calls = atomic_load_explicit(&box.calls, memory_order_acquire),
+		.signals = atomic_load_explicit(&box.signals,
+		                                memory_order_acquire),
+	};
+}
+
+static void take_calls(struct tailbox__triggers *t, uint64_t calls)
+{
 	const uint64_t count = calls - box.seen_calls;
 	char reason[TAILBOX__TRIGGER_REASON + 1] = "";
 
@@ -107,11 +120,8 @@ static void take_calls(struct tailbox__triggers *t)
 		                        reason);
 }
 
-static void take_signals(struct tailbox__triggers *t)
+static void take_signals(struct tailbox__triggers *t, uint64_t signals)
 {
-	const uint64_t signals = atomic_load_explicit(&box.signals,
-	                                              memory_order_relaxed);
-
 	tailbox__triggers_asked(t, TAILBOX__TRIGGER_SIGNAL,
 	                        signals - box.seen_signals, t->config.signal);
 	box.seen_signals = signals;
@@ -276,10 +286,11 @@ void tailbox__trigger_pass(void)
 	const uint64_t now = tailbox__mono_ns();
 
 	pthread_mutex_lock(&c->follow_lock);
+	const struct asked asked = look_into_box();
 	struct tailbox__triggers *t = tailbox__trigger_figures();
 	look(t, now);
-	take_calls(t);
-	take_signals(t);
+	take_calls(t, asked.calls);
+	take_signals(t, asked.signals);
 	const unsigned n = tailbox__triggers_judge(t, now, fired);
 	pthread_mutex_unlock(&c->follow_lock);
 	if (!n)

@@ -268,7 +268,7 @@ full_run() {
 		tr ' ' '\n' | grep -v '^tests/cli_' | tr '\n' ' ')
 	step "make distcheck" make -C "$top/_build/main" -j "$jobs" distcheck \
 		DISTCHECK_CONFIGURE_FLAGS="--disable-static CFLAGS=-O0" \
-		TESTS="$without_service" || :
+		TESTS="$without_service" VERBOSE=1 || :
 
 	say "install, a consumer outside, uninstall"
 	rm -rf "$prefix"

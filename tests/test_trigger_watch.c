@@ -109,9 +109,10 @@ END_TEST
 
 START_TEST(a_slow_request_is_in_the_artifact_that_it_makes)
 {
-	const struct timespec ms = { .tv_nsec = 2000000 };
+	/* No other one takes as long, however late the scheduler is. */
+	const struct timespec ms = { .tv_nsec = 400000000 };
 
-	c->slow = 2;
+	c->slow = 400;
 	tailbox__trigger_set(c);
 	requests(3);
 	tailbox_request r = tailbox_request_begin("/slow", NULL);
@@ -303,6 +304,43 @@ START_TEST(calls_can_be_turned_off)
 }
 END_TEST
 
+static void *pass_after_pass(void *cls)
+{
+	const _Atomic bool *is_over = cls;
+
+	while (!*is_over)
+		tailbox__trigger_pass();
+	return NULL;
+}
+
+/* Whatever pass is under way then: one that had the settings of before once
+ * threw such calls away. */
+START_TEST(a_call_is_judged_by_the_settings_it_was_made_under)
+{
+	static _Atomic bool is_over;
+	const unsigned rounds = 1000;
+	pthread_t thread;
+
+	is_over = false;
+	c->call = false;
+	tailbox__trigger_set(c);
+	ck_assert_int_eq(pthread_create(&thread, NULL, pass_after_pass,
+	                                (void *)&is_over), 0);
+	for (unsigned i = 0; i < rounds; i++) {
+		c->call = true;
+		tailbox__trigger_set(c);
+		tailbox_trigger(NULL);
+		wait_until_fired(TAILBOX__TRIGGER_CALL, i + 1);
+		c->call = false;
+		tailbox__trigger_set(c);
+	}
+	is_over = true;
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(status()->desk.counts[TAILBOX__TRIGGER_CALL].fired,
+	                  rounds);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("trigger_watch");
@@ -323,6 +361,7 @@ int main(void)
 	tcase_add_test(tc, what_fired_before_a_stop_is_kept);
 	tcase_add_test(tc, while_off_a_call_is_refused);
 	tcase_add_test(tc, calls_can_be_turned_off);
+	tcase_add_test(tc, a_call_is_judged_by_the_settings_it_was_made_under);
 	suite_add_tcase(s, tc);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
