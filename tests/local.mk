@@ -19,7 +19,9 @@ EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
+# libcheck's own 4 s are too few for a machine that does something else.
 AM_TESTS_ENVIRONMENT = \
+	CK_DEFAULT_TIMEOUT=60; export CK_DEFAULT_TIMEOUT; \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	CC='$(CC)'; export CC; CXX='$(CXX)'; export CXX; \

@@ -85,7 +85,7 @@ START_TEST(after_a_second_there_are_shares)
 	start_with(0);
 	tailbox__cost_status(&s);
 	ck_assert_uint_ne(s.request_milli_ns, TAILBOX__NONE);
-	for (int i = 0; i < WAIT_S * 100 && !has_shares(&s); i++) {
+	for (int i = 0; i < wait_s() * 100 && !has_shares(&s); i++) {
 		const struct timespec ms = { .tv_nsec = 10000000 };
 		requests(100);
 		nanosleep(&ms, NULL);

@@ -46,7 +46,7 @@ static const struct tailbox__trigger_status *status(void)
 /* Until so many have been counted: nothing is said of losers. */
 static void wait_until_fired(enum tailbox__trigger_kind kind, uint64_t count)
 {
-	for (int i = 0; i < WAIT_S * 1000; i++) {
+	for (int i = 0; i < wait_s() * 1000; i++) {
 		const struct timespec ms = { .tv_nsec = 1000000 };
 		if (status()->desk.counts[kind].fired >= count)
 			return;
@@ -64,7 +64,7 @@ static struct tailbox__run *load_kept(const char *id)
 	/* A window's is placed by another thread. */
 	for (int i = 0; tailbox__artifact_find(id, &e) != 0; i++) {
 		const struct timespec ms = { .tv_nsec = 1000000 };
-		ck_assert_int_lt(i, WAIT_S * 1000);
+		ck_assert_int_lt(i, wait_s() * 1000);
 		nanosleep(&ms, NULL);
 	}
 	const int fd = tailbox__artifact_open(&e);
