@@ -22,7 +22,7 @@
 #include "tests/recorder_fixture.h"
 
 #define HOLD_MS 60
-#define ROUNDS 6
+#define ROUNDS 60
 #define CLIENTS 4
 
 #ifdef E2E_LONG
@@ -92,7 +92,7 @@ struct wait {
 	uint64_t holder_number;
 	bool is_known;
 };
-static struct wait waits[256];
+static struct wait waits[2048]; /* 18 a round and less */
 static size_t wait_count;
 static size_t request_count, ingress_count;
 
@@ -145,7 +145,7 @@ static void look(void)
 			memcpy(&m, got.bytes[kind] + at + 64, 64);
 		request_count++;
 		ingress_count += (r.known & TAILBOX__KNOWN_INGRESS) != 0;
-		if (wait_count < 256)
+		if (wait_count < sizeof(waits) / sizeof(waits[0]))
 			keep(&r, &m);
 	}
 	qsort(waits, wait_count, sizeof(waits[0]), by_line);
