@@ -3,6 +3,8 @@
 if HAVE_COMMAND
 noinst_LTLIBRARIES += libtailbox-analyzer.la
 endif
+# No shared library has it: compiled once, not once more as such code.
+libtailbox_analyzer_la_LIBTOOLFLAGS = --tag=disable-shared
 libtailbox_analyzer_la_LIBADD = $(YAJL_LIBS)
 libtailbox_analyzer_la_SOURCES += \
 	analyzer/analyze.c \

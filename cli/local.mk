@@ -7,6 +7,7 @@ endif
 if HAVE_COMMAND
 noinst_LTLIBRARIES += libtailbox-live.la
 endif
+libtailbox_live_la_LIBTOOLFLAGS = --tag=disable-shared
 libtailbox_live_la_CPPFLAGS = $(AM_CPPFLAGS) $(NCURSES_CPPFLAGS)
 libtailbox_live_la_LIBADD = $(NCURSES_LIBS)
 libtailbox_live_la_SOURCES += \

@@ -41,6 +41,7 @@ if HAVE_CHECK
 support_lib = tests/libsupport.la
 check_LTLIBRARIES += tests/libsupport.la
 endif
+tests_libsupport_la_LIBTOOLFLAGS = --tag=disable-shared
 tests_libsupport_la_SOURCES += \
 	tests/e2e_client.c
 noinst_HEADERS += \
