@@ -50,7 +50,8 @@ TAILBOX_API const char *tailbox_version(void);
 
 /* Called with one line of text (no newline) when tailbox has something to
  * say: could not open the tape, artifact placed, and the like. Must return
- * quickly; runs on a thread of tailbox or inside tailbox_start/stop. */
+ * quickly; runs on threads of tailbox and inside tailbox_start/stop, on several
+ * at a time. */
 typedef void (*tailbox_log_fn)(void *cls, const char *line);
 
 /* Fill with tailbox_options_init(), then change what you need. */

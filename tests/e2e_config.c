@@ -17,14 +17,27 @@ static char file[128], folder[40];
 static char log_text[16384];
 static struct tailbox_options options;
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Threads of ours log at the same time. */
 static void keep_log(void *cls, const char *line)
 {
-	const size_t n = strlen(log_text);
-
 	(void)cls;
-	/* Threads of ours may log at the same time; the tests look only at
-	 * what the start or a reload says. */
+	pthread_mutex_lock(&log_lock);
+	const size_t n = strlen(log_text);
 	snprintf(log_text + n, sizeof(log_text) - n, "%s\n", line);
+	pthread_mutex_unlock(&log_lock);
+}
+
+/* What has been said by now. */
+static const char *logged(void)
+{
+	static char text[sizeof(log_text)];
+
+	pthread_mutex_lock(&log_lock);
+	memcpy(text, log_text, sizeof(text));
+	pthread_mutex_unlock(&log_lock);
+	return text;
 }
 
 static void clear_environment(void)
@@ -220,7 +233,7 @@ START_TEST(the_file_opens_tcp)
 	has(ask("GET", "/status", 200), "/none");
 	has_not(ask("GET", "/status", 200), "\"trouble\": null");
 	has(ask("GET", "/status?format=text", 200), "config trouble");
-	has(log_text, "is not on TCP");
+	has(logged(), "is not on TCP");
 }
 END_TEST
 
@@ -230,7 +243,7 @@ START_TEST(a_file_can_say_off)
 	ck_assert_int_eq(tailbox_start("e2e", &options), -ECANCELED);
 	ck_assert_int_eq(tailbox_is_recording(), 0);
 	ck_assert_int_ne(access(service_dir, F_OK), 0);
-	has(log_text, "recorder.enabled");
+	has(logged(), "recorder.enabled");
 }
 END_TEST
 
@@ -265,8 +278,8 @@ START_TEST(a_bad_file_is_told_and_the_service_runs)
 		put(bad[_i].text);
 	start();
 	ck_assert_int_eq(tailbox_is_recording(), 1);
-	has(log_text, bad[_i].place);
-	has(log_text, file);
+	has(logged(), bad[_i].place);
+	has(logged(), file);
 	has(ask("GET", "/status", 200), bad[_i].place);
 	has(ask("GET", "/status", 200), "\"loaded\": false");
 	has(ask("GET", "/status", 200), "the configuration file is left out");

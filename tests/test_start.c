@@ -198,13 +198,14 @@ static void count_line(void *cls, const char *line)
 {
 	ck_assert_ptr_null(strchr(line, '\n'));
 	ck_assert_int_eq(strncmp(line, "tailbox: ", 9), 0);
-	++*(int *)cls;
+	++*(_Atomic int *)cls;
 }
 
 START_TEST(log_gets_lines)
 {
 	struct tailbox_options o;
-	int lines = 0, before;
+	_Atomic int lines = 0;
+	int before;
 
 	tailbox_options_init(&o);
 	o.log = count_line;
