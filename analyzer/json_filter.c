@@ -211,6 +211,7 @@ size_t tailbox__json_filter(struct tailbox__json_filter *f, char *piece,
 
 	*why = NULL;
 	f->is_stopped = false;
+	f->quote = SIZE_MAX;
 	while (i < len) {
 		if (f->is_in_string) {
 			i = pass_string(f, piece, i, len);
@@ -221,6 +222,8 @@ size_t tailbox__json_filter(struct tailbox__json_filter *f, char *piece,
 		*why = pass_byte(f, (unsigned char)piece[i]);
 		if (*why)
 			return i;
+		if (f->is_in_string)
+			f->quote = i;
 		i++;
 		if (f->is_stopped)
 			return i;

@@ -19,6 +19,8 @@ struct tailbox__json_filter { /* zeroed = before the first byte */
 	bool stops;     /* set by the caller: stop after an element */
 	bool is_stopped;
 	uint8_t number; /* where in a number we are */
+	size_t quote;   /* in the last piece: where the last string began;
+	                 * SIZE_MAX = none began there */
 };
 
 /* Look through the next piece, which begins where the last result said, and

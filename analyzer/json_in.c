@@ -48,6 +48,8 @@ struct reader {
 	char *text;    /* in piece: what yajl gets next */
 	size_t good;   /* so many bytes of it */
 	uint64_t base; /* offset in the input of text[0] */
+	/* Offset in the input of the string that text[0] is inside of. */
+	uint64_t string;
 };
 
 static void *yajl_block(void *cls, size_t size)
@@ -123,7 +125,7 @@ static uint64_t token_bytes(const struct reader *r,
 		if (slashes % 2 == 0)
 			return end - i;
 	}
-	return len + 2; /* it began in an earlier piece */
+	return r->base + end - r->string; /* it began in an earlier piece */
 }
 
 static int event(void *cls, enum tailbox__json_event event, const void *text,
@@ -282,6 +284,8 @@ static int take_piece(struct reader *r)
 		ret = feed(r);
 		if (ret < 0)
 			return ret;
+		if (r->filter.is_in_string && r->filter.quote != SIZE_MAX)
+			r->string = r->base + r->filter.quote;
 		r->base += r->good;
 		r->text += r->good;
 		if (why) {
