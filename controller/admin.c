@@ -275,14 +275,23 @@ static enum MHD_Result route(struct tailbox__admin_request *q,
 
 /* --- callbacks of the server library ----------------------------------- */
 
-static bool says_too_large(struct MHD_Connection *c)
+static bool is_stranger(const struct tailbox__admin_request *q)
+{
+	return q->via == TAILBOX__VIA_TCP && !q->is_known;
+}
+
+/* Whether it says that it has a body that is not even read to be let go. One
+ * that is read gets its answer for sure: a client that still sends when the
+ * connection goes may see that alone. */
+static bool says_too_large(const struct tailbox__admin_request *q)
 {
 	const char *text = MHD_lookup_connection_value(
-	        c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	        q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	uint64_t n;
 
 	return text != NULL &&
-	       !tailbox__admin_count(text, 0, BODY_MAX, &n);
+	       !tailbox__admin_count(
+	               text, 0, is_stranger(q) ? BODY_MAX : BODY_PATIENCE, &n);
 }
 
 bool tailbox__admin_has_body(const struct tailbox__admin_request *q)
@@ -307,7 +316,7 @@ static enum MHD_Result begin(struct tailbox__admin_request *q, const char *path,
 	q->takes_body = q->via != TAILBOX__VIA_UNIX &&
 	                strcmp(path, "/session") == 0;
 	/* Said before it is sent: no need to read it. */
-	return says_too_large(q->connection) ? too_large(q) : MHD_YES;
+	return says_too_large(q) ? too_large(q) : MHD_YES;
 }
 
 /* What is over BODY_MAX is counted and let go. */
@@ -326,8 +335,7 @@ static enum MHD_Result take_body(struct tailbox__admin_request *q,
 	}
 	/* A stranger's body has one purpose. */
 	return q->body_bytes > BODY_PATIENCE ||
-	                       (q->via == TAILBOX__VIA_TCP && !q->is_known &&
-	                        q->body_bytes > 2 * BODY_MAX)
+	                       (is_stranger(q) && q->body_bytes > 2 * BODY_MAX)
 	               ? MHD_NO
 	               : MHD_YES;
 }

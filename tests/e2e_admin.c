@@ -715,6 +715,16 @@ START_TEST(bodies_are_not_taken)
 	b = hear(fd);
 	has(b.p, "HTTP/1.1 413 ");
 	free(b.p);
+	/* One that does, and sends it all before it listens. */
+	fd = dial();
+	say(fd, "POST /arm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+	        "Content-Length: 1000000\r\n\r\n");
+	for (size_t i = 0; i < 1000000 / sizeof(body); i++)
+		ck_assert_int_eq(send(fd, body, sizeof(body), MSG_NOSIGNAL),
+		                 sizeof(body));
+	b = hear(fd);
+	has(b.p, "HTTP/1.1 413 ");
+	free(b.p);
 	expect("GET", "/status", 200, "\"state\": \"disabled\"");
 	expect("POST", "/arm", 200, "armed");
 }
