@@ -678,6 +678,57 @@ static int in_child(int to_parent)
 #define MAY_START_IN_CHILD 1
 #endif
 
+/* ASan's allocator has locks of its own, which no child gets back that was made
+ * while another thread was in there (clang 14, gcc 12): it waits for ever. The
+ * C library's has no such moment, so without ASan fork() comes at any. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FORKS_AT_ANY_TIME 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FORKS_AT_ANY_TIME 0
+#endif
+#endif
+#ifndef FORKS_AT_ANY_TIME
+#define FORKS_AT_ANY_TIME 1
+#endif
+
+/* Whether all threads but this one sleep. */
+static bool others_sleep(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *e;
+	bool all = true;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((e = readdir(dir)) != NULL) {
+		char path[300], stat[512] = "";
+		FILE *f;
+
+		if (e->d_name[0] == '.' ||
+		    strtol(e->d_name, NULL, 10) == (long)gettid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/stat",
+		         e->d_name);
+		f = fopen(path, "re");
+		if (f == NULL)
+			continue;
+		stat[fread(stat, 1, sizeof(stat) - 1, f)] = '\0';
+		fclose(f);
+
+		const char *end = strrchr(stat, ')');
+
+		all &= end != NULL && end[1] == ' ' && end[2] == 'S';
+	}
+	closedir(dir);
+	return all;
+}
+
+static void wait_for_a_good_time(void)
+{
+	for (int i = 0; !FORKS_AT_ANY_TIME && i < 10000 && !others_sleep(); i++)
+		usleep(1000);
+}
+
 START_TEST(forked_child_records_on_its_own)
 {
 	int to_parent[2], state;
@@ -689,6 +740,7 @@ START_TEST(forked_child_records_on_its_own)
 	ck_assert_int_eq(pipe2(to_parent, O_CLOEXEC), 0);
 	ck_assert_int_eq(tailbox_start("shop", NULL), 0);
 	has(status(), "HTTP/1.1 200");
+	wait_for_a_good_time();
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0)
