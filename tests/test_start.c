@@ -678,9 +678,10 @@ static int in_child(int to_parent)
 #define MAY_START_IN_CHILD 1
 #endif
 
-/* ASan's allocator has locks of its own, which no child gets back that was made
- * while another thread was in there (clang 14, gcc 12): it waits for ever. The
- * C library's has no such moment, so without ASan fork() comes at any. */
+/* The C library's allocator can be used in a child whatever its parent's other
+ * threads were doing; that of ASan (clang 14, gcc 12) has locks that fork() does
+ * not look after. A child hung once under ASan; that this was why is likely and
+ * not shown. */
 #if defined(__SANITIZE_ADDRESS__)
 #define FORKS_AT_ANY_TIME 0
 #elif defined(__has_feature)
