@@ -27,7 +27,7 @@ libtailbox_live_la_SOURCES += \
 	cli/top_text.c \
 	cli/top_workers.c
 tailbox_LDADD = libtailbox-live.la libtailbox-analyzer.la libtailbox-all.la \
-	$(CURL_LIBS)
+	$(CURL_LIBS) $(MHD_LIBS) $(ZLIB_LIBS)
 tailbox_SOURCES += \
 	cli/analyze_assert.c \
 	cli/cmd_analyze.c \
