@@ -47,6 +47,7 @@ tailbox_SOURCES += \
 	cli/cmd_fetch.c \
 	cli/cmd_ls.c \
 	cli/cmd_recover.c \
+	cli/cmd_run.c \
 	cli/cmd_snapshot.c \
 	cli/cmd_status.c \
 	cli/cmd_switch.c \
@@ -63,6 +64,11 @@ tailbox_SOURCES += \
 	cli/progress.c \
 	cli/recover.c \
 	cli/report_view.c \
+	cli/run_after.c \
+	cli/run_agent.c \
+	cli/run_elf.c \
+	cli/run_program.c \
+	cli/run_why.c \
 	cli/services.c \
 	cli/snapshot_tape.c \
 	cli/sock.c \
@@ -87,6 +93,7 @@ tailbox_SOURCES += \
 	cli/progress.h \
 	cli/recover.h \
 	cli/report_view.h \
+	cli/run.h \
 	cli/snapshot.h \
 	cli/services.h \
 	cli/sock.h \
