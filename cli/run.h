@@ -19,7 +19,7 @@ struct cli__run {
 	/* What came of it. */
 	char path[CLI__PATH_MAX]; /* of the program */
 	char library[CLI__PATH_MAX]; /* the agent; "" = goes on without */
-	bool is_script, is_static_mhd, has_mhd;
+	bool is_script, is_static_mhd, has_mhd, is_another;
 	struct tailbox__board *board; /* NULL without the agent */
 	int board_fd;
 	pid_t pid;

@@ -15,15 +15,17 @@
 
 #define MAPS_MAX ((size_t)8 << 20)
 
+/* The loader maps the agent before the libraries of the program: one without
+ * it is another program, started by the first in its own place. */
 void cli__run_watch(struct cli__run *r)
 {
 	size_t len;
-	char *maps = r->has_mhd ? NULL
-	                        : cli__proc_read((uint32_t)r->pid, "maps",
-	                                         MAPS_MAX, &len);
+	char *maps = cli__proc_read((uint32_t)r->pid, "maps", MAPS_MAX, &len);
 
-	r->has_mhd = r->has_mhd ||
-	             (maps != NULL && strstr(maps, "/libmicrohttpd.so"));
+	if (maps != NULL && strstr(maps, "/libmicrohttpd.so")) {
+		r->has_mhd = true;
+		r->is_another = strstr(maps, r->library) == NULL;
+	}
 	tailbox__free(maps);
 }
 
@@ -39,6 +41,9 @@ static const char *cause(const struct cli__run *r)
 	if (r->is_static_mhd)
 		return "libmicrohttpd is linked into it, where the agent "
 		       "cannot reach it; link it as a shared library";
+	if (r->is_another)
+		return "it has become another program (exec), which is "
+		       "recorded only with --children";
 	if (r->has_mhd && r->status != -1)
 		return "it has started no daemon of libmicrohttpd";
 	if (r->has_mhd)

@@ -14,6 +14,7 @@ check_scripts = \
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
+EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
 	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
@@ -191,6 +192,7 @@ cli_tests = \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
 	tests/cli_live.sh \
+	tests/cli_run.sh \
 	tests/cli_screen.sh \
 	tests/cli_snapshot.sh \
 	tests/cli_targets.sh \
