@@ -27,13 +27,20 @@ build host host -ldl || fail "host.c: $(cat "$d/cc")"
 build plugin.so host -DPLUGIN -shared -fPIC $TEST_LIBS ||
 	fail "host.c as a plugin: $(cat "$d/cc")"
 build old.so old -shared -fPIC || fail "old.c: $(cat "$d/cc")"
+build tty tty -lutil || fail "tty.c: $(cat "$d/cc")"
 mkfifo "$d/in"
 cd "$d"
+
+# Nothing is recorded after 5 s: looked at when the rest is done.
+mkfifo idle.in
+exec 8<>idle.in
+"$tailbox" run ./bare none <idle.in 8>&- >idle.out 2>idle.err &
+idle_pid=$!
 
 # begin COMMAND...: in the background, its standard input in our hands, until
 # it has told its port; $pid is the command's. What is left over is ended.
 pid=
-trap 'test -z "$pid" || kill -9 $pid 2>/dev/null; rm -rf "$d"' EXIT
+trap 'kill -9 $pid $idle_pid 2>/dev/null; rm -rf "$d"' EXIT
 begin() {
 	show=$*
 	checks=$((checks + 1))
@@ -223,6 +230,15 @@ get / 2
 kill -TERM "$pid"
 ended 143
 recorded 2
+# By a terminal: the program has it once and decides; and dies of it.
+./tty "$tailbox" run ./bare signals >out || rc=$?
+grep -q "usr1 after 1" out || fail "Ctrl-C: $(cat out)"
+test "$rc" = 3 || fail "Ctrl-C: $rc, not 3"
+rc=0
+./tty "$tailbox" run ./bare >out || rc=$?
+test "$rc" = 130 || fail "Ctrl-C: $rc, not 130: $(cat out)"
+has out "tailbox: saved bare-"
+rm -f bare-*.tailbox
 begin "$tailbox" run ./bare
 get / 2
 curl -s "http://127.0.0.1:$port/abort" >/dev/null || :
@@ -340,5 +356,14 @@ if $CC -fsanitize=address -o asan "$src/bare.c" $TEST_LIBS -pthread 2>cc &&
 	finish 3
 	recorded 4
 fi
+
+# So far nothing, after 5 s; then as ever.
+show="run bare none"
+until_ok grep -q "bare is not recorded: it has started no daemon so far" idle.err
+echo >&8
+rc=0
+wait "$idle_pid" || rc=$?
+idle_pid=
+test "$rc" = 4 || fail "$show: $rc, not 4"
 
 done_well

@@ -14,7 +14,8 @@ check_scripts = \
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
-EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c
+EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
+	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
 	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \

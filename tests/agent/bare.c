@@ -197,6 +197,27 @@ static void background(void)
 		pause();
 }
 
+/* Tells each SIGINT, and at SIGUSR1 how many there were. */
+static int counts_signals(void)
+{
+	struct MHD_Daemon *d;
+	sigset_t set;
+	int n = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	d = serve(1);
+	while (sigwaitinfo(&set, NULL) == SIGINT) {
+		printf("int %d\n", ++n);
+		fflush(stdout);
+	}
+	printf("usr1 after %d\n", n);
+	MHD_stop_daemon(d);
+	return 3;
+}
+
 /* What has the number of standard error is another file by now. */
 static void takes_stderr(const char *path)
 {
@@ -228,6 +249,8 @@ int main(int argc, char **argv)
 		background();
 	if (!strcmp(mode, "fork"))
 		return forks();
+	if (!strcmp(mode, "signals"))
+		return counts_signals();
 	if (!strcmp(mode, "stderr") && argc > 2)
 		takes_stderr(argv[2]);
 	if (!strcmp(mode, "descriptors"))
