@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,21 +35,17 @@ static bool take(struct cli__run *r, const char *fmt, ...)
         __attribute__((format(printf, 2, 3)));
 static bool take(struct cli__run *r, const char *fmt, ...)
 {
-	char path[CLI__PATH_MAX], *real;
+	char path[CLI__PATH_MAX], real[PATH_MAX];
 	va_list args;
 	int n;
 
 	va_start(args, fmt);
 	n = vsnprintf(path, sizeof(path), fmt, args);
 	va_end(args);
-	real = n > 0 && n < (int)sizeof(path) ? realpath(path, NULL) : NULL;
-	if (real == NULL || access(real, R_OK) != 0 ||
-	    strlen(real) >= sizeof(r->library)) {
-		free(real);
+	if (n <= 0 || n >= (int)sizeof(path) || !realpath(path, real) ||
+	    access(real, R_OK) != 0 || strlen(real) >= sizeof(r->library))
 		return false;
-	}
 	memcpy(r->library, real, strlen(real) + 1);
-	free(real);
 	return true;
 }
 
@@ -163,9 +160,11 @@ struct variables {
 	bool has_failed;
 };
 
-static void add(struct variables *v, const char *name, const char *value)
+/* NAME=FRONTVALUE */
+static void add_two(struct variables *v, const char *name, const char *front,
+                    const char *value)
 {
-	const size_t size = strlen(name) + strlen(value) + 2;
+	const size_t size = strlen(name) + strlen(front) + strlen(value) + 2;
 	char *text = tailbox__alloc(size, 1);
 
 	if (text == NULL || v->count + 1 >= v->room) {
@@ -173,9 +172,14 @@ static void add(struct variables *v, const char *name, const char *value)
 		v->has_failed = true;
 		return;
 	}
-	snprintf(text, size, "%s=%s", name, value);
+	snprintf(text, size, "%s=%s%s", name, front, value);
 	v->at[v->count++] = text;
 	v->at[v->count] = NULL;
+}
+
+static void add(struct variables *v, const char *name, const char *value)
+{
+	add_two(v, name, "", value);
 }
 
 /* The program may go to another folder before it serves. */
@@ -216,19 +220,20 @@ static bool is_ours(const struct cli__run *r, const char *variable)
 static void add_agent(struct variables *v, const struct cli__run *r,
                       const char *first)
 {
-	char entry[CLI__PATH_MAX + 80], board[64], *list = NULL;
-	const char *old = getenv("LD_PRELOAD");
+	char entry[CLI__PATH_MAX + 80], board[64];
+	const char *list = getenv("LD_PRELOAD");
 
 	snprintf(entry, sizeof(entry), "%s%s%s", first, *first ? ":" : "",
 	         r->library);
 	snprintf(board, sizeof(board), "/proc/%ld/fd/%d", (long)getpid(),
 	         r->board_fd);
-	if (old != NULL && asprintf(&list, "%s:%s", entry, old) < 0) {
-		v->has_failed = true;
-		return;
+	if (list == NULL) {
+		add(v, "LD_PRELOAD", entry);
+	} else {
+		char front[sizeof(entry) + 1];
+		snprintf(front, sizeof(front), "%s:", entry);
+		add_two(v, "LD_PRELOAD", front, list);
 	}
-	add(v, "LD_PRELOAD", list != NULL ? list : entry);
-	free(list);
 	add(v, TAILBOX__AGENT_PRELOAD, entry);
 	add(v, TAILBOX__AGENT_BOARD, board);
 	if (r->has_children)
