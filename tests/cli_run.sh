@@ -40,7 +40,7 @@ idle_pid=$!
 # begin COMMAND...: in the background, its standard input in our hands, until
 # it has told its port; $pid is the command's. What is left over is ended.
 pid=
-trap 'kill -9 $pid $idle_pid 2>/dev/null; rm -rf "$d"' EXIT
+trap 'for p in $pid $idle_pid; do kill -9 $p || :; done; rm -rf "$d"' EXIT
 begin() {
 	show=$*
 	checks=$((checks + 1))
@@ -66,10 +66,10 @@ finish() {
 	ended "$1"
 }
 ended() {
-	exec 9>&-
 	rc=0
 	wait "$pid" || rc=$?
 	pid=
+	exec 9>&-
 	test "$rc" = "$1" || {
 		cat "$d/err"
 		fail "$show: exit status $rc, not $1"
