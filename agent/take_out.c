@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * In place, so that the program's envp and /proc/PID/environ say the same.
+ * In place, so that the program's envp and /proc/PID/environ say the same; what
+ * the list no longer needs is cleared.
  */
 #include "agent/agent.h"
 
@@ -31,7 +32,8 @@ unsigned tailbox__take_out(char *list, const char *what, bool *is_empty)
 
 	*is_empty = false;
 	while (len > 0 && (at = find(list, what, len)) != NULL) {
-		char *from = at + len;
+		char *from = at + len, *end = list + strlen(list);
+		size_t rest;
 		n++;
 		/* One separator goes along: the one behind it, of the last
 		 * entry the one before. */
@@ -41,7 +43,9 @@ unsigned tailbox__take_out(char *list, const char *what, bool *is_empty)
 			at--;
 		else
 			*is_empty = true;
-		memmove(at, from, strlen(from) + 1);
+		rest = (size_t)(end - from);
+		memmove(at, from, rest);
+		memset(at + rest, 0, (size_t)(end - at) - rest);
 	}
 	return n;
 }

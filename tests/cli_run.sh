@@ -222,6 +222,13 @@ if readelf -rW "$library" | grep -q 'MHD_start_daemon_va'; then
 else
 	unrecorded "host is not recorded: it has started no daemon"
 fi
+# Of two in one process the first, and the other is left in peace.
+cp "$library" other.so
+begin "$tailbox" run ./host dlopen "$library" "$d/other.so"
+until_ok test "$(grep -c '^port' out)" = 2
+for port in $(sed -n 's/^port //p' out); do get / 4; done
+finish 3
+test -z "$file" || recorded 4
 
 # --- the end ------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: MIT
  *
- *     host dlopen LIBRARY    take the functions of libmicrohttpd by dlsym()
- *     host plugin LIBRARY    call serve() of a plugin that is linked with it
+ *     host dlopen LIBRARY [LIBRARY2]  functions of libmicrohttpd by dlsym(); a
+ *                                     daemon of each library
+ *     host plugin LIBRARY             start() of a plugin that is linked with it
  *
  * Either way it serves until a line comes on standard input, unloads the
  * library, and ends with 3. Built by tests/cli_run.sh, the plugin as well: this
@@ -18,14 +19,14 @@
 #include <microhttpd.h>
 
 #ifdef PLUGIN
-#define CALL(name) MHD_##name
-void *start(void);
-void stop(void *d);
+#define CALL(library, name) MHD_##name
+void *start(void *library);
+void stop(void *library, void *d);
 #else
-#define CALL(name) ((__typeof__(&MHD_##name))find("MHD_" #name))
-static void *library;
+#define CALL(library, name)                                                    \
+	((__typeof__(&MHD_##name))find(library, "MHD_" #name))
 
-static void *find(const char *name)
+static void *find(void *library, const char *name)
 {
 	void *f = dlsym(library, name);
 
@@ -48,56 +49,71 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
 
 	(void)cls, (void)url, (void)method, (void)version;
 	(void)upload, (void)upload_size, (void)req_cls;
-	r = CALL(create_response_from_buffer)(sizeof(text) - 1, text,
-	                                      MHD_RESPMEM_PERSISTENT);
-	ok = CALL(queue_response)(c, MHD_HTTP_OK, r);
-	CALL(destroy_response)(r);
+	r = CALL(cls, create_response_from_buffer)(sizeof(text) - 1, text,
+	                                           MHD_RESPMEM_PERSISTENT);
+	ok = CALL(cls, queue_response)(c, MHD_HTTP_OK, r);
+	CALL(cls, destroy_response)(r);
 	return ok;
 }
 
-void *start(void)
+void *start(void *library)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET };
 	struct MHD_Daemon *d;
 
 	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	d = CALL(start_daemon)(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
-	                       &answer, NULL, MHD_OPTION_SOCK_ADDR, &here,
-	                       MHD_OPTION_END);
+	d = CALL(library, start_daemon)(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL,
+	                                NULL, &answer, library,
+	                                MHD_OPTION_SOCK_ADDR, &here,
+	                                MHD_OPTION_END);
 	if (d == NULL)
 		exit(9);
-	printf("port %u\n", (unsigned)CALL(get_daemon_info)(
+	printf("port %u\n", (unsigned)CALL(library, get_daemon_info)(
 	                            d, MHD_DAEMON_INFO_BIND_PORT)->port);
 	fflush(stdout);
 	return d;
 }
 
-void stop(void *d)
+void stop(void *library, void *d)
 {
-	CALL(stop_daemon)(d);
+	(void)library;
+	CALL(library, stop_daemon)(d);
 }
 
 #ifndef PLUGIN
-int main(int argc, char **argv)
+static void *open_library(const char *path)
 {
-	void *(*begin)(void) = &start;
-	void (*end)(void *) = &stop;
-	void *d;
+	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
-	library = argc > 2 ? dlopen(argv[2], RTLD_NOW | RTLD_LOCAL) : NULL;
 	if (library == NULL) {
 		fprintf(stderr, "host: %s\n", dlerror());
+		exit(9);
+	}
+	return library;
+}
+
+int main(int argc, char **argv)
+{
+	void *(*begin)(void *) = &start, *library[2], *d[2];
+	void (*end)(void *, void *) = &stop;
+	const int n = argc - 2;
+
+	if (n < 1 || n > 2)
 		return 9;
+	for (int i = 0; i < n; i++) {
+		library[i] = open_library(argv[2 + i]);
+		if (!strcmp(argv[1], "plugin")) {
+			begin = (void *(*)(void *))find(library[i], "start");
+			end = (void (*)(void *, void *))find(library[i], "stop");
+		}
+		d[i] = begin(library[i]);
 	}
-	if (!strcmp(argv[1], "plugin")) {
-		begin = (void *(*)(void))find("start");
-		end = (void (*)(void *))find("stop");
-	}
-	d = begin();
 	while (getchar() != '\n' && !feof(stdin))
 		;
-	end(d);
-	dlclose(library);
+	for (int i = 0; i < n; i++) {
+		end(library[i], d[i]);
+		dlclose(library[i]);
+	}
 	return 3;
 }
 #endif
