@@ -138,34 +138,42 @@ static struct tailbox__board_entry *entry(void)
 	return n < TAILBOX__BOARD_ENTRIES ? &board->entries[n] : NULL;
 }
 
+static void publish(struct tailbox__board_entry *e, bool is_said,
+                    enum tailbox__board_state what)
+{
+	if (e == NULL)
+		return;
+	e->pid = (uint32_t)getpid();
+	e->is_said = is_said;
+	/* Release: who sees the state sees the rest. */
+	atomic_store_explicit(&e->state, what, memory_order_release);
+}
+
 static void tell_recording(void)
 {
-	const char *service = tailbox__recorder.tape.header->service;
 	struct tailbox__board_entry *e = entry();
+	const bool is_said = tailbox__tell(
+	        "recording '%s' pid %ld: tailbox why %ld",
+	        tailbox__recorder.tape.header->service, (long)getpid(),
+	        (long)getpid());
 
 	is_told = e != NULL;
-	if (e != NULL) {
-		e->pid = (uint32_t)getpid();
-		snprintf(e->service, sizeof(e->service), "%s", service);
+	if (e != NULL)
 		snprintf(e->tape, sizeof(e->tape), "%s",
 		         tailbox__recorder.tape.path);
-		atomic_store(&e->state, TAILBOX__BOARD_RECORDING);
-	}
-	tailbox__tell("recording '%s' pid %ld: tailbox why %ld", service,
-	              (long)getpid(), (long)getpid());
+	publish(e, is_said, TAILBOX__BOARD_RECORDING);
 }
 
 static void tell_refused(void)
 {
 	struct tailbox__board_entry *e = entry();
+	const bool is_said = tailbox__tell("not recording '%s' pid %ld: %s",
+	                                   program_invocation_short_name,
+	                                   (long)getpid(), reason);
 
-	if (e != NULL) {
-		e->pid = (uint32_t)getpid();
+	if (e != NULL)
 		snprintf(e->why, sizeof(e->why), "%s", reason);
-		atomic_store(&e->state, TAILBOX__BOARD_REFUSED);
-	}
-	tailbox__tell("not recording '%s' pid %ld: %s",
-	              program_invocation_short_name, (long)getpid(), reason);
+	publish(e, is_said, TAILBOX__BOARD_REFUSED);
 }
 
 /* --- with the first daemon ------------------------------------------------ */
@@ -186,7 +194,7 @@ static void set_up_once(void)
  * threads of ours, is told by status. */
 static void keep_reason(void *cls, const char *line)
 {
-	static const char not[] = "is not recorded: ", off[] = "tailbox: off, ";
+	static const char not[] = "is not recorded: ", head[] = "tailbox: ";
 	const char *at = strstr(line, not);
 
 	(void)cls;
@@ -194,8 +202,8 @@ static void keep_reason(void *cls, const char *line)
 		return;
 	if (at != NULL)
 		snprintf(reason, sizeof(reason), "%s", at + sizeof(not) - 1);
-	else if (strncmp(line, off, sizeof(off) - 1) == 0)
-		snprintf(reason, sizeof(reason), "%s", strchr(line, 'o'));
+	else if (strncmp(line, "tailbox: off, ", 14) == 0)
+		snprintf(reason, sizeof(reason), "%s", line + sizeof(head) - 1);
 }
 
 static bool start(void)

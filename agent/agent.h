@@ -23,8 +23,8 @@ unsigned tailbox__take_out(char *list, const char *what, bool *is_empty);
 
 /* Remember which file standard error is. */
 void tailbox__tell_init(void);
-/* A line "tailbox: TEXT" to standard error, in one write; nothing when
- * descriptor 2 is another file by now. */
-void tailbox__tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A line "tailbox: TEXT" to standard error, in one write; false: not written,
+ * for descriptor 2 is another file by now. */
+bool tailbox__tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

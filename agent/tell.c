@@ -32,12 +32,13 @@ static bool is_same(void)
 	       now.st_rdev == then.st_rdev;
 }
 
-void tailbox__tell(const char *fmt, ...)
+bool tailbox__tell(const char *fmt, ...)
 {
 	static const char head[] = "tailbox: ";
 	char line[1024];
 	va_list args;
 	size_t at = sizeof(head) - 1;
+	ssize_t written;
 	int n;
 
 	memcpy(line, head, at);
@@ -45,10 +46,12 @@ void tailbox__tell(const char *fmt, ...)
 	n = vsnprintf(line + at, sizeof(line) - at - 1, fmt, args);
 	va_end(args);
 	if (n < 0 || !is_same())
-		return;
+		return false;
 	at += (size_t)n < sizeof(line) - at - 1 ? (size_t)n
 	                                        : sizeof(line) - at - 2;
 	line[at++] = '\n';
-	while (write(STDERR_FILENO, line, at) < 0 && errno == EINTR)
-		;
+	do
+		written = write(STDERR_FILENO, line, at);
+	while (written < 0 && errno == EINTR);
+	return written == (ssize_t)at;
 }

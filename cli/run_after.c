@@ -140,6 +140,17 @@ static bool look(const struct cli__run *r, uint32_t i, struct cli__service *s)
 	return cli__service_of_tape(tape, s, true);
 }
 
+/* What the agent could not say where it was. */
+static void say_refused(const struct tailbox__board_entry *e)
+{
+	char why[sizeof(e->why)];
+
+	if (atomic_load(&e->state) != TAILBOX__BOARD_REFUSED || e->is_said)
+		return;
+	take_text(why, sizeof(why), e->why, sizeof(e->why));
+	cli__say("pid %u is not recorded: %s", (unsigned)e->pid, why);
+}
+
 static uint32_t count(const struct cli__run *r)
 {
 	const uint32_t n = atomic_load(&r->board->taken);
@@ -168,6 +179,7 @@ static void keep_all(struct cli__run *r)
 	for (uint32_t i = 0; i < n; i++)
 		gone += look(r, i, &s) && !cli__is_alive(&s);
 	for (uint32_t i = 0; i < n; i++) {
+		say_refused(&r->board->entries[i]);
 		if (!look(r, i, &s))
 			continue;
 		if (cli__is_alive(&s)) {

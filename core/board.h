@@ -33,8 +33,8 @@ enum tailbox__board_state {
 
 struct tailbox__board_entry {
 	_Atomic uint32_t state;
-	uint32_t pid; /* in the program's own pid namespace */
-	char service[64];
+	uint32_t is_said; /* on the program's standard error */
+	uint32_t pid;     /* in the program's own pid namespace */
 	char tape[1024];
 	char why[256];
 };

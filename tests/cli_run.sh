@@ -8,7 +8,9 @@ agent=$top_builddir/.libs/libtailbox-agent.so
 test -e "$agent" || skip "no agent was built"
 test -z "$SANITIZED" || skip "an agent with a sanitizer is no guest"
 unset LD_PRELOAD TAILBOX TAILBOX_NAME
-tailbox=$(cd "$(dirname "$tailbox")" && pwd)/tailbox
+top_builddir=$(cd "$top_builddir" && pwd)
+tailbox=$top_builddir/tailbox
+agent=$top_builddir/.libs/libtailbox-agent.so
 src=$(cd "$top_srcdir" && pwd)/tests/agent
 
 # build OUTPUT SOURCE FLAGS...
@@ -166,6 +168,10 @@ get /
 test ! -s data || fail "$show: wrote into data: $(cat data)"
 finish 3
 recorded 1
+begin env TAILBOX=off "$tailbox" run ./bare stderr "$d/data"
+finish 3
+test ! -s data || fail "$show: wrote into data: $(cat data)"
+unrecorded "is not recorded: off, as TAILBOX says"
 
 # --- several daemons, children, another program -------------------------------
 
@@ -306,7 +312,7 @@ run 2 run
 run 2 run --last 0s ls
 run 2 run -o - ls
 TAILBOX=off says 3 "not recording 'bare' pid" ./bare
-has err "off, as TAILBOX says"
+has err ": off, as TAILBOX says"
 LD_PRELOAD=$d/old.so says 3 "libmicrohttpd 0.9.73 is too old" ./bare
 printf '#!/bin/sh\nexit 7\n' >script
 chmod +x script
