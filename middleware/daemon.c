@@ -48,7 +48,7 @@ struct plain {
 /* Also while recording is switched off: it may be switched on. */
 static bool is_open(void)
 {
-	return tailbox__recorder.tape.header != NULL;
+	return tailbox__recorder_is_open();
 }
 
 /* --- the list ---------------------------------------------------------- */

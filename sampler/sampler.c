@@ -215,7 +215,7 @@ int tailbox__sampler_start(uint32_t interval_ms)
 {
 	int rc = -EALREADY;
 
-	if (!tailbox__recorder.tape.header)
+	if (!tailbox__recorder_is_open())
 		return -TAILBOX_ESTATE;
 	pthread_mutex_lock(&sampler.lock);
 	if (!sampler.is_running)

@@ -85,6 +85,7 @@ unit_tests += \
 	tests/test_snapshot \
 	tests/test_slow_log \
 	tests/test_start \
+	tests/test_stopped \
 	tests/test_task \
 	tests/test_toml \
 	tests/test_trigger \
@@ -141,6 +142,7 @@ e2e_tests += \
 	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
+	tests/e2e_stop \
 	tests/e2e_switch \
 	tests/e2e_trigger \
 	tests/e2e_window
