@@ -5,6 +5,9 @@
 #include "core/fd.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Linux moves at most 2 GiB a call; stay below on purpose. */
@@ -15,11 +18,36 @@ static size_t piece(size_t left)
 	return left < MOST_BYTES ? left : MOST_BYTES;
 }
 
+uint64_t tailbox__fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
+/* A write that begins at the limit is met with the signal; one that only ends
+ * beyond it is cut short. None of our files is opened to append. */
+static bool is_at_limit(int fd)
+{
+	const uint64_t limit = tailbox__fd_limit();
+	struct stat st;
+
+	if (limit == UINT64_MAX || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	const off_t at = lseek(fd, 0, SEEK_CUR);
+	return at >= 0 && (uint64_t)at >= limit;
+}
+
 int tailbox__fd_write(int fd, const void *buf, size_t len)
 {
 	const char *from = buf;
 
 	while (len) {
+		if (is_at_limit(fd))
+			return -EFBIG;
 		ssize_t n = write(fd, from, piece(len));
 		if (n < 0 && errno == EINTR)
 			continue;

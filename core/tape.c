@@ -23,6 +23,7 @@
 
 #include "core/clock.h"
 #include "core/daemons.h"
+#include "core/fd.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1u
@@ -190,8 +191,17 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 static int allocate(struct tailbox__tape *t, uint64_t bytes,
                     struct tailbox__error *err)
 {
+	const uint64_t limit = tailbox__fd_limit();
 	int rc;
 
+	while (bytes > limit && bytes > TAILBOX__TAPE_MIN)
+		bytes /= 2;
+	if (bytes > limit)
+		return tailbox__fail(err, -EFBIG,
+		                     "no tape of 1 MiB in %s: no file of this "
+		                     "process may be over %llu bytes "
+		                     "(RLIMIT_FSIZE)",
+		                     t->path, (unsigned long long)limit);
 	for (;;) {
 		rc = posix_fallocate(t->fd, 0, (off_t)bytes);
 		if (rc == 0)
