@@ -4,14 +4,15 @@
  */
 #include "core/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Linux moves at most 2 GiB a call; stay below on purpose. */
-enum { MOST_BYTES = 1 << 30 };
+enum { MOST_BYTES = 1 << 30, FDS_TRIED = 4096 };
 
 static size_t piece(size_t left)
 {
@@ -39,6 +40,30 @@ static bool is_at_limit(int fd)
 		return false;
 	const off_t at = lseek(fd, 0, SEEK_CUR);
 	return at >= 0 && (uint64_t)at >= limit;
+}
+
+static bool is_same(int fd, const struct stat *st)
+{
+	struct stat own;
+
+	return fstat(fd, &own) == 0 && own.st_dev == st->st_dev &&
+	       own.st_ino == st->st_ino;
+}
+
+bool tailbox__fd_is_open_here(const struct stat *st)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	bool found = false;
+
+	for (const struct dirent *d; dir && !found && (d = readdir(dir));)
+		if (d->d_name[0] != '.')
+			found = is_same((int)strtol(d->d_name, NULL, 10), st);
+	if (dir)
+		closedir(dir);
+	/* Without /proc: the numbers that a start may have been given. */
+	for (int fd = 0; !dir && !found && fd < FDS_TRIED; fd++)
+		found = is_same(fd, st);
+	return found;
 }
 
 int tailbox__fd_write(int fd, const void *buf, size_t len)

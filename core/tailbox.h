@@ -10,7 +10,9 @@
  *
  * Signals: no function here is async-signal-safe. fork(): the child does not
  * record until it calls tailbox_start() itself. dlopen(): never dlclose() a
- * library that holds tailbox while it is started.
+ * library that holds tailbox while it is started. Two copies in one process (a
+ * static one, and a plugin's): each records under its own service's name; under
+ * the same name the second goes unrecorded, -EBUSY.
  *
  * The first law: a failure of tailbox is never a failure of the service. Each
  * function accepts being called when tailbox is not started, is off, or could

@@ -123,8 +123,9 @@ static int take_lock(int fd)
 	return fcntl(fd, F_SETLK, &lock) == 0 ? 0 : -errno;
 }
 
-/* Whether a living process writes into it: -EBUSY. What is no file, a link or
- * a folder that somebody put there, is not opened. */
+/* Whether a living process writes into it: -EBUSY; this one: -EALREADY, and it
+ * is not even opened. Nor is what is no file, a link or a folder that somebody
+ * put there. */
 static int check_free(int dirfd, const char *name)
 {
 	struct stat st;
@@ -134,6 +135,8 @@ static int check_free(int dirfd, const char *name)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	if (tailbox__fd_is_open_here(&st))
+		return -EALREADY;
 	fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -170,6 +173,10 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 	t->fd = openat(dirfd, name, flags, 0600);
 	if (t->fd < 0 && errno == EEXIST) {
 		rc = move_aside(dirfd, name);
+		if (rc == -EALREADY)
+			return tailbox__fail(
+			        err, -EBUSY, "another copy of tailbox in this "
+			        "process records in %s", t->path);
 		if (rc != 0)
 			return tailbox__fail(
 			        err, rc, "%s is there and %s: %s", t->path,

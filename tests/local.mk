@@ -68,6 +68,7 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
 	tests/test_format \
