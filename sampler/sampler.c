@@ -316,5 +316,4 @@ void tailbox__sampler_in_child(void)
 	sampler.sampling = NULL;
 	atomic_store_explicit(&cpu_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&samples, 0, memory_order_relaxed);
-	tailbox__pools_in_child();
 }

@@ -71,6 +71,7 @@ unit_tests += \
 	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
+	tests/test_forked \
 	tests/test_format \
 	tests/test_holds \
 	tests/test_mhd_options \
@@ -92,6 +93,8 @@ unit_tests += \
 	tests/test_trigger \
 	tests/test_trigger_watch \
 	tests/test_validate
+# It stops a thread where it has taken a lock.
+tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
 # These include analyzer/ or use libcurl.
 command_tests += \
 	tests/test_analyze \
