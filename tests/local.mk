@@ -194,6 +194,7 @@ cli_tests = \
 	tests/cli_assert.sh \
 	tests/cli_compare.sh \
 	tests/cli_config.sh \
+	tests/cli_drop_in.sh \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
 	tests/cli_live.sh \
