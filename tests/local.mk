@@ -15,7 +15,7 @@ BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
-	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/run.sh tests/kill9.sh tests/mhd_suite.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
