@@ -22,26 +22,13 @@
 #include <unistd.h>
 
 #include "bench/server.h"
+#include "bench/triggers.h"
 #include "controller/internal.h"
-#include "controller/trigger_watch.h"
 #include "core/recorder.h"
 
 #define ROUNDS 11
 
 static char folder[] = "/dev/shm/tailbox-bench-XXXXXX";
-static struct tailbox__config settings;
-
-static void all_on(struct tailbox__config_triggers *c)
-{
-	c->slow = c->open = c->held = 60000;
-	c->p99_factor = 1000;
-	c->p99_floor = 60000;
-	snprintf(c->error_rate, sizeof(c->error_rate), "100%%");
-	snprintf(c->accept_queue, sizeof(c->accept_queue), "100%%");
-	snprintf(c->route_p99.items[0], sizeof(c->route_p99.items[0]),
-	         "/job 60s");
-	c->route_p99.count = 1;
-}
 
 static double cpu_ns(void)
 {
@@ -91,10 +78,7 @@ static double follow(bool has_triggers)
 	};
 	struct tailbox__recorder_status s;
 
-	tailbox__config_init(&settings);
-	if (has_triggers)
-		all_on(&settings.triggers);
-	tailbox__trigger_set(&settings.triggers);
+	bench_triggers(has_triggers, "/job");
 	if (tailbox__controller_start(&c) != 0)
 		exit(1);
 	load();
@@ -107,13 +91,13 @@ static double follow(bool has_triggers)
 static double alone(bool has_triggers)
 {
 	static struct tailbox__rec_request q[4096];
+	static struct tailbox__config_triggers settings;
 	static struct tailbox__triggers t;
 	const int loops = 2000;
 
-	tailbox__config_init(&settings);
-	if (has_triggers)
-		all_on(&settings.triggers);
-	if (tailbox__triggers_init(&t, &settings.triggers, 1000000000, NULL,
+	bench_triggers(has_triggers, "/job");
+	tailbox__trigger_config(&settings);
+	if (tailbox__triggers_init(&t, &settings, 1000000000, NULL,
 	                           NULL) != 0)
 		exit(1);
 	for (unsigned i = 0; i < 4096; i++) {
@@ -146,10 +130,7 @@ static int pass(int requests, bool has_triggers, bool is_armed)
 	struct tailbox__activation a;
 	uint64_t id;
 
-	tailbox__config_init(&settings);
-	if (has_triggers)
-		all_on(&settings.triggers);
-	tailbox__trigger_set(&settings.triggers);
+	bench_triggers(has_triggers, "/job");
 	if (tailbox__controller_start(&c) != 0)
 		return 1;
 	tailbox__follower_stop();
