@@ -224,6 +224,8 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	ret = tailbox__reader_open_fd(tailbox__recorder.tape.fd, &c->reader,
 	                              NULL);
 	if (ret == 0) {
+		tailbox__reader_map(c->reader, tailbox__recorder.tape.header,
+		                    tailbox__recorder.tape.file_bytes);
 		try_folder(c);
 		tailbox__after_open();
 		ret = start_threads();

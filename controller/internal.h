@@ -94,15 +94,23 @@ static inline unsigned tailbox__rate_bucket(uint64_t ticks)
 {
 	return tailbox__bucket(ticks, TAILBOX__RATE_SUB);
 }
-static inline void tailbox__rates_add(struct tailbox__rates *r, uint64_t ticks)
+static inline void tailbox__slice_add(struct tailbox__rate_slice *s,
+                                      uint64_t ticks)
 {
-	struct tailbox__rate_slice *s =
-	        &r->slices[r->second % TAILBOX__RATE_SLICES];
-
 	s->count++;
 	s->buckets[tailbox__rate_bucket(ticks)]++;
 	if (ticks > s->max)
 		s->max = ticks;
+}
+/* The slice of now, for many at once. */
+static inline struct tailbox__rate_slice *
+tailbox__rates_now(struct tailbox__rates *r)
+{
+	return &r->slices[r->second % TAILBOX__RATE_SLICES];
+}
+static inline void tailbox__rates_add(struct tailbox__rates *r, uint64_t ticks)
+{
+	tailbox__slice_add(tailbox__rates_now(r), ticks);
 }
 /* rate_milli, percentiles and history_ms of out. */
 void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
