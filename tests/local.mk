@@ -15,6 +15,7 @@ BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 # They fetch packages.
 fetching_scripts = \
+	tests/mhd_programs.sh \
 	tests/mhd_versions.sh \
 	tests/ulfius.sh
 LONG_TESTS += $(fetching_scripts)

@@ -47,7 +47,7 @@ system=$("$d/asks")
 mkdir "$d/$system"
 versions=$system # names of folders in $d; the system's is empty
 for suite in $MHD_SUITES; do
-	beside_suite "$suite"
+	beside_from "$suite"
 	package=
 	for name in libmicrohttpd12t64 libmicrohttpd12; do
 		package=$(beside_has $name) && package=$name && break

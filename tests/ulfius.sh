@@ -22,18 +22,14 @@ if pkg-config --exists libulfius; then
 	flags="$cflags $(pkg-config --libs libulfius)"
 	version=$(pkg-config --modversion libulfius)
 else
-	test -r /etc/os-release || skip "no Ulfius, and unknown what this system is"
-	beside_suite "$(. /etc/os-release && echo "${VERSION_CODENAME-}")"
-	version=$(beside_has libulfius-dev) || skip "Debian has no Ulfius"
-	# shellcheck disable=SC2046 # words on purpose
-	beside "$d/ulfius" libulfius-dev $(apt-cache -c "$d/apt/conf" depends \
-		libulfius-dev libyder-dev liborcania-dev libjansson-dev |
-		sed -n 's/^ *Depends: //p' | sort -u |
-		grep -E '^lib(ulfius|orcania|yder|jansson|curl3)')
-	lib=$(dirname "$(find "$d/ulfius" -name 'libulfius.so' | head -n 1)")
+	beside_from ""
+	version=$(beside_has libulfius-dev) || skip "this system has no Ulfius"
+	beside_whole "$d/ulfius" libulfius-dev
+	so=$(find "$d/ulfius" -name 'libulfius.so' | head -n 1)
+	lib=$(dirname "$so")
 	cflags="-isystem $d/ulfius/usr/include"
-	flags="$cflags -L$lib -lulfius -Wl,-rpath-link,$lib"
-	LD_LIBRARY_PATH=$lib:${LD_LIBRARY_PATH-}
+	flags="$cflags -L$lib -l:$(readlink "$so") -Wl,-rpath-link,$lib"
+	LD_LIBRARY_PATH=$(beside_libs "$d/ulfius"):${LD_LIBRARY_PATH-}
 	export LD_LIBRARY_PATH
 fi
 libs="$flags $TEST_LIBS"
