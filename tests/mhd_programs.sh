@@ -208,10 +208,18 @@ ready() {
 	fail "$name: no answer to $1: $(tail -n 5 log)"
 }
 
-# count JSON KEY
-count() {
+# requests_of JSON
+requests_of() {
 	python3 -c 'import json, sys
-print(len(json.load(open(sys.argv[1]))[sys.argv[2]]))' "$1" "$2"
+print(len(json.load(open(sys.argv[1]))["requests"]))' "$1"
+}
+
+mhd_version() {
+	sed 's/,/\n/g' "$1" | sed -n 's/.*"mhd_version": *"\([^"]*\)".*/\1/p'
+}
+
+row() {
+	printf '%-26s %-18s %-14s %8s %8s  %s\n' "$@"
 }
 
 one() {
@@ -236,16 +244,16 @@ one() {
 	run 0 validate "$d/it.tailbox"
 	run 0 export --to json "$d/it.tailbox"
 	cp out it.json
-	recorded=$(count it.json requests)
+	recorded=$(requests_of it.json)
 	run 0 analyze --format line "$d/it.tailbox"
-	printf '%-26s %-20s %8s %8s  %s\n' "$name" "$(version "$name")" \
-		"$answers" "$recorded" "$(cat out)"
+	row "$name" "$(version "$name")" "$(mhd_version it.json)" "$answers" \
+		"$recorded" "$(cat out)"
 	test "$recorded" = "$answers" ||
 		fail "$name: answered $answers, recorded $recorded"
 	rm -f it.tailbox it.json
 }
 
-printf '%-26s %-20s %8s %8s  %s\n' program version answered recorded headline
+row program version libmicrohttpd answered recorded headline
 for name; do
 	program=$(path "$name") || skip "$name is not there"
 	prepare_"$(echo "$name" | sed 's/^systemd-journal-//; s/-serve$//')"
