@@ -13,6 +13,13 @@ check_scripts = \
 	tests/check-sources
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
+# They fetch packages.
+fetching_scripts = \
+	tests/mhd_programs.sh \
+	tests/mhd_versions.sh \
+	tests/ulfius.sh
+LONG_TESTS += $(fetching_scripts)
+EXTRA_DIST += $(fetching_scripts) tests/beside.sh tests/ulfius/api.c
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
 	tests/agent/tty.c
