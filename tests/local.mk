@@ -53,6 +53,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
+	tests/e2e_server.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
@@ -137,6 +138,7 @@ e2e_tests += \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
+	tests/e2e_mhd_responses \
 	tests/e2e_reload \
 	tests/e2e_report \
 	tests/e2e_sampler \
