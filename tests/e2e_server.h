@@ -9,6 +9,8 @@
 #ifndef TAILBOX_TESTS_E2E_SERVER_H
 #define TAILBOX_TESTS_E2E_SERVER_H 1
 
+#include <check.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/select.h>
@@ -52,7 +54,7 @@ struct e2e_server {
 	int listen_fd; /* one that listens already, taken; 0 = none */
 	MHD_AccessHandlerCallback handler;
 	void *handler_cls;
-	struct MHD_OptionItem options[8]; /* more; 0 ends them */
+	struct MHD_OptionItem options[12]; /* more; 0 ends them */
 
 	struct MHD_Daemon *daemon;
 	int accept_fd; /* where clients connect, with E2E_ADD and the like */
@@ -156,7 +158,9 @@ static inline int e2e_listen(const struct sockaddr *a, socklen_t len)
 static inline bool e2e_serve(struct e2e_server *s)
 {
 	struct sockaddr_in loopback = { .sin_family = AF_INET };
-	struct MHD_OptionItem ops[16];
+	struct sockaddr_in6 loopback6 = { .sin6_family = AF_INET6,
+		                          .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct MHD_OptionItem ops[20];
 	int n = 0, fd;
 
 	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -174,6 +178,12 @@ static inline bool e2e_serve(struct e2e_server *s)
 	if (!e2e_is_added(s))
 		ops[n++] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET,
 			                            fd, NULL };
+	else if (s->drive == E2E_ADD) /* never on every address */
+		ops[n++] = (struct MHD_OptionItem){
+			MHD_OPTION_SOCK_ADDR, 0,
+			s->flags & MHD_USE_IPv6 ? (void *)&loopback6
+			                        : (void *)&loopback
+		};
 	for (int i = 0; s->options[i].option != MHD_OPTION_END; i++)
 		ops[n++] = s->options[i];
 	ops[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
@@ -212,23 +222,28 @@ static inline void e2e_stop(struct e2e_server *s)
 	s->daemon = NULL;
 }
 
-/* Where to connect; 0 = not by a port. */
+/* Where to connect. own: with E2E_ADD, where the daemon listens itself. */
+static inline socklen_t e2e_address_of(const struct e2e_server *s, bool own,
+                                       struct sockaddr_storage *a)
+{
+	socklen_t len = sizeof(*a);
+	int fd = s->accept_fd;
+
+	if (fd < 0 || own)
+		fd = MHD_get_daemon_info(s->daemon,
+		                         MHD_DAEMON_INFO_LISTEN_FD)->listen_fd;
+	memset(a, 0, sizeof(*a));
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)a, &len), 0);
+	return len;
+}
+
 static inline uint16_t e2e_port_of(const struct e2e_server *s)
 {
 	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-	int fd = s->accept_fd;
 
-	if (fd < 0)
-		fd = MHD_get_daemon_info(s->daemon,
-		                         MHD_DAEMON_INFO_LISTEN_FD)->listen_fd;
-	memset(&a, 0, sizeof(a));
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	if (a.ss_family == AF_INET)
-		return ntohs(((struct sockaddr_in *)&a)->sin_port);
-	if (a.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&a)->sin6_port);
-	return 0;
+	e2e_address_of(s, false, &a);
+	ck_assert_int_eq(a.ss_family, AF_INET);
+	return ntohs(((struct sockaddr_in *)&a)->sin_port);
 }
 
 #endif
