@@ -63,6 +63,7 @@ libtailbox_all_la_SOURCES += \
 	core/task.c \
 	core/tape_feed.c \
 	core/tape_run.c \
+	core/tape_size.c \
 	core/toml.c \
 	core/toml_names.c \
 	core/toml_value.c \
