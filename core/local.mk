@@ -21,6 +21,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_samples.c \
 	core/assemble_sort.c \
 	core/assemble_spans.c \
+	core/blocks.c \
 	core/clock.c \
 	core/config.c \
 	core/config_check.c \

@@ -70,6 +70,7 @@ unit_tests += \
 	tests/test_controller_keep \
 	tests/test_cost \
 	tests/test_cover \
+	tests/test_crowd \
 	tests/test_fill \
 	tests/test_format \
 	tests/test_holds \
