@@ -128,6 +128,7 @@ e2e_tests += \
 	tests/e2e_attack \
 	tests/e2e_config \
 	tests/e2e_crash \
+	tests/e2e_crowd \
 	tests/e2e_doctor \
 	tests/e2e_handover \
 	tests/e2e_headline \
