@@ -126,6 +126,7 @@ command_tests += \
 e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_attack \
+	tests/e2e_churn \
 	tests/e2e_config \
 	tests/e2e_crash \
 	tests/e2e_crowd \
@@ -150,6 +151,7 @@ e2e_tests += \
 # The same sources again with more of all of it, in `make check-long`.
 long_tests += \
 	tests/e2e_long_attack \
+	tests/e2e_long_churn \
 	tests/e2e_long_ingress \
 	tests/e2e_long_kill9 \
 	tests/e2e_long_main_job \
@@ -168,6 +170,8 @@ tests_test_top_LDADD = libtailbox-live.la $(LDADD)
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
 tests_e2e_long_attack_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_attack_LDADD = $(LDADD) -lm
+tests_e2e_long_churn_SOURCES = tests/e2e_churn.c
+tests_e2e_long_churn_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_ingress_SOURCES = tests/e2e_mhd_ingress.c
 tests_e2e_long_ingress_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_kill9_SOURCES = tests/e2e_kill9.c
