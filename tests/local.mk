@@ -233,8 +233,9 @@ endif
 if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_tape
 BESIDE_TESTS += tests/fuzz_tape
-tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/from_tape.c cli/options.c \
-	cli/output.c cli/services.c cli/sock.c cli/tape_json.c cli/tape_text.c
+tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/options.c cli/services.c \
+	cli/sock.c cli/tape_json.c cli/tape_text.c
+tests_fuzz_tape_LDADD = libtailbox-live.la $(LDADD)
 endif
 
 # The reader of settings, with any bytes.
