@@ -96,7 +96,7 @@ static void tear_down(void)
 
 static struct client {
 	pthread_t thread;
-	uint64_t until_ns;
+	uint64_t until_ns, until_opened;
 	uint32_t random;
 	/* Requests that were answered, and such as can have begun besides. */
 	uint64_t answered, begun, opened;
@@ -158,11 +158,21 @@ static void leave(struct client *k, int fd)
 	close(fd);
 }
 
+/* On a slow machine a second is not enough to have most of them open. */
+static bool goes_on(const struct client *k)
+{
+	const uint64_t now = e2e_now_ns();
+
+	return now < k->until_ns ||
+	       (k->opened < k->until_opened &&
+	        now < k->until_ns + UINT64_C(60000000000));
+}
+
 static void *churn(void *arg)
 {
 	struct client *k = arg;
 
-	while (e2e_now_ns() < k->until_ns) {
+	while (goes_on(k)) {
 		int *fd = &k->fds[draw(k, each)];
 		if (*fd < 0) {
 			*fd = e2e_connect(port);
@@ -195,8 +205,10 @@ static bool is_quiet(void *cls)
 
 static void run(unsigned seconds)
 {
-	for (unsigned i = 0; i < CLIENTS; i++)
+	for (unsigned i = 0; i < CLIENTS; i++) {
 		clients[i].until_ns = e2e_now_ns() + seconds * 1000000000ull;
+		clients[i].until_opened = clients[i].opened + 2 * each;
+	}
 	for (unsigned i = 0; i < CLIENTS; i++)
 		e2e_start(&clients[i].thread, churn, &clients[i]);
 	for (unsigned i = 0; i < CLIENTS; i++)
@@ -280,8 +292,6 @@ static void churn_with(unsigned connections)
 	expect_no_slot_in_use();
 	const uint64_t slots = slots_used();
 	const unsigned long before = resident_kb();
-	add_up();
-	const uint64_t opened = sum.opened;
 	run(SECONDS);
 	expect_no_slot_in_use();
 	const unsigned long after = resident_kb();
@@ -290,13 +300,13 @@ static void churn_with(unsigned connections)
 	       "%lu then %lu kB\n", (unsigned long long)sum.opened,
 	       (unsigned long long)status.begun, (unsigned long long)slots,
 	       (unsigned long long)slots_used(), before, after);
-	/* The same slots again, but for what more came together. */
-	ck_assert_uint_le(slots_used(), slots + CLIENTS * each / 2);
-	ck_assert_uint_gt(sum.opened - opened, 100 * SECONDS);
+	/* The same slots again, not one for each connection; the server may
+	 * take its time to close what a client has left. */
+	ck_assert_uint_le(slots_used(), 2 * CLIENTS * each);
+	ck_assert_uint_ge(sum.opened, 4 * CLIENTS * each);
 	/* An eighth, 4 MB, is what the allocator's arenas come to, with a
-	 * reserve. In the long form 300 bytes for each connection are more. A
-	 * second is no warm-up for many: their most come together later. */
-	if (memory_is_told && (connections == FEW || SECONDS > 10))
+	 * reserve. In the long form 300 bytes for each connection are more. */
+	if (memory_is_told)
 		ck_assert_uint_le(after, before + before / 8);
 }
 
