@@ -148,8 +148,10 @@ static NOINLINE bool make_ready(struct tailbox__conn *s)
 {
 	struct tailbox__thread *t = tailbox__thread_get();
 
-	if (t == NULL)
+	if (t == NULL) {
+		tailbox__lost_to_table();
 		return false;
+	}
 	if (s->slot == NULL || s->epoch != t->epoch)
 		return tailbox__conn_take_slot(t, s);
 	tailbox__request_cut(t, s);
@@ -326,6 +328,8 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 	uint64_t now, send;
 
 	if (t == NULL || t->epoch != s->epoch) {
+		if (t == NULL)
+			tailbox__lost_to_table();
 		tailbox__request_over(s, s->previous_end);
 		if (!s->was_called)
 			TAILBOX__SET(s->step, TAILBOX__STEP_SEEN);
