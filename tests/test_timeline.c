@@ -356,7 +356,7 @@ static const char *const golden_json[] = {
 	"\"started_at_run_us\":3000000,\"status\":200,\"bytes_in\":0,"
 	"\"bytes_out\":12345,\"worker\":3,\"connection_id\":17,"
 	"\"phases_us\":{\"ingress_wait\":198000,\"headers\":90,"
-	"\"handler\":1098000,\"send\":30000},"
+	"\"handler\":1098000,\"send\":30000},\"reader_us\":12000,"
 	"\"trace_id\":\"abababababababababababababababab\"",
 	"\"held_by\":{\"number\":80,\"route\":\"GET /report\","
 	"\"held_us\":204000}",
