@@ -26,7 +26,7 @@ struct tailbox__run_json_section {
 };
 
 extern const struct tailbox__run_json_section tailbox__run_json_meta[3];
-extern const struct tailbox__run_json_section tailbox__run_json_events[7];
+extern const struct tailbox__run_json_section tailbox__run_json_events[9];
 
 /* For sections that end with their array. */
 void tailbox__run_json_array_end(struct tailbox__run_json_out *c);
@@ -44,13 +44,19 @@ void tailbox__run_json_snapshot_ext(struct tailbox__json *j,
                                     const struct tailbox__run *run,
                                     const struct tailbox__run_value *values,
                                     size_t count);
-/* One element of `open_requests`, of `holds`. */
+/* One element of `open_requests`, of `holds`, `stacks`, `stack_frames`. */
 void tailbox__run_json_open_request(struct tailbox__json *j,
                                     const struct tailbox__run *run,
                                     const struct tailbox__run_open *o);
 void tailbox__run_json_hold(struct tailbox__json *j,
                             const struct tailbox__run *run,
                             const struct tailbox__run_hold *h);
+void tailbox__run_json_stack(struct tailbox__json *j,
+                             const struct tailbox__run *run,
+                             const struct tailbox__run_stack *s);
+void tailbox__run_json_frame(struct tailbox__json *j,
+                             const struct tailbox__run *run,
+                             const struct tailbox__run_frame *f);
 
 /* A member whose value is a string of the run; none reads as "". */
 static inline void tailbox__run_json_str(struct tailbox__json *j,
