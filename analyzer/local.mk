@@ -77,6 +77,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/segments.c \
 	analyzer/series.c \
 	analyzer/suspect_stage.c \
+	analyzer/symbols.c \
 	analyzer/suspects.c \
 	analyzer/timeline.c \
 	analyzer/timeline_draw.c \
@@ -113,6 +114,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/report_page.h \
 	analyzer/screen.h \
 	analyzer/screen_line.h \
+	analyzer/symbols.h \
 	analyzer/timeline.h \
 	analyzer/timeline_model.h \
 	analyzer/timeline_text.h \
