@@ -32,8 +32,6 @@
 #include "core/daemons.h"
 #include "core/internal.h"
 
-#define THREADS_MAX 1024u
-
 struct tailbox__recorder tailbox__recorder = { .tape = { .fd = -1 } };
 __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec")));
@@ -44,7 +42,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int has_key;
-static struct tailbox__thread *threads; /* THREADS_MAX; never freed */
+/* TAILBOX__THREADS_MAX of them; never freed */
+static struct tailbox__thread *threads;
 static uint32_t free_thread;            /* index plus 1; LIFO */
 static bool is_off; /* with lock: switched off, epoch is one too many */
 
@@ -178,9 +177,37 @@ struct tailbox__thread *tailbox__thread_register(void)
 		tailbox__loss(TAILBOX__LOSS_THREADS);
 		return NULL;
 	}
-	TAILBOX__SET(t->entry->tid, (uint32_t)syscall(SYS_gettid));
+	t->self = pthread_self();
+	/* Release: whoever finds the tid finds the handle. */
+	atomic_store_explicit(&t->entry->tid, (uint32_t)syscall(SYS_gettid),
+	                      memory_order_release);
 	tailbox__self = t;
 	return t;
+}
+
+bool tailbox__thread_stack(uint32_t index, uint32_t tid, uintptr_t *low,
+                           uintptr_t *high)
+{
+	pthread_attr_t attr;
+	void *at = NULL;
+	size_t bytes = 0;
+	bool is_known = false;
+
+	/* With the lock a thread that is there cannot go: thread_gone() has to
+	 * wait, and so the handle stays good. */
+	pthread_mutex_lock(&lock);
+	if (is_open() && index < TAILBOX__THREADS_MAX &&
+	    threads[index].entry != NULL &&
+	    atomic_load_explicit(&threads[index].entry->tid,
+	                         memory_order_acquire) == tid &&
+	    pthread_getattr_np(threads[index].self, &attr) == 0) {
+		is_known = pthread_attr_getstack(&attr, &at, &bytes) == 0;
+		pthread_attr_destroy(&attr);
+	}
+	pthread_mutex_unlock(&lock);
+	*low = (uintptr_t)at;
+	*high = (uintptr_t)at + bytes;
+	return is_known && *high > *low;
 }
 
 void tailbox__loss(enum tailbox__loss what)
@@ -297,7 +324,8 @@ static bool make_threads(void)
 	static char *memory; /* kept: what is never freed is no leak */
 	const size_t line = _Alignof(struct tailbox__thread);
 
-	memory = tailbox__zalloc(1, THREADS_MAX * sizeof(*threads) + line);
+	memory = tailbox__zalloc(1, TAILBOX__THREADS_MAX * sizeof(*threads) +
+	                                    line);
 	if (memory == NULL)
 		return false;
 	threads = (void *)(memory + (line - (uintptr_t)memory % line) % line);

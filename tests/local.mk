@@ -141,6 +141,7 @@ e2e_tests += \
 	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
+	tests/e2e_stack \
 	tests/e2e_switch \
 	tests/e2e_trigger \
 	tests/e2e_window
@@ -158,6 +159,10 @@ long_tests += \
 tests_long_compare_SOURCES = tests/test_compare.c
 tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
 tests_long_compare_LDADD = $(LDADD) -lm
+# Stacks are walked by frame pointers, and named by build id.
+tests_e2e_stack_CFLAGS = $(AM_CFLAGS) -fno-omit-frame-pointer \
+	-fno-optimize-sibling-calls
+tests_e2e_stack_LDFLAGS = -Wl,--build-id
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
 tests_test_tail_LDADD = libtailbox-live.la $(LDADD)
