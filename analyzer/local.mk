@@ -61,6 +61,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/own_loop.c \
 	analyzer/own_part.c \
 	analyzer/own_requests.c \
+	analyzer/own_stacks.c \
 	analyzer/own_text.c \
 	analyzer/quality.c \
 	analyzer/rank.c \
@@ -86,6 +87,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/timeline_model.c \
 	analyzer/timeline_request.c \
 	analyzer/timeline_rows.c \
+	analyzer/timeline_stacks.c \
 	analyzer/timeline_text.c \
 	analyzer/trend.c \
 	analyzer/verdict.c \

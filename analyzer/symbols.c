@@ -185,6 +185,10 @@ static void take(struct tailbox__symbol_file *f, const char *table,
 		    s.st_shndx == SHN_UNDEF || s.st_name >= f->text_bytes ||
 		    f->texts[s.st_name] == '\0')
 			continue;
+		/* "read@GLIBC_2.2.5": who reads wants no version. */
+		char *version = strchr(f->texts + s.st_name + 1, '@');
+		if (version != NULL)
+			*version = '\0';
 		f->functions[f->count++] = (struct function){
 			s.st_value, s.st_size, s.st_name,
 			rank_of(f->texts + s.st_name, s.st_info)

@@ -113,4 +113,10 @@ uint64_t tailbox__tl_run_end_us(const struct tailbox__run *run);
 bool tailbox__tl_is_loss(const struct tailbox__run *run,
                          const struct tailbox__run_pair *pair);
 
+/* --- timeline_stacks.c --------------------------------------------------- */
+
+/* The last stacks of held workers; nothing where there are none. */
+void tailbox__tl_put_stacks(const struct tailbox__run *run, FILE *out,
+                            size_t width);
+
 #endif

@@ -83,6 +83,7 @@ unit_tests += \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
 	tests/test_snapshot \
+	tests/test_stack \
 	tests/test_slow_log \
 	tests/test_start \
 	tests/test_task \
