@@ -57,12 +57,12 @@ struct place {
 	/* asked */
 	uint64_t hold;
 	struct tailbox__rec_stack rec;
-	uintptr_t low, high; /* of the stack; high 0 = not known yet */
+	uintptr_t low, high; /* of the stack */
 	/* answered */
 	uint64_t tick;
 	struct tailbox__stack_raw raw;
-	/* The sampler's, and under the lock: the last hold that it asked about,
-	 * and the last stack. */
+	/* The sampler's: the last hold that it asked about, and under the lock
+	 * the last stack. */
 	uint64_t last_hold;
 	uint64_t shown_hold, shown_tick;
 	struct tailbox__stack shown;
@@ -247,7 +247,7 @@ static bool blocks(uint32_t tid, int number)
 {
 	static const char key[] = "\nSigBlk:\t";
 	struct tailbox__proc_file file = TAILBOX__PROC_FILE;
-	char path[48], text[4096];
+	char path[48], text[16384]; /* a line of it has all groups */
 
 	snprintf(path, sizeof(path), "/proc/self/task/%u/status",
 	         (unsigned)tid);
@@ -280,33 +280,21 @@ static bool describe(struct place *p, uint32_t index, uint64_t hold)
 	return TAILBOX__GET(e->hold_since) == hold;
 }
 
-/* Whoever had the place before has gone, or never answered and never will. */
-static bool take_place(struct place *p, uint32_t index, uint32_t tid)
-{
-	if (p->tid == tid)
-		return true;
-	p->tid = 0;
-	p->high = 0;
-	withdraw(p);
-	if (!tailbox__thread_stack(index, tid, &p->low, &p->high))
-		return false;
-	p->tid = tid;
-	return true;
-}
-
 static void ask(struct place *p, uint32_t index, uint32_t tid, uint64_t hold)
 {
 	p->last_hold = hold;
-	if (!take_place(p, index, tid)) {
-		now.failed++;
-		return;
-	}
 	if (atomic_load_explicit(&p->turn, memory_order_acquire) != FREE)
 		return; /* an earlier question is open */
 	if (blocks(tid, taken)) {
 		now.blocked++;
 		return;
 	}
+	/* Each time: numbers of threads come again, stacks need not. */
+	if (!tailbox__thread_stack(index, tid, &p->low, &p->high)) {
+		now.failed++;
+		return;
+	}
+	p->tid = tid;
 	if (!describe(p, index, hold))
 		return;
 	p->hold = hold;
@@ -355,7 +343,8 @@ static bool record(const struct tailbox__rec_stack *head,
 	return true;
 }
 
-/* False: the thread has not answered yet. */
+/* False: the thread has not answered yet. The lock is given up meanwhile: who
+ * asks what the workers do is not to wait for the dynamic linker. */
 static bool collect(struct place *p)
 {
 	/* Pairs with the release in answer(). */
@@ -363,7 +352,11 @@ static bool collect(struct place *p)
 	        atomic_load_explicit(&p->turn, memory_order_acquire);
 
 	if (turn == ANSWERED) {
-		tailbox__stack_resolve(&p->raw, &p->shown);
+		struct tailbox__stack found;
+		pthread_mutex_unlock(&lock);
+		tailbox__stack_resolve(&p->raw, &found);
+		pthread_mutex_lock(&lock);
+		p->shown = found;
 		p->shown_hold = p->hold;
 		p->shown_tick = p->rec.tick = p->tick;
 		if (record(&p->rec, &p->shown))
@@ -403,7 +396,8 @@ static uint64_t look_at(uint32_t i, uint64_t at_ns, uint64_t tick)
 	        atomic_load_explicit(&e->tid, memory_order_acquire);
 	const uint64_t since = TAILBOX__GET(e->hold_since);
 
-	if (tid == 0 || since == 0 || since >= tick || since == p->last_hold)
+	if (!taken || tid == 0 || since == 0 || since >= tick ||
+	    since == p->last_hold)
 		return after_ns;
 	const uint64_t held_ns = tailbox__ticks_to_ns(scale, tick - since);
 	if (held_ns < after_ns)

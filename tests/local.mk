@@ -117,6 +117,7 @@ command_tests += \
 	tests/test_own_samples \
 	tests/test_report \
 	tests/test_screen \
+	tests/test_symbols \
 	tests/test_tail \
 	tests/test_timeline \
 	tests/test_top \
@@ -164,6 +165,8 @@ tests_long_compare_LDADD = $(LDADD) -lm
 tests_e2e_stack_CFLAGS = $(AM_CFLAGS) -fno-omit-frame-pointer \
 	-fno-optimize-sibling-calls
 tests_e2e_stack_LDFLAGS = -Wl,--build-id
+tests_e2e_stack_LDADD = libtailbox-live.la $(LDADD)
+tests_test_symbols_LDFLAGS = -Wl,--build-id
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
 tests_test_tail_LDADD = libtailbox-live.la $(LDADD)
