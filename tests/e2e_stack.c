@@ -14,6 +14,8 @@
 
 #include "analyzer/json_tree.h"
 #include "analyzer/symbols.h"
+#include "analyzer/timeline.h"
+#include "cli/top_model.h"
 #include "core/tape_run.h"
 #include "core/validate.h"
 #include "sampler/stack.h"
@@ -288,7 +290,7 @@ static void names_of_stack(const struct tailbox__run *run, size_t stack,
 	}
 }
 
-/* The run has a stack that begins so, of that route, at least so long held. */
+/* The run has one stack that begins so, of that route, at least so long held. */
 static void must_have(const struct tailbox__run *run, const char *names,
                       const char *route, uint64_t held_us)
 {
@@ -310,8 +312,9 @@ static void must_have(const struct tailbox__run *run, const char *names,
 		ck_assert_uint_ne(s->worker, UINT32_MAX);
 	}
 	tailbox__symbols_fini(&n.symbols);
-	ck_assert_msg(found > 0, "no %s in %zu stacks, the last is %s", names,
-	              run->stacks.count, n.text);
+	/* Once per hold. */
+	ck_assert_msg(found == 1, "%zu %s in %zu stacks, the last is %s",
+	              found, names, run->stacks.count, n.text);
 }
 
 static uint64_t status_number(const char *key)
@@ -326,13 +329,76 @@ static uint64_t status_number(const char *key)
 	return n;
 }
 
+/* --- what people are shown ----------------------------------------------------- */
+
+static void tape_path(char path[200], pid_t pid)
+{
+	snprintf(path, 200, "%s/e2e.%ld.tape", service_dir, (long)pid);
+}
+
+/* Not where the path of this program is too long for a name. */
+static bool is_findable(void)
+{
+	return strlen(whole_path("")) <= TAILBOX_NAME_MAX;
+}
+
+/* Of another process: to close a tape that this one writes is to die to others.
+ */
+static void top_must_show(pid_t pid, const char *function)
+{
+	const char *why = NULL;
+	char path[200];
+	size_t found = 0;
+
+	tape_path(path, pid);
+	struct cli__top_source *s = cli__top_open(path);
+	ck_assert_ptr_nonnull(s);
+	const struct cli__top *t = cli__top_frame(s, &why);
+	ck_assert_ptr_nonnull(t);
+	for (size_t i = 0; i < t->worker_count; i++) {
+		const struct cli__top_worker *w = &t->workers[i];
+		struct cli__top_text text = { .text = NULL };
+		ck_assert(w->daemon != 0); /* not the sampler */
+		if (w->stack_count == 0)
+			continue;
+		found++;
+		ck_assert_str_eq(w->stack[0].function, function);
+		ck_assert_str_eq(w->held, "handler");
+		cli__top_render_worker(t, w, 80, &text);
+		ck_assert_ptr_nonnull(strstr(text.text, "STACK, "));
+		ck_assert_ptr_nonnull(strstr(text.text, function));
+		cli__top_text_fini(&text);
+	}
+	ck_assert_uint_eq(found, 1);
+	cli__top_close(s);
+}
+
+static void timeline_must_show(const struct tailbox__run *run,
+                               const char *want)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__timeline_options o;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(f);
+	tailbox__timeline_options_init(&o);
+	ck_assert_int_eq(tailbox__timeline_text(run, &o, f, &err), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_msg(strstr(text, want) != NULL, "no %s in\n%s", want, text);
+	free(text);
+}
+
 /* --- scenes ------------------------------------------------------------------ */
 
 START_TEST(a_handler_that_computes_is_shown_by_name)
 {
+	const struct timespec more = { .tv_nsec = 5 * 20000000 };
 	const int fd = ask_known("/spin");
 
 	wait_for("stack_spin_here<answer");
+	nanosleep(&more, NULL); /* it would be asked again by now */
 	ck_assert_int_eq(service_call("POST", "/snapshot"), 200);
 	struct tailbox__run *json = service_fetch("/artifacts/s1");
 	struct tailbox__run *native = service_fetch("/artifacts/s1.tailbox");
@@ -340,11 +406,11 @@ START_TEST(a_handler_that_computes_is_shown_by_name)
 	must_have(native, "stack_spin_here<answer", "/spin", 20000);
 	ck_assert_uint_eq(json->stacks.count, native->stacks.count);
 	ck_assert_uint_eq(json->frames.count, native->frames.count);
+	ck_assert_int_eq(tailbox__symbols_fill(native), 0);
+	if (is_findable())
+		timeline_must_show(native, " stack_spin_here+0x");
 	tailbox__run_destroy(json);
 	tailbox__run_destroy(native);
-	/* Once per hold. */
-	ck_assert_uint_eq(status_number("asked"), 1);
-	ck_assert_uint_eq(status_number("taken"), 1);
 	is_over = true;
 	hear(fd);
 }
@@ -401,6 +467,7 @@ START_TEST(a_service_survives_a_storm_of_the_signal)
 	ck_assert_int_eq(write(gate[1], "x", 1), 1);
 	hear(held);
 	ck_assert_uint_ge(status_number("taken"), 1);
+	ck_assert_uint_eq(status_number("failed"), 0);
 }
 END_TEST
 
@@ -433,6 +500,34 @@ START_TEST(a_reload_turns_it_off_and_on)
 }
 END_TEST
 
+START_TEST(a_child_and_a_stopped_service_have_the_default_again)
+{
+	const int number = SIGRTMIN + 5;
+	struct sigaction a;
+	int status;
+
+	const int fd = ask_known("/spin");
+	wait_for("stack_spin_here<answer");
+	const pid_t pid = fork();
+	if (pid == 0)
+		_exit(sigaction(number, NULL, &a) != 0 ||
+		      a.sa_handler != SIG_DFL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	is_over = true;
+	hear(fd);
+	stop_service();
+	ck_assert_int_eq(sigaction(number, NULL, &a), 0);
+	ck_assert(a.sa_handler == SIG_DFL);
+	is_over = false;
+	start_service();
+	const int again = ask_known("/spin");
+	wait_for("stack_spin_here<answer");
+	is_over = true;
+	hear(again);
+}
+END_TEST
+
 /* --- after the end ----------------------------------------------------------- */
 
 static struct tailbox__run *run_of_tape(pid_t pid)
@@ -443,7 +538,7 @@ static struct tailbox__run *run_of_tape(pid_t pid)
 	struct tailbox__run *run;
 	char path[200];
 
-	snprintf(path, sizeof(path), "%s/e2e.%ld.tape", service_dir, (long)pid);
+	tape_path(path, pid);
 	if (tailbox__reader_open(path, &r, &err) != 0)
 		return NULL;
 	if (tailbox__tape_run(r, NULL, &run, &damage, &err) != 0)
@@ -485,13 +580,16 @@ START_TEST(a_process_that_was_killed_leaves_its_stack)
 	ck_assert_int_eq(read(told[0], &port, sizeof(port)), sizeof(port));
 	const int fd = ask_known("/spin");
 	e2e_wait(has_stack, &pid, "a stack on the tape");
+	if (is_findable())
+		top_must_show(pid, "stack_spin_here");
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	struct tailbox__run *run = run_of_tape(pid);
 	ck_assert_ptr_nonnull(run);
 	must_have(run, "stack_spin_here<answer", "/spin", 20000);
-	ck_assert_int_eq(tailbox__symbols_fill(run), 0);
 	tailbox__run_destroy(run);
+	if (is_findable())
+		top_must_show(pid, "stack_spin_here");
 	close(fd);
 	close(told[0]), close(told[1]);
 }
@@ -509,6 +607,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_sleep_ends_early);
 	tcase_add_test(tc, a_service_survives_a_storm_of_the_signal);
 	tcase_add_test(tc, a_reload_turns_it_off_and_on);
+	tcase_add_test(tc,
+	               a_child_and_a_stopped_service_have_the_default_again);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("dead");
 	tcase_add_checked_fixture(tc, NULL, tear_down);
