@@ -298,7 +298,9 @@ static struct tailbox__symbol_file *file_of(struct tailbox__symbols *s,
 		    strcmp(f->build_id, build_id) == 0)
 			return f;
 	}
-	f = tailbox__zalloc(1, sizeof(*f));
+	f = s->files.count < TAILBOX__SYMBOL_FILES_MAX
+	            ? tailbox__zalloc(1, sizeof(*f))
+	            : NULL;
 	if (f == NULL)
 		return NULL;
 	f->path = copy(path);

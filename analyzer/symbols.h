@@ -15,6 +15,10 @@
 
 #include "core/run.h"
 
+/* Files that are looked into: what a stranger's artifact names is not to keep
+ * anybody busy. */
+#define TAILBOX__SYMBOL_FILES_MAX 256u
+
 /* Files that were looked into, kept for the next question. Start with zeros. */
 struct tailbox__symbols {
 	TAILBOX__LIST(struct tailbox__symbol_file *) files;

@@ -416,6 +416,33 @@ START_TEST(a_handler_that_computes_is_shown_by_name)
 }
 END_TEST
 
+START_TEST(a_window_keeps_what_was_taken_in_it)
+{
+	ck_assert_int_eq(service_call("POST", "/arm"), 200);
+	const int fd = ask_known("/spin");
+	wait_for("stack_spin_here<answer");
+	is_over = true;
+	hear(fd);
+	ck_assert_int_eq(service_call("POST", "/disarm"), 200);
+	struct tailbox__run *run = service_fetch("/artifacts/1");
+	must_have(run, "stack_spin_here<answer", "/spin", 20000);
+	/* Its request has ended meanwhile, and is in the run. */
+	for (size_t i = 0; i < run->stacks.count; i++)
+		ck_assert_uint_ne(run->stacks.items[i].request, 0);
+	tailbox__run_destroy(run);
+	/* What is armed later has nothing of it. */
+	ck_assert_int_eq(service_call("POST", "/arm"), 200);
+	hear(ask("/"));
+	ck_assert_int_eq(service_call("POST", "/disarm"), 200);
+	run = service_fetch("/artifacts/2");
+	for (size_t i = 0; i < run->stacks.count; i++)
+		ck_assert_str_ne(tailbox__run_text(
+		                         run, run->stacks.items[i].route, NULL),
+		                 "/spin");
+	tailbox__run_destroy(run);
+}
+END_TEST
+
 START_TEST(a_system_call_that_can_goes_on_and_its_caller_is_shown)
 {
 	const int fd = ask("/read");
@@ -602,6 +629,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_handler_that_computes_is_shown_by_name);
+	tcase_add_test(tc, a_window_keeps_what_was_taken_in_it);
 	tcase_add_test(tc,
 	               a_system_call_that_can_goes_on_and_its_caller_is_shown);
 	tcase_add_test(tc, a_sleep_ends_early);

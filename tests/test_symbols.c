@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,6 +137,24 @@ START_TEST(another_build_or_another_place_gives_nothing)
 }
 END_TEST
 
+START_TEST(so_many_files_and_no_more)
+{
+	char path[64];
+
+	find_self();
+	for (unsigned i = 1; i < TAILBOX__SYMBOL_FILES_MAX; i++) {
+		snprintf(path, sizeof(path), "/nowhere/%u", i);
+		ck_assert_ptr_null(find(path, self.build_id, 1));
+	}
+	ck_assert_str_eq(find(self.path, self.build_id, here()),
+	                 "symbols_here");
+	ck_assert_ptr_null(find("/nowhere/more", self.build_id, 1));
+	ck_assert_uint_eq(symbols.files.count, TAILBOX__SYMBOL_FILES_MAX);
+	ck_assert_str_eq(find(self.path, self.build_id, here()),
+	                 "symbols_here");
+}
+END_TEST
+
 /* --- any bytes ------------------------------------------------------------------ */
 
 /* A small ELF file with notes and a table of two functions. */
@@ -190,13 +209,16 @@ static struct small small_file(void)
 
 static const char *find_in(const void *bytes, size_t len, uint64_t address)
 {
-	FILE *f = fopen(file, "we");
+	const int fd = memfd_create("small", MFD_CLOEXEC);
+	char path[40];
 
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
-	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	tailbox__symbols_fini(&symbols);
-	return find(file, SMALL_ID, address);
+	const char *name = find(path, SMALL_ID, address);
+	close(fd);
+	return name;
 }
 
 START_TEST(a_small_file_is_read)
@@ -304,6 +326,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_function_is_found_by_its_addresses);
 	tcase_add_test(tc, another_build_or_another_place_gives_nothing);
+	tcase_add_test(tc, so_many_files_and_no_more);
 	tcase_add_test(tc, a_small_file_is_read);
 	tcase_add_test(tc, one_that_is_cut_or_changed_does_no_harm);
 	tcase_add_test(tc, a_frame_in_words);
