@@ -55,7 +55,7 @@ struct elf {
 	Elf64_Shdr *sections;
 };
 
-/* --- reading -------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 static bool read_at(const struct elf *e, void *to, uint64_t bytes,
                     uint64_t offset)
@@ -128,7 +128,7 @@ failed:
 	return false;
 }
 
-/* --- whose file it is -------------------------------------------------------------- */
+/* --- whose file it is ---------------------------------------------------- */
 
 static bool has_build_id(const struct elf *e, const char *build_id)
 {
@@ -149,7 +149,7 @@ static bool has_build_id(const struct elf *e, const char *build_id)
 	return is_it;
 }
 
-/* --- its functions ------------------------------------------------------------------- */
+/* --- its functions ------------------------------------------------------- */
 
 /* Names with underscores in front are for the libraries themselves. */
 static uint32_t rank_of(const char *name, unsigned char info)
@@ -257,7 +257,7 @@ static void look_into(struct tailbox__symbol_file *f)
 	elf_close(&e);
 }
 
-/* --- asking ------------------------------------------------------------------------------ */
+/* --- asking -------------------------------------------------------------- */
 
 static void file_free(struct tailbox__symbol_file *f)
 {
@@ -377,7 +377,7 @@ int tailbox__symbols_fill(struct tailbox__run *run)
 	return rc;
 }
 
-/* --- in words -------------------------------------------------------------------------------- */
+/* --- in words ------------------------------------------------------------ */
 
 void tailbox__frame_text(char *out, size_t room, const char *module,
                          const char *build_id, uint64_t address,

@@ -12,7 +12,7 @@
 /* Of a table's cell. */
 #define CELL_FRAMES 3u
 
-/* --- /workers --------------------------------------------------------------- */
+/* --- /workers ------------------------------------------------------------ */
 
 static const char *name_of(const struct tailbox__look *l, uint16_t name)
 {
@@ -85,7 +85,7 @@ void tailbox__look_add_stack(struct tailbox__text *t,
 		tailbox__text_add(t, " ...");
 }
 
-/* --- /status ----------------------------------------------------------------- */
+/* --- /status ------------------------------------------------------------- */
 
 void tailbox__status_put_stacks(struct tailbox__json *j,
                                 const struct tailbox__status *s)

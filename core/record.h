@@ -470,7 +470,7 @@ enum tailbox__stack_end {
 	TAILBOX__STACK_WHOLE,    /* a frame pointer of 0: the first function */
 	TAILBOX__STACK_DEEP,     /* there are more than TAILBOX__STACK_DEPTH */
 	TAILBOX__STACK_UNSOUND,  /* what stood there is no frame pointer */
-	TAILBOX__STACK_ELSEWHERE, /* it ran on another stack than its thread's */
+	TAILBOX__STACK_ELSEWHERE, /* it ran on no stack of its thread */
 	TAILBOX__STACK_ENDS
 };
 

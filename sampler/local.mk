@@ -12,6 +12,7 @@ libtailbox_all_la_SOURCES += \
 	sampler/sampler.c \
 	sampler/scan.c \
 	sampler/stack.c \
+	sampler/stack_place.c \
 	sampler/stack_walk.c \
 	sampler/workers.c \
 	sampler/cgroup.h \
@@ -24,6 +25,7 @@ libtailbox_all_la_SOURCES += \
 	sampler/sampler.h \
 	sampler/scan.h \
 	sampler/stack.h \
+	sampler/stack_place.h \
 	sampler/stack_walk.h \
 	sampler/values.h \
 	sampler/workers.h

@@ -28,7 +28,7 @@ struct search {
 	bool is_in_kernel; /* it was in a system call */
 };
 
-/* --- a module's names --------------------------------------------------------- */
+/* --- a module's names ---------------------------------------------------- */
 
 static uint16_t name_build(const struct dl_phdr_info *m)
 {
@@ -64,7 +64,7 @@ static uint16_t name_path(const struct dl_phdr_info *m)
 	                                  : path);
 }
 
-/* --- whose is an address -------------------------------------------------------- */
+/* --- whose is an address ------------------------------------------------- */
 
 /* The segment of code that the address lies in. */
 static const ElfW(Phdr) *code_at(const struct dl_phdr_info *m,

@@ -2,74 +2,38 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A place per thread, and one word of it says whose turn it is:
+ * The sampler's side: who is asked and when, and what becomes of the answer.
+ * The worker's side, and what passes between the two: sampler/stack_place.c.
  *
- *   FREE      the sampler's. It fills in whom it asks about what, then
- *   ASKED     the worker's, whose handler is run by the signal: it walks its
- *             own stack into the place, then
- *   ANSWERED  the sampler's again (or LATE: the hold had ended).
- *
- * Each change is a release, each look an acquire; nobody waits for anybody.
- * A signal that comes late, twice, or from somebody else finds a place that
- * is not ASKED, and does nothing. A signal that never comes keeps its place
- * ASKED: the thread is asked no more until it has answered, or has gone.
- *
- * The handler reads thread-local words, its place, its entry of the tape and
- * its own stack, makes no system call, takes no lock, and puts errno back. The
- * places are never freed: a signal may be on its way when all is over.
- *
- * To give a signal back it is ignored first, by which the kernel drops those
- * that are pending: one that came after the default was back would end the
- * process.
+ * A worker is due when one callback has held it for so long; a look says when
+ * the next one may be, so that nobody looks in vain more often than that. An
+ * answer is waited for by looking again, soon and then less and less.
  *
  * A thread that blocks the signal is not sent it: it would stay pending, and
  * be there still in a program that the thread execs.
  */
 #include "sampler/stack.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
-#include "core/alloc.h"
 #include "core/clock.h"
 #include "core/recorder.h"
 #include "sampler/proc.h"
 #include "sampler/sampler.h"
+#include "sampler/stack_place.h"
 
 #define MS UINT64_C(1000000)
 /* How soon an answer is looked for; twice as long each time, up to: */
 #define ANSWER_NS MS
 #define ANSWER_MOST_NS (64 * MS)
 
-enum { FREE, ASKED, ANSWERED, LATE };
-
-struct place {
-	_Atomic uint32_t turn;
-	uint32_t tid;
-	/* asked */
-	uint64_t hold;
-	struct tailbox__rec_stack rec;
-	uintptr_t low, high; /* of the stack */
-	/* answered */
-	uint64_t tick;
-	struct tailbox__stack_raw raw;
-	/* The sampler's: the last hold that it asked about, and under the lock
-	 * the last stack. */
-	uint64_t last_hold;
-	uint64_t shown_hold, shown_tick;
-	struct tailbox__stack shown;
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct place *_Atomic places; /* TAILBOX__THREADS_MAX; never freed */
 static struct tailbox__stack_status now; /* with lock, as all that follows */
 static int taken; /* number of the signal; 0 = none */
 static uint64_t second_ns; /* of `sent` */
@@ -84,122 +48,21 @@ static uint64_t mono_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* --- in the worker --------------------------------------------------------- */
-
-static void take_registers(const ucontext_t *u, struct tailbox__stack_from *f)
-{
-#if defined(__x86_64__)
-	f->pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
-	f->sp = (uintptr_t)u->uc_mcontext.gregs[REG_RSP];
-	f->fp = (uintptr_t)u->uc_mcontext.gregs[REG_RBP];
-#elif defined(__aarch64__)
-	f->pc = (uintptr_t)u->uc_mcontext.pc;
-	f->sp = (uintptr_t)u->uc_mcontext.sp;
-	f->fp = (uintptr_t)u->uc_mcontext.regs[29];
-	f->link = (uintptr_t)u->uc_mcontext.regs[30];
-#else
-	(void)u;
-	(void)f;
-#endif
-}
-
-static void answer(struct place *p, const struct tailbox__thread *t,
-                   const ucontext_t *u)
-{
-	uint32_t turn = LATE;
-
-	/* Pairs with the release in ask(). */
-	if (atomic_load_explicit(&p->turn, memory_order_acquire) != ASKED)
-		return;
-	if (TAILBOX__GET(t->entry->hold_since) == p->hold) {
-		struct tailbox__stack_from from = { .low = p->low,
-			                            .high = p->high };
-		take_registers(u, &from);
-		p->tick = tailbox__now();
-		tailbox__stack_walk(&from, &p->raw);
-		turn = ANSWERED;
-	}
-	atomic_store_explicit(&p->turn, turn, memory_order_release);
-}
-
-static void on_signal(int number, siginfo_t *info, void *context)
-{
-	const int error = errno;
-	const struct tailbox__thread *t = tailbox__self;
-	struct place *all =
-	        atomic_load_explicit(&places, memory_order_acquire);
-
-	(void)number;
-	(void)info;
-	if (t != NULL && all != NULL)
-		answer(&all[t->index], t, context);
-	errno = error;
-}
-
-/* --- the signal ------------------------------------------------------------- */
-
-static bool is_ours(int number)
-{
-	struct sigaction a;
-
-	return sigaction(number, NULL, &a) == 0 && (a.sa_flags & SA_SIGINFO) &&
-	       a.sa_sigaction == on_signal;
-}
-
-/* The sampler's again, unless it was answered. */
-static void withdraw(struct place *p)
-{
-	uint32_t turn = ASKED;
-
-	atomic_compare_exchange_strong_explicit(&p->turn, &turn, FREE,
-	                                        memory_order_relaxed,
-	                                        memory_order_relaxed);
-}
+/* --- on and off ---------------------------------------------------------- */
 
 /* With lock held. */
 static void give_back(void)
 {
-	struct sigaction a = { .sa_handler = SIG_IGN };
-	struct place *all = atomic_load_explicit(&places, memory_order_relaxed);
+	struct tailbox__stack_place *all = tailbox__stack_places();
 
-	if (taken && is_ours(taken)) {
-		sigaction(taken, &a, NULL); /* drops what is pending */
-		a.sa_handler = SIG_DFL;
-		sigaction(taken, &a, NULL);
-	}
+	if (taken)
+		tailbox__stack_give_back(taken);
 	taken = 0;
 	answer_ns = 0;
 	now.is_on = false;
 	/* Who is asked still will not be told any more. */
 	for (uint32_t i = 0; all != NULL && i < TAILBOX__THREADS_MAX; i++)
-		withdraw(&all[i]);
-}
-
-static const char *take(int number)
-{
-	struct sigaction before;
-	struct sigaction a = { .sa_sigaction = on_signal,
-		               .sa_flags = SA_SIGINFO | SA_RESTART |
-		                           SA_ONSTACK };
-
-	if (!TAILBOX__STACK_SUPPORTED)
-		return "stacks are not known of this kind of processor";
-	if (sigaction(number, NULL, &before) != 0)
-		return "it cannot be read";
-	if ((before.sa_flags & SA_SIGINFO) ||
-	    (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN))
-		return "it has a handler already";
-	if (before.sa_handler == SIG_IGN)
-		return "it is ignored by the application";
-	if (atomic_load(&places) == NULL) {
-		struct place *made = tailbox__zalloc(TAILBOX__THREADS_MAX,
-		                                     sizeof(*made));
-		if (made == NULL)
-			return "out of memory";
-		atomic_store(&places, made);
-	}
-	sigemptyset(&a.sa_mask);
-	return sigaction(number, &a, NULL) == 0 ? NULL : "it cannot be set";
+		tailbox__stack_withdraw(&all[i]);
 }
 
 const char *tailbox__stack_set(int number, const char *name, uint64_t after_ms)
@@ -208,9 +71,9 @@ const char *tailbox__stack_set(int number, const char *name, uint64_t after_ms)
 
 	pthread_mutex_lock(&lock);
 	now.after_ms = after_ms;
-	if (number != taken || (taken && !is_ours(taken))) {
+	if (number != taken || (taken && !tailbox__stack_is_ours(taken))) {
 		give_back();
-		why = number ? take(number) : NULL;
+		why = number ? tailbox__stack_take(number) : NULL;
 		if (number && why == NULL) {
 			taken = number;
 			now.is_on = true;
@@ -239,7 +102,7 @@ void tailbox__stack_in_child(void)
 	memset(&now, 0, sizeof(now));
 }
 
-/* --- asking ------------------------------------------------------------------ */
+/* --- asking -------------------------------------------------------------- */
 
 /* Whether the thread blocks the signal; true as well where that is not to be
  * known. */
@@ -261,7 +124,8 @@ static bool blocks(uint32_t tid, int number)
 }
 
 /* What is known of the hold; false when it has ended meanwhile. */
-static bool describe(struct place *p, uint32_t index, uint64_t hold)
+static bool describe(struct tailbox__stack_place *p, uint32_t index,
+                     uint64_t hold)
 {
 	struct tailbox__tape *tape = &tailbox__recorder.tape;
 	struct tailbox__thread_entry *e = &tape->threads[index];
@@ -280,10 +144,12 @@ static bool describe(struct place *p, uint32_t index, uint64_t hold)
 	return TAILBOX__GET(e->hold_since) == hold;
 }
 
-static void ask(struct place *p, uint32_t index, uint32_t tid, uint64_t hold)
+static void ask(struct tailbox__stack_place *p, uint32_t index, uint32_t tid,
+                uint64_t hold)
 {
 	p->last_hold = hold;
-	if (atomic_load_explicit(&p->turn, memory_order_acquire) != FREE)
+	if (atomic_load_explicit(&p->turn, memory_order_acquire) !=
+	    TAILBOX__STACK_FREE)
 		return; /* an earlier question is open */
 	if (blocks(tid, taken)) {
 		now.blocked++;
@@ -297,19 +163,24 @@ static void ask(struct place *p, uint32_t index, uint32_t tid, uint64_t hold)
 	p->tid = tid;
 	if (!describe(p, index, hold))
 		return;
+	/* Somebody who put the default back would have us kill the process. */
+	if (!tailbox__stack_is_ours(taken))
+		return;
 	p->hold = hold;
 	now.asked++;
 	sent++;
-	atomic_store_explicit(&p->turn, ASKED, memory_order_release);
+	atomic_store_explicit(&p->turn, TAILBOX__STACK_ASKED,
+	                      memory_order_release);
 	if (syscall(SYS_tgkill, getpid(), (pid_t)tid, taken) != 0) {
-		atomic_store_explicit(&p->turn, FREE, memory_order_relaxed);
+		atomic_store_explicit(&p->turn, TAILBOX__STACK_FREE,
+		                      memory_order_relaxed);
 		now.failed++;
 		return;
 	}
 	answer_ns = ANSWER_NS;
 }
 
-/* --- what was answered ------------------------------------------------------ */
+/* --- what was answered --------------------------------------------------- */
 
 static bool record(const struct tailbox__rec_stack *head,
                    const struct tailbox__stack *s)
@@ -345,13 +216,13 @@ static bool record(const struct tailbox__rec_stack *head,
 
 /* False: the thread has not answered yet. The lock is given up meanwhile: who
  * asks what the workers do is not to wait for the dynamic linker. */
-static bool collect(struct place *p)
+static bool collect(struct tailbox__stack_place *p)
 {
 	/* Pairs with the release in answer(). */
 	const uint32_t turn =
 	        atomic_load_explicit(&p->turn, memory_order_acquire);
 
-	if (turn == ANSWERED) {
+	if (turn == TAILBOX__STACK_ANSWERED) {
 		struct tailbox__stack found;
 		pthread_mutex_unlock(&lock);
 		tailbox__stack_resolve(&p->raw, &found);
@@ -363,16 +234,17 @@ static bool collect(struct place *p)
 			now.taken++;
 		else
 			now.failed++;
-	} else if (turn == LATE) {
+	} else if (turn == TAILBOX__STACK_LATE) {
 		now.late++;
 	} else {
-		return turn == FREE;
+		return turn == TAILBOX__STACK_FREE;
 	}
-	atomic_store_explicit(&p->turn, FREE, memory_order_relaxed);
+	atomic_store_explicit(&p->turn, TAILBOX__STACK_FREE,
+	                      memory_order_relaxed);
 	return true;
 }
 
-/* --- the look --------------------------------------------------------------- */
+/* --- the look ------------------------------------------------------------ */
 
 static bool may_send(uint64_t at_ns)
 {
@@ -390,8 +262,7 @@ static uint64_t look_at(uint32_t i, uint64_t at_ns, uint64_t tick)
 	        tailbox__scale_of_hz(tailbox__clock.hz);
 	const uint64_t after_ns = now.after_ms * MS;
 	struct tailbox__thread_entry *e = &tailbox__recorder.tape.threads[i];
-	struct place *p = &atomic_load_explicit(&places,
-	                                        memory_order_relaxed)[i];
+	struct tailbox__stack_place *p = &tailbox__stack_places()[i];
 	const uint32_t tid =
 	        atomic_load_explicit(&e->tid, memory_order_acquire);
 	const uint64_t since = TAILBOX__GET(e->hold_since);
@@ -411,7 +282,7 @@ static uint64_t look_at(uint32_t i, uint64_t at_ns, uint64_t tick)
 static uint64_t look(uint64_t at_ns)
 {
 	struct tailbox__tape *tape = &tailbox__recorder.tape;
-	struct place *all = atomic_load_explicit(&places, memory_order_relaxed);
+	struct tailbox__stack_place *all = tailbox__stack_places();
 	uint64_t used = TAILBOX__GET(tape->header->threads_used);
 	uint64_t next_ns = now.after_ms * MS;
 	bool is_waiting = false;
@@ -421,7 +292,7 @@ static uint64_t look(uint64_t at_ns)
 		used = TAILBOX__THREADS_MAX;
 	for (uint32_t i = 0; i < used; i++) {
 		if (all[i].tid != TAILBOX__GET(tape->threads[i].tid))
-			withdraw(&all[i]); /* it has gone */
+			tailbox__stack_withdraw(&all[i]); /* it has gone */
 		is_waiting |= !collect(&all[i]);
 		const uint64_t due_ns = look_at(i, at_ns, tick);
 		next_ns = due_ns < next_ns ? due_ns : next_ns;
@@ -441,7 +312,7 @@ uint64_t tailbox__stack_look(void)
 	uint64_t at_ns = mono_ns(), next_ns = UINT64_MAX;
 
 	pthread_mutex_lock(&lock);
-	if (taken && tailbox__recorder_is_on() && is_ours(taken))
+	if (taken && tailbox__recorder_is_on() && tailbox__stack_is_ours(taken))
 		next_ns = at_ns + look(at_ns);
 	else if (taken) /* off for now, or somebody else took the signal */
 		next_ns = at_ns + 1000 * MS;
@@ -449,7 +320,7 @@ uint64_t tailbox__stack_look(void)
 	return next_ns;
 }
 
-/* --- for readers -------------------------------------------------------------- */
+/* --- for readers --------------------------------------------------------- */
 
 bool tailbox__stack_of(uint32_t thread, uint64_t hold,
                        struct tailbox__stack *out, uint64_t *tick)
@@ -457,7 +328,7 @@ bool tailbox__stack_of(uint32_t thread, uint64_t hold,
 	bool has = false;
 
 	pthread_mutex_lock(&lock);
-	const struct place *all = atomic_load(&places);
+	const struct tailbox__stack_place *all = tailbox__stack_places();
 	if (all != NULL && thread < TAILBOX__THREADS_MAX && hold != 0 &&
 	    all[thread].shown_hold == hold) {
 		*out = all[thread].shown;
@@ -472,7 +343,7 @@ void tailbox__stack_status(struct tailbox__stack_status *out)
 {
 	pthread_mutex_lock(&lock);
 	*out = now;
-	if (taken && !is_ours(taken)) {
+	if (taken && !tailbox__stack_is_ours(taken)) {
 		out->is_on = false;
 		snprintf(out->trouble, sizeof(out->trouble), "%s",
 		         "the application has taken the signal since");

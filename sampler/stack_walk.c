@@ -107,7 +107,7 @@ void tailbox__stack_walk(const struct tailbox__stack_from *from,
 	out->end = follow(from, out);
 }
 
-/* --- calls ----------------------------------------------------------------- */
+/* --- calls --------------------------------------------------------------- */
 
 #if defined(__x86_64__)
 /* Bytes of `call` through a register or memory, by its ModRM and SIB bytes at

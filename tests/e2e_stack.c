@@ -30,7 +30,7 @@ static int gate[2]; /* a pipe that a handler reads from */
 static atomic_bool is_over;
 static atomic_int nap_rc, nap_errno, read_rc;
 
-/* --- the application -------------------------------------------------------- */
+/* --- the application ----------------------------------------------------- */
 
 void stack_spin_here(void);
 void stack_read_here(void);
@@ -148,7 +148,7 @@ static void tear_down(void)
 	nftw(folder, service_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* --- a client --------------------------------------------------------------- */
+/* --- a client ------------------------------------------------------------ */
 
 static int ask(const char *path)
 {
@@ -181,7 +181,7 @@ static int ask_known(const char *path)
 	return ask(path);
 }
 
-/* --- what is said ------------------------------------------------------------ */
+/* --- what is said -------------------------------------------------------- */
 
 /* A path that is too long for a name is cut at its begin; that of this program
  * is known. */
@@ -290,7 +290,7 @@ static void names_of_stack(const struct tailbox__run *run, size_t stack,
 	}
 }
 
-/* The run has one stack that begins so, of that route, at least so long held. */
+/* The run has one stack that begins so, of that route, held for so long. */
 static void must_have(const struct tailbox__run *run, const char *names,
                       const char *route, uint64_t held_us)
 {
@@ -329,7 +329,7 @@ static uint64_t status_number(const char *key)
 	return n;
 }
 
-/* --- what people are shown ----------------------------------------------------- */
+/* --- what people are shown ----------------------------------------------- */
 
 static void tape_path(char path[200], pid_t pid)
 {
@@ -390,7 +390,7 @@ static void timeline_must_show(const struct tailbox__run *run,
 	free(text);
 }
 
-/* --- scenes ------------------------------------------------------------------ */
+/* --- scenes -------------------------------------------------------------- */
 
 START_TEST(a_handler_that_computes_is_shown_by_name)
 {
@@ -555,7 +555,7 @@ START_TEST(a_child_and_a_stopped_service_have_the_default_again)
 }
 END_TEST
 
-/* --- after the end ----------------------------------------------------------- */
+/* --- after the end ------------------------------------------------------- */
 
 static struct tailbox__run *run_of_tape(pid_t pid)
 {

@@ -14,7 +14,7 @@
 #include "sampler/stack.h"
 #include "tests/assemble_fixture.h"
 
-/* --- the walk, on stacks made by hand ---------------------------------------- */
+/* --- the walk, on stacks made by hand ------------------------------------ */
 
 enum { WORDS = 200 };
 
@@ -206,7 +206,7 @@ START_TEST(calls_are_told_from_other_code)
 END_TEST
 #endif
 
-/* --- which signals ------------------------------------------------------------- */
+/* --- which signals ------------------------------------------------------- */
 
 START_TEST(signals_by_name)
 {
@@ -312,7 +312,7 @@ START_TEST(one_that_is_pending_at_the_end_kills_nobody)
 }
 END_TEST
 
-/* --- a worker, and what comes onto the tape --------------------------------------- */
+/* --- a worker, and what comes onto the tape ------------------------------ */
 
 static atomic_bool is_over, blocks_it;
 static atomic_uint ready;
@@ -467,7 +467,7 @@ START_TEST(a_thread_that_is_gone_is_forgotten)
 }
 END_TEST
 
-/* --- a damaged tape ----------------------------------------------------------------- */
+/* --- a damaged tape ------------------------------------------------------ */
 
 struct batch {
 	char bytes[20 * 64];

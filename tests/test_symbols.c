@@ -155,7 +155,7 @@ START_TEST(so_many_files_and_no_more)
 }
 END_TEST
 
-/* --- any bytes ------------------------------------------------------------------ */
+/* --- any bytes ----------------------------------------------------------- */
 
 /* A small ELF file with notes and a table of two functions. */
 struct small {
@@ -265,7 +265,7 @@ START_TEST(one_that_is_cut_or_changed_does_no_harm)
 }
 END_TEST
 
-/* --- in words ------------------------------------------------------------------------ */
+/* --- in words ------------------------------------------------------------ */
 
 START_TEST(a_frame_in_words)
 {
