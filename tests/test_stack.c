@@ -316,6 +316,8 @@ END_TEST
 
 static atomic_bool is_over, blocks_it;
 static atomic_uint ready;
+/* Of the hold: another one each time, as ticks are. Ticks are ns here. */
+static uint64_t hold_tick = T0;
 
 __attribute__((noinline)) static void spin(void)
 {
@@ -338,7 +340,7 @@ static void *worker(void *arg)
 	TAILBOX__SET(t->entry->hold_kind, TAILBOX__HOLD_HANDLER);
 	TAILBOX__SET(t->entry->hold_route, tailbox__name_cstr("/held"));
 	TAILBOX__SET(t->entry->hold_slot, UINT32_MAX);
-	TAILBOX__SET(t->entry->hold_since, T0 + 1);
+	TAILBOX__SET(t->entry->hold_since, hold_tick);
 	ready = t->index + 1;
 	spin();
 	TAILBOX__SET(t->entry->hold_since, 0);
@@ -358,6 +360,7 @@ static void setup(void)
 
 static void start_worker(void)
 {
+	hold_tick++;
 	ck_assert_int_eq(pthread_create(&worker_thread, NULL, worker, NULL), 0);
 	while (!ready)
 		sched_yield();
@@ -408,11 +411,11 @@ START_TEST(a_held_worker_is_asked_once_for_each_hold)
 		tailbox__stack_look();
 	ck_assert_uint_eq(status().asked, 1);
 	ck_assert_uint_eq(status().taken, 1);
-	ck_assert(tailbox__stack_of(ready - 1, T0 + 1, &s, &tick));
+	ck_assert(tailbox__stack_of(ready - 1, hold_tick, &s, &tick));
 	ck_assert_uint_ge(s.count, 1);
-	ck_assert(!tailbox__stack_of(ready - 1, T0 + 2, &s, &tick));
-	ck_assert(!tailbox__stack_of(ready, T0 + 1, &s, &tick));
-	ck_assert(!tailbox__stack_of(UINT32_MAX, T0 + 1, &s, &tick));
+	ck_assert(!tailbox__stack_of(ready - 1, hold_tick + 1, &s, &tick));
+	ck_assert(!tailbox__stack_of(ready, hold_tick, &s, &tick));
+	ck_assert(!tailbox__stack_of(UINT32_MAX, hold_tick, &s, &tick));
 	end_worker();
 	ck_assert_int_eq(tailbox__reader_poll(fixture_reader, take, assembly()),
 	                 0);
@@ -458,10 +461,8 @@ START_TEST(a_thread_that_is_gone_is_forgotten)
 	tailbox__stack_look();
 	is_over = false;
 	ready = 0;
-	start_worker(); /* may have the same entry */
 	const uint64_t taken = status().taken;
-	TAILBOX__SET(tailbox__recorder.tape.threads[ready - 1].hold_since,
-	             T0 + 7);
+	start_worker(); /* may have the same entry */
 	look_until_taken(taken + 1);
 	end_worker();
 }
