@@ -323,8 +323,8 @@ static void must_have(const struct tailbox__run *run, const char *names,
 	}
 	tailbox__symbols_fini(&n.symbols);
 	/* Once per hold. */
-	ck_assert_msg(found == 1 || (!HAS_NAMES && found > 1), "%zu %s in %zu stacks, the last is %s",
-	              found, names, run->stacks.count, n.text);
+	ck_assert_msg(found == 1 || (!HAS_NAMES && found > 1),
+	              "%zu %s in %zu stacks, the last is %s", found, names, run->stacks.count, n.text);
 }
 
 static uint64_t status_number(const char *key)
@@ -397,7 +397,8 @@ static void timeline_must_show(const struct tailbox__run *run,
 	tailbox__timeline_options_init(&o);
 	ck_assert_int_eq(tailbox__timeline_text(run, &o, f, &err), 0);
 	ck_assert_int_eq(fclose(f), 0);
-	ck_assert_msg(!HAS_NAMES || strstr(text, want) != NULL, "no %s in\n%s", want, text);
+	ck_assert_msg(!HAS_NAMES || strstr(text, want) != NULL,
+	              "no %s in\n%s", want, text);
 	free(text);
 }
 
