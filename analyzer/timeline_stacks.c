@@ -8,6 +8,8 @@
 #include "analyzer/symbols.h"
 #include "analyzer/timeline_model.h"
 #include "analyzer/timeline_text.h"
+#include "core/json_put.h"
+#include "core/run_json.h"
 
 enum { STACKS_SHOWN = 3, FRAMES_SHOWN = 8 };
 
@@ -79,4 +81,23 @@ void tailbox__tl_put_stacks(const struct tailbox__run *run, FILE *out,
 	        n > STACKS_SHOWN ? "of " : "", n);
 	for (size_t i = n > STACKS_SHOWN ? n - STACKS_SHOWN : 0; i < n; i++)
 		put_stack(run, i, out, width);
+}
+
+void tailbox__tl_put_stacks_json(struct tailbox__json *j,
+                                 const struct tailbox__run *run)
+{
+	const size_t n = run->stacks.count;
+	const size_t from = n > STACKS_SHOWN ? n - STACKS_SHOWN : 0;
+
+	put_num(j, "stacks", n);
+	tailbox__json_key(j, "last_stacks");
+	tailbox__json_begin_array(j);
+	for (size_t i = from; i < n; i++)
+		tailbox__run_json_stack(j, run, &run->stacks.items[i]);
+	tailbox__json_end_array(j);
+	tailbox__json_key(j, "last_stack_frames");
+	tailbox__json_begin_array(j);
+	for (size_t i = first_frame(run, from); i < run->frames.count; i++)
+		tailbox__run_json_frame(j, run, &run->frames.items[i]);
+	tailbox__json_end_array(j);
 }

@@ -22,6 +22,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_sort.c \
 	core/assemble_spans.c \
 	core/assemble_stacks.c \
+	core/blocks.c \
 	core/clock.c \
 	core/config.c \
 	core/config_check.c \
@@ -64,6 +65,7 @@ libtailbox_all_la_SOURCES += \
 	core/task.c \
 	core/tape_feed.c \
 	core/tape_run.c \
+	core/tape_size.c \
 	core/toml.c \
 	core/toml_names.c \
 	core/toml_value.c \
@@ -71,6 +73,7 @@ libtailbox_all_la_SOURCES += \
 	core/validate.c \
 	core/alloc.h \
 	core/artifact.h \
+	core/board.h \
 	core/artifact_format.h \
 	core/assemble.h \
 	core/assemble_plan.h \

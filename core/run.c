@@ -31,7 +31,7 @@ const char *const tailbox__phase_names[TAILBOX__PHASE_COUNT] = {
 };
 
 const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS] = {
-	NULL, "handler", "uri_log", "completed", "connection"
+	NULL, "handler", "uri_log", "completed", "connection", "reader"
 };
 
 const char *const tailbox__stack_end_names[TAILBOX__STACK_ENDS] = {
