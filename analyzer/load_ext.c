@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/metrics.h"
+#include "core/record.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 /* So many keys of metadata are kept; ours are fewer. */
@@ -203,29 +204,82 @@ static struct tailbox__run_hold *add_hold(struct tailbox__run *run)
 	return h;
 }
 
+static struct tailbox__run_stack *add_stack(struct tailbox__run *run)
+{
+	struct tailbox__run_stack *s = tailbox__list_add(&run->stacks);
+
+	if (!s)
+		return NULL;
+	s->at_us = s->held_us = TAILBOX__NONE;
+	s->worker = UINT32_MAX;
+	s->end = TAILBOX__STACK_UNSOUND;
+	return s;
+}
+
+static struct tailbox__run_frame *add_frame(struct tailbox__run *run)
+{
+	struct tailbox__run_frame *f = tailbox__list_add(&run->frames);
+
+	if (!f)
+		return NULL;
+	f->stack = UINT32_MAX;
+	f->offset = TAILBOX__NONE;
+	return f;
+}
+
 static int begin_item(struct tailbox__load_ext *x)
 {
 	x->has_subject = false;
 	x->first_of_item = x->run->values.count;
 	if (x->group->takes != TAILBOX__EXT_FIELDS)
 		return 0;
-	x->base = x->group->list == TAILBOX__EXT_HOLDS
-	                  ? (char *)add_hold(x->run)
-	                  : (char *)add_open(x->run);
+	switch (x->group->list) {
+	case TAILBOX__EXT_HOLDS:
+		x->base = (char *)add_hold(x->run);
+		break;
+	case TAILBOX__EXT_STACKS:
+		x->base = (char *)add_stack(x->run);
+		break;
+	case TAILBOX__EXT_FRAMES:
+		x->base = (char *)add_frame(x->run);
+		break;
+	default:
+		x->base = (char *)add_open(x->run);
+	}
 	return x->base ? 0 : -ENOMEM;
+}
+
+/* Frames stand in the order of their stacks, which stand before them. */
+static bool frame_is_whole(const struct tailbox__run *run)
+{
+	const size_t last = run->frames.count - 1;
+	const struct tailbox__run_frame *f = run->frames.items;
+
+	return f[last].offset != TAILBOX__NONE &&
+	       f[last].stack < run->stacks.count &&
+	       (last == 0 || f[last - 1].stack <= f[last].stack);
 }
 
 /* One that lacks what makes it one goes again. */
 static void end_fields(struct tailbox__run *run, unsigned list)
 {
-	if (list == TAILBOX__EXT_HOLDS) {
-		const struct tailbox__run_hold *h =
-		        &run->holds.items[run->holds.count - 1];
+	const struct tailbox__run_hold *h;
 
+	switch (list) {
+	case TAILBOX__EXT_HOLDS:
+		h = &run->holds.items[run->holds.count - 1];
 		if (h->start_us == TAILBOX__NONE || h->dur_us == TAILBOX__NONE)
 			run->holds.count--;
-	} else if (run->open.items[run->open.count - 1].id == 0) {
-		run->open.count--;
+		break;
+	case TAILBOX__EXT_STACKS: /* one that says nothing keeps its number */
+		break;
+	case TAILBOX__EXT_FRAMES:
+		if (!frame_is_whole(run))
+			run->frames.count--;
+		break;
+	default:
+		if (run->open.items[run->open.count - 1].id == 0)
+			run->open.count--;
 	}
 }
 

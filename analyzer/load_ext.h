@@ -22,7 +22,12 @@ enum tailbox__ext_takes {
 };
 
 /* Lists of the run that an array of FIELDS fills. */
-enum { TAILBOX__EXT_OPEN, TAILBOX__EXT_HOLDS };
+enum {
+	TAILBOX__EXT_OPEN,
+	TAILBOX__EXT_HOLDS,
+	TAILBOX__EXT_STACKS,
+	TAILBOX__EXT_FRAMES
+};
 
 struct tailbox__ext_group { /* an object: the member itself, or one inside it */
 	const char *key;    /* in the member; NULL = the member itself */

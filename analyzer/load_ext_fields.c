@@ -11,12 +11,13 @@
 #include <string.h>
 
 #include "core/metrics.h"
+#include "core/record.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* U64_KNOWN: and the bit of `flags` that says so. */
 enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG, IN,
-            U64_KNOWN };
+            U64_KNOWN, END };
 
 #define OF_EXT(key, type, member)                                              \
 	{                                                                      \
@@ -29,6 +30,14 @@ enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG, IN,
 #define OF_HOLD(key, type, member)                                             \
 	{                                                                      \
 		key, type, 0, offsetof(struct tailbox__run_hold, member)       \
+	}
+#define OF_STACK(key, type, member)                                            \
+	{                                                                      \
+		key, type, 0, offsetof(struct tailbox__run_stack, member)      \
+	}
+#define OF_FRAME(key, type, member)                                            \
+	{                                                                      \
+		key, type, 0, offsetof(struct tailbox__run_frame, member)      \
 	}
 #define HEX_EXT(key, size, member)                                             \
 	{                                                                      \
@@ -107,6 +116,28 @@ static const struct tailbox__ext_field hold_fields[] = {
 	OF_HOLD("held_us", U64, dur_us),
 };
 
+static const struct tailbox__ext_field stack_fields[] = {
+	OF_STACK("worker", U32, worker),
+	OF_STACK("kind", HOLD, kind),
+	OF_STACK("request_id", STR, request),
+	OF_STACK("number", U64, number),
+	OF_STACK("route", STR, route),
+	OF_STACK("at_run_us", U64, at_us),
+	OF_STACK("held_us", U64, held_us),
+	OF_STACK("end", END, end),
+};
+
+static const struct tailbox__ext_field frame_fields[] = {
+	OF_FRAME("stack", U32, stack),
+	OF_FRAME("module", STR, module),
+	OF_FRAME("build_id", STR, build_id),
+	OF_FRAME("address", U64, offset),
+	OF_FRAME("function", STR, function),
+	OF_FRAME("function_offset", U64, function_offset),
+	{"guessed", FLAG, TAILBOX__FRAME_GUESSED,
+         offsetof(struct tailbox__run_frame, flags)},
+};
+
 #define RUN TAILBOX__LOAD_OF_RUN
 #define METADATA TAILBOX__LOAD_OF_METADATA
 #define REQUEST TAILBOX__LOAD_OF_REQUEST
@@ -120,6 +151,10 @@ static const struct tailbox__ext_group groups[] = {
          .list = TAILBOX__EXT_OPEN},
 	{"holds", RUN, .is_array = true, TABLE(hold_fields),
          .list = TAILBOX__EXT_HOLDS},
+	{"stacks", RUN, .is_array = true, TABLE(stack_fields),
+         .list = TAILBOX__EXT_STACKS},
+	{"stack_frames", RUN, .is_array = true, TABLE(frame_fields),
+         .list = TAILBOX__EXT_FRAMES},
 	{.owner = METADATA, .takes = TAILBOX__EXT_ANY_PAIRS},
 	{.owner = REQUEST, TABLE(request_fields)},
 	{"phases_us", REQUEST, TABLE(phase_fields)},
@@ -245,6 +280,12 @@ int tailbox__ext_store_string(struct tailbox__run *run,
 		i = find(tailbox__open_in_names, TAILBOX__OPEN_IN_COUNT, text,
 		         len);
 		if (i > 0)
+			*(uint8_t *)place = (uint8_t)i;
+		break;
+	case END:
+		i = find(tailbox__stack_end_names, TAILBOX__STACK_ENDS, text,
+		         len);
+		if (i >= 0)
 			*(uint8_t *)place = (uint8_t)i;
 		break;
 	case HEX:

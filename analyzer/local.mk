@@ -61,6 +61,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/own_loop.c \
 	analyzer/own_part.c \
 	analyzer/own_requests.c \
+	analyzer/own_stacks.c \
 	analyzer/own_text.c \
 	analyzer/quality.c \
 	analyzer/rank.c \
@@ -77,6 +78,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/segments.c \
 	analyzer/series.c \
 	analyzer/suspect_stage.c \
+	analyzer/symbols.c \
 	analyzer/suspects.c \
 	analyzer/timeline.c \
 	analyzer/timeline_draw.c \
@@ -86,6 +88,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/timeline_model.c \
 	analyzer/timeline_request.c \
 	analyzer/timeline_rows.c \
+	analyzer/timeline_stacks.c \
 	analyzer/timeline_text.c \
 	analyzer/trend.c \
 	analyzer/verdict.c \
@@ -114,6 +117,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/report_page.h \
 	analyzer/screen.h \
 	analyzer/screen_line.h \
+	analyzer/symbols.h \
 	analyzer/timeline.h \
 	analyzer/timeline_model.h \
 	analyzer/timeline_text.h \

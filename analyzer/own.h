@@ -189,6 +189,11 @@ int tailbox__own_rule(struct tailbox__case *c, enum tailbox__suspect_kind kind,
                       enum tailbox__ruling ruling, const char *text, ...)
         __attribute__((format(printf, 4, 5)));
 
+/* own_stacks.c: where the route was while it held a worker, as evidence, when
+ * stacks were taken of it. 0 or -ENOMEM. */
+int tailbox__own_tell_stacks(const struct tailbox__run *run,
+                             tailbox__str route, struct tailbox__suspect *s);
+
 /* --- the suspects --------------------------------------------------------- */
 
 /* What the deeper ones need of the others. */

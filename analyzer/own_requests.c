@@ -216,6 +216,8 @@ static int tell_holds(struct tailbox__case *c, struct tailbox__suspect *s,
 	if (rc == 0)
 		rc = tell_exact(c->part->run, route, s);
 	if (rc == 0)
+		rc = tailbox__own_tell_stacks(c->part->run, route, s);
+	if (rc == 0)
 		rc = tailbox__own_name(s, "route", route);
 	if (rc == 0)
 		rc = tailbox__own_figure(s, "holds", h.count);

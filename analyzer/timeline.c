@@ -402,6 +402,7 @@ int tailbox__timeline_text(const struct tailbox__run *run,
 	if (!o->request) {
 		put_open(&p);
 		put_holds(&p);
+		tailbox__tl_put_stacks(run, out, p.width);
 	}
 	rc = put_slowest(&p, o, &s);
 	tailbox__tl_summary_fini(&s);

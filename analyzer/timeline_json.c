@@ -211,8 +211,10 @@ int tailbox__timeline_json(const struct tailbox__run *run,
 	for (size_t i = 0; i < s.route_count; i++)
 		put_route(j, run, &s.routes[i]);
 	tailbox__json_end_array(j);
-	if (!o->request)
+	if (!o->request) {
 		put_open_and_holds(j, run);
+		tailbox__tl_put_stacks_json(j, run);
+	}
 	tailbox__json_key(j, "slowest");
 	tailbox__json_begin_array(j);
 	for (size_t i = 0; rc == 0 && i < s.slowest_count; i++)

@@ -126,4 +126,13 @@ void tailbox__tl_cuts(const struct tailbox__run *run,
 bool tailbox__tl_is_loss(const struct tailbox__run *run,
                          const struct tailbox__run_pair *pair);
 
+/* --- timeline_stacks.c --------------------------------------------------- */
+
+/* The last stacks of held workers; nothing where there are none. */
+void tailbox__tl_put_stacks(const struct tailbox__run *run, FILE *out,
+                            size_t width);
+/* The same as members: how many there are, the last, and their frames. */
+void tailbox__tl_put_stacks_json(struct tailbox__json *j,
+                                 const struct tailbox__run *run);
+
 #endif

@@ -13,6 +13,7 @@
 #include <tailbox.h>
 
 #include "analyzer/load.h"
+#include "analyzer/symbols.h"
 #include "cli/http.h"
 #include "cli/progress.h"
 #include "analyzer/json_tree.h"
@@ -25,6 +26,14 @@ static void tell(const char *what, const struct tailbox__error *err, int rc)
 		cli__say("%s: %s", what, why);
 	else
 		cli__say("%s: offset %" PRIu64 ": %s", what, err->offset, why);
+}
+
+/* Name the frames of stacks: best here, where the files may be. */
+static struct tailbox__run *named(struct tailbox__run *run)
+{
+	if (run && tailbox__symbols_fill(run) < 0)
+		cli__say("no memory to look up functions");
+	return run;
 }
 
 struct tailbox__run *cli__load_file(const char *path)
@@ -46,7 +55,7 @@ struct tailbox__run *cli__load_file(const char *path)
 		tell(is_stdin ? "standard input" : path, &err, rc);
 		return NULL;
 	}
-	return run;
+	return named(run);
 }
 
 /* --- a tape --------------------------------------------------------------- */
@@ -75,7 +84,7 @@ struct tailbox__run *cli__load_tape(const char *path)
 	else
 		cli__tell_damage(path, &damage);
 	tailbox__reader_close(r);
-	return rc < 0 ? NULL : run;
+	return rc < 0 ? NULL : named(run);
 }
 
 /* --- artifacts of a live service ------------------------------------------ */

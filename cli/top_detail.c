@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "analyzer/symbols.h"
 #include "analyzer/timeline_text.h"
 #include "cli/top_lines.h"
 
@@ -64,6 +65,27 @@ static void put_where(struct sheet *s, const struct cli__top_where *w)
 	put_text(s, "at", w->site);
 }
 
+static void put_stack(struct sheet *s, const struct cli__top_worker *w)
+{
+	char text[TAILBOX__FRAME_ROOM];
+
+	if (!w->stack_count)
+		return;
+	end(s, CLI__TOP_PLAIN);
+	cli__line(&s->l, "STACK, ");
+	cli__line_ns(&s->l, 0, w->stack_ns);
+	cli__line(&s->l, " ago");
+	end(s, CLI__TOP_TITLE);
+	for (unsigned i = 0; i < w->stack_count; i++) {
+		const struct cli__top_frame *f = &w->stack[i];
+		tailbox__frame_text(text, sizeof(text), f->module, f->build_id,
+		                    f->address, f->function,
+		                    f->function_offset, f->is_guessed);
+		cli__line_text(&s->l, text, s->columns);
+		end(s, CLI__TOP_PLAIN);
+	}
+}
+
 void cli__top_render_worker(const struct cli__top *t,
                             const struct cli__top_worker *w, unsigned columns,
                             struct cli__top_text *out)
@@ -94,6 +116,7 @@ void cli__top_render_worker(const struct cli__top *t,
 	put_text(&s, "kernel state", state);
 	put_text(&s, "sleeps in", w->wchan);
 	put_ns(&s, "sampled", t->sample_age_ns);
+	put_stack(&s, w);
 	end(&s, CLI__TOP_PLAIN);
 	cli__line(&s.l, "OPEN REQUESTS ON IT");
 	end(&s, CLI__TOP_TITLE);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "analyzer/symbols.h"
 #include "cli/top_recent.h"
 
 #define CLI__COST_NOTES 16u
@@ -15,6 +16,7 @@
 struct cli__top_source {
 	struct tailbox__reader *reader;
 	struct cli__recent *recent;
+	struct tailbox__symbols symbols;
 	struct cli__top frame;
 	/* of the present frame */
 	struct tailbox__clock_scale scale;

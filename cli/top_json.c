@@ -4,6 +4,8 @@
  *
  * What is not known is null; names are those of GET /workers and /requests.
  */
+#include <inttypes.h>
+
 #include "cli/top_lines.h"
 #include "core/json_put.h"
 
@@ -38,6 +40,39 @@ static void put_where(struct tailbox__json *j, const struct cli__top_where *w)
 	tailbox__json_end_object(j);
 }
 
+static void put_frame(struct tailbox__json *j, const struct cli__top_frame *f)
+{
+	char address[24];
+
+	snprintf(address, sizeof(address), "0x%" PRIx64, f->address);
+	tailbox__json_begin_object(j);
+	put_word_or_null(j, "function", f->function);
+	put_num(j, "function_offset",
+	        *f->function ? f->function_offset : TAILBOX__NONE);
+	put_word_or_null(j, "module", f->module);
+	put_word_or_null(j, "build_id", f->build_id);
+	put_word_or_null(j, "address", address);
+	put_flag(j, "guessed", f->is_guessed);
+	tailbox__json_end_object(j);
+}
+
+static void put_stack(struct tailbox__json *j, const struct cli__top_worker *w)
+{
+	tailbox__json_key(j, "stack");
+	if (!w->stack_count) {
+		tailbox__json_null(j);
+		return;
+	}
+	tailbox__json_begin_object(j);
+	us(j, "age_us", w->stack_ns);
+	tailbox__json_key(j, "frames");
+	tailbox__json_begin_array(j);
+	for (unsigned i = 0; i < w->stack_count; i++)
+		put_frame(j, &w->stack[i]);
+	tailbox__json_end_array(j);
+	tailbox__json_end_object(j);
+}
+
 static void put_held(struct tailbox__json *j, const struct cli__top_worker *w)
 {
 	tailbox__json_key(j, "held");
@@ -51,6 +86,7 @@ static void put_held(struct tailbox__json *j, const struct cli__top_worker *w)
 	or_null(j, "number", w->number);
 	us(j, "for_us", w->held_ns);
 	put_where(j, &w->where);
+	put_stack(j, w);
 	tailbox__json_end_object(j);
 }
 

@@ -63,6 +63,7 @@ void cli__top_close(struct cli__top_source *s)
 		return;
 	forget_frame(&s->frame);
 	cli__recent_destroy(s->recent);
+	tailbox__symbols_fini(&s->symbols);
 	tailbox__reader_close(s->reader);
 	tailbox__free(s);
 }

@@ -54,6 +54,8 @@ struct cli__top_request {
 	unsigned tag_count;
 };
 
+#define CLI__TOP_STACK_MAX 32u
+
 struct cli__top_worker {
 	uint32_t index; /* UINT32_MAX = it never ran a callback */
 	uint32_t tid;   /* 0 = not known */
@@ -69,6 +71,14 @@ struct cli__top_worker {
 	uint64_t finished, connections;
 	char state;        /* of the kernel, as sampled; 0 = not known */
 	const char *wchan; /* as sampled */
+	/* Taken in this hold, the innermost first; names where known. */
+	unsigned stack_count;
+	uint64_t stack_ns; /* so long ago */
+	struct cli__top_frame {
+		const char *module, *build_id, *function; /* "" = not known */
+		uint64_t address, function_offset;
+		bool is_guessed;
+	} stack[CLI__TOP_STACK_MAX];
 };
 
 /* A pool of the application, as sampled; or a name that requests wait for. */

@@ -119,6 +119,46 @@ static void take_sample(struct cli__recent *c,
 	c->cpu[i].cpu_us = cpu;
 }
 
+static void take_stack(struct cli__recent *c,
+                       const struct tailbox__rec_stack *head, const char *at,
+                       size_t more)
+{
+	struct cli__recent_stack *s =
+	        &c->stacks[c->stack_count % CLI__RECENT_STACKS];
+	unsigned n = 0;
+
+	if (!saw(c, head->tick))
+		return;
+	for (size_t i = 0; i < more; i++) {
+		struct tailbox__rec_frames f;
+		memcpy(&f, at + i * sizeof(f), sizeof(f));
+		for (unsigned k = 0; f.type == TAILBOX__REC_FRAMES &&
+		                     k < f.count &&
+		                     k < TAILBOX__FRAMES_PER_RECORD &&
+		                     n < TAILBOX__STACK_DEPTH;
+		     k++)
+			s->frame[n++] = f.frame[k];
+	}
+	s->head = *head;
+	if (s->head.count > n)
+		s->head.count = (uint8_t)n;
+	c->stack_count++;
+}
+
+const struct cli__recent_stack *
+cli__recent_stack(const struct cli__recent *c, uint32_t thread, uint64_t hold)
+{
+	const size_t n = c->stack_count < CLI__RECENT_STACKS
+	                         ? c->stack_count
+	                         : CLI__RECENT_STACKS;
+
+	for (size_t i = 0; i < n; i++)
+		if (c->stacks[i].head.thread == thread &&
+		    c->stacks[i].head.hold == hold)
+			return &c->stacks[i];
+	return NULL;
+}
+
 static int take_span(struct cli__recent *c, const struct tailbox__rec_span *s)
 {
 	const uint64_t dur = tailbox__unpack(s->dur);
@@ -156,6 +196,7 @@ int cli__recent_take(void *cls, unsigned kind, uint32_t thread,
 	union {
 		struct tailbox__rec_request request;
 		struct tailbox__rec_sample sample;
+		struct tailbox__rec_stack stack;
 	} u;
 
 	(void)thread;
@@ -172,6 +213,10 @@ int cli__recent_take(void *cls, unsigned kind, uint32_t thread,
 			take_sample(c, &u.sample, records + at + sizeof(u),
 			            u.sample.more < left ? u.sample.more
 			                                 : left);
+		else if (kind == TAILBOX__BLOCK_SAMPLES &&
+		         u.stack.type == TAILBOX__REC_STACK)
+			take_stack(c, &u.stack, records + at + sizeof(u),
+			           u.stack.more < left ? u.stack.more : left);
 	}
 	return 0;
 }

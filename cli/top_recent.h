@@ -13,6 +13,7 @@
 #define CLI__RECENT_BUCKETS (59u * CLI__RECENT_SUB)
 #define CLI__RECENT_VALUES_MAX 1020u /* of a sample: 255 records of 4 */
 #define CLI__RECENT_CPU_MAX 128u
+#define CLI__RECENT_STACKS 64u
 
 struct cli__recent {
 	uint64_t zero, hz; /* a slice is a second since this tick */
@@ -34,6 +35,12 @@ struct cli__recent {
 		uint64_t tick, cpu_us;
 	} cpu[CLI__RECENT_CPU_MAX];
 	size_t cpu_count; /* ever */
+	/* the last stacks that were taken of held workers */
+	struct cli__recent_stack {
+		struct tailbox__rec_stack head;
+		uint64_t frame[TAILBOX__STACK_DEPTH];
+	} stacks[CLI__RECENT_STACKS];
+	size_t stack_count; /* ever */
 	/* gauge moves of requests that may be open */
 	struct {
 		struct cli__recent_move {
@@ -61,5 +68,8 @@ uint64_t cli__recent_cpu_ppm(const struct cli__recent *c, uint64_t now);
 /* A value of the newest sample, TAILBOX__NONE when it has none. */
 uint64_t cli__recent_value(const struct cli__recent *c, unsigned metric,
                            uint16_t subject);
+/* What was taken of the hold of a thread that began at this tick, or NULL. */
+const struct cli__recent_stack *
+cli__recent_stack(const struct cli__recent *c, uint32_t thread, uint64_t hold);
 
 #endif

@@ -44,7 +44,32 @@ static void put_sampled(const struct cli__top_source *s, uint16_t subject,
 	                         : "";
 }
 
-static void put_held(const struct cli__top_source *s,
+static void put_stack(struct cli__top_source *s, uint64_t hold,
+                      struct cli__top_worker *w)
+{
+	const struct cli__recent_stack *k =
+	        cli__recent_stack(s->recent, w->index, hold);
+
+	if (!k)
+		return;
+	w->stack_ns = cli__top_ns(s, k->head.tick);
+	for (unsigned i = 0; i < k->head.count; i++) {
+		struct cli__top_frame *f = &w->stack[w->stack_count++];
+		f->module = tailbox__reader_name(
+		        s->reader, tailbox__frame_path(k->frame[i]), NULL);
+		f->build_id = tailbox__reader_name(
+		        s->reader, tailbox__frame_build(k->frame[i]), NULL);
+		f->address = tailbox__frame_offset(k->frame[i]);
+		f->is_guessed = k->head.guessed >> i & 1;
+		f->function = tailbox__symbols_frame(
+		        &s->symbols, f->module, f->build_id, f->address, i > 0,
+		        &f->function_offset);
+		if (!f->function)
+			f->function = "";
+	}
+}
+
+static void put_held(struct cli__top_source *s,
                      const struct tailbox__thread_entry *e,
                      struct cli__top_worker *w)
 {
@@ -66,6 +91,7 @@ static void put_held(const struct cli__top_source *s,
 		w->number = TAILBOX__GET(q->number);
 		w->where = cli__top_where(s, q);
 	}
+	put_stack(s, since, w);
 	/* Sampled in this very hold, or it says nothing of it. */
 	w->behind_unread =
 	        s->recent->sample.tick >= since

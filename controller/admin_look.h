@@ -52,4 +52,17 @@ void tailbox__look_put_where(struct tailbox__json *j,
 void tailbox__look_add_where(struct tailbox__text *t,
                              const struct tailbox__where *w);
 
+/* --- admin_stacks.c ------------------------------------------------------ */
+
+/* What was taken of the hold that began at tick `hold` of this thread (index;
+ * negative: none), as member `stack`: null where nothing was. Places in files,
+ * no names: nothing is looked up in a service. */
+void tailbox__look_put_stack(struct tailbox__json *j,
+                             const struct tailbox__look *l, long thread,
+                             uint64_t hold);
+/* The same as a cell: the innermost places, or "-". */
+void tailbox__look_add_stack(struct tailbox__text *t,
+                             const struct tailbox__look *l, long thread,
+                             uint64_t hold);
+
 #endif

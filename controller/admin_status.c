@@ -50,6 +50,7 @@ static void gather(struct tailbox__status *s)
 	}
 	if (s->facts->has_sampler)
 		tailbox__sampler_cost(&s->sampler);
+	tailbox__stack_status(&s->stacks);
 	tailbox__settings_status(&s->settings);
 	s->daemon_count = tailbox__daemons(s->daemons);
 }

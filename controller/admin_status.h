@@ -13,6 +13,7 @@
 #include "controller/trigger_watch.h"
 #include "core/daemons.h"
 #include "sampler/sampler.h"
+#include "sampler/stack.h"
 
 /* Everything /status shows, copied at one instant. */
 struct tailbox__status {
@@ -32,6 +33,7 @@ struct tailbox__status {
 	struct tailbox__snapshot_status snapshot; /* has_window */
 	struct tailbox__trigger_status triggers; /* with has_window */
 	struct tailbox__sampler_cost sampler;
+	struct tailbox__stack_status stacks; /* of the sampler */
 	struct tailbox__daemon daemons[TAILBOX__DAEMONS_MAX];
 	uint32_t daemon_count;
 };
@@ -74,6 +76,10 @@ void tailbox__status_put_triggers(struct tailbox__json *j,
                                   const struct tailbox__status *s);
 void tailbox__status_add_triggers(struct tailbox__text *t,
                                   const struct tailbox__status *s);
+void tailbox__status_put_stacks(struct tailbox__json *j,
+                                const struct tailbox__status *s);
+void tailbox__status_add_stacks(struct tailbox__text *t,
+                                const struct tailbox__status *s);
 enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
                                      const struct tailbox__status *s);
 enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,

@@ -413,6 +413,7 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 	put_window(&j, s);
 	put_snapshots(&j, s);
 	tailbox__status_put_triggers(&j, s);
+	tailbox__status_put_stacks(&j, s);
 	tailbox__json_key(&j, "daemons");
 	tailbox__json_begin_array(&j);
 	for (uint32_t i = 0; i < s->daemon_count; i++)

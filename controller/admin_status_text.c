@@ -376,6 +376,7 @@ enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
 	add_traffic(&rows, s);
 	add_window(&rows, s);
 	tailbox__status_add_triggers(&rows, s);
+	tailbox__status_add_stacks(&rows, s);
 	add_daemons(&rows, s);
 	add_cost(&rows, s);
 	add_folder(&rows, s);

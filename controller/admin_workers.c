@@ -25,7 +25,7 @@ struct worker {
 struct hold {
 	const char *kind; /* NULL = not in the application */
 	char route[TAILBOX_NAME_MAX + 1];
-	uint64_t number, for_us;
+	uint64_t number, for_us, since;
 	struct tailbox__where where;
 	bool has_task; /* looked at: held for a clock tick or longer */
 	struct tailbox__task task;
@@ -49,6 +49,7 @@ static struct hold hold_of(const struct tailbox__look *l,
 	h.kind = kind > 0 && kind < sizeof(kinds) / sizeof(kinds[0])
 	                 ? kinds[kind]
 	                 : "callback";
+	h.since = since;
 	h.for_us = tailbox__look_us(l, since);
 	h.has_task = h.for_us >= tailbox__clock.jiffy_us;
 	if (h.has_task)
@@ -101,6 +102,7 @@ static void put_worker(struct tailbox__json *j, const struct tailbox__look *l,
 		tailbox__admin_put_u64(j, "for_us", h.for_us);
 		tailbox__look_put_where(j, &h.where);
 		tailbox__task_json(j, h.has_task ? &h.task : NULL);
+		tailbox__look_put_stack(j, l, w->index, h.since);
 		tailbox__json_end_object(j);
 	}
 	tailbox__admin_put_u64(j, "idle_us",
@@ -133,7 +135,7 @@ static void add_worker(struct tailbox__text *t, const struct tailbox__look *l,
 	                  w->entry ? TAILBOX__GET(w->entry->finished) : 0,
 	                  connections_of(l, w));
 	if (h.kind == NULL) {
-		tailbox__text_add(t, "-\t-\t-\t-\t-\t-\t-\t-\n");
+		tailbox__text_add(t, "-\t-\t-\t-\t-\t-\t-\t-\t-\n");
 		return;
 	}
 	tailbox__text_add(t, "%s\t%s\t", h.kind,
@@ -146,7 +148,9 @@ static void add_worker(struct tailbox__text *t, const struct tailbox__look *l,
 	tailbox__look_add_where(t, &h.where);
 	if (h.has_task)
 		tailbox__task_text(kernel, sizeof(kernel), &h.task);
-	tailbox__text_add(t, "\t%s\n", kernel);
+	tailbox__text_add(t, "\t%s\t", kernel);
+	tailbox__look_add_stack(t, l, w->index, h.since);
+	tailbox__text_add(t, "\n");
 }
 
 static bool is_listed(const struct tailbox__look *l, uint32_t tid)
@@ -228,7 +232,7 @@ enum MHD_Result tailbox__admin_workers(struct tailbox__admin_request *q)
 		tailbox__text_add(&rows,
 		                  ">INDEX\t>TID\tOF\t>FINISHED\t>CONNECTIONS\t"
 		                  "HELD BY\t>FOR\t>REQUEST\tROUTE\tIN\t>FOR\t"
-		                  "AT\tKERNEL\n");
+		                  "AT\tKERNEL\tSTACK\n");
 		each_worker(&l, worker_to_text, &rows);
 		tailbox__text_table(&t, &rows);
 		tailbox__text_fini(&rows);

@@ -188,7 +188,7 @@ static int feed(struct tailbox__assembly *a, const struct tailbox__window *w,
 		return ret;
 	tailbox__assembly_add_dropped(a, n.left_requests, n.left_stages,
 	                              n.left_waits, n.left_moves);
-	tailbox__assembly_add_dropped_holds(a, n.left_holds);
+	tailbox__assembly_add_dropped_holds(a, n.left_holds, n.left_stacks);
 	return put_facts(a, w);
 }
 

@@ -143,6 +143,7 @@ struct tailbox__spool_counts {
 	uint64_t requests, stages, waits, moves, samples;
 	uint64_t left_requests, left_stages, left_waits, left_moves;
 	uint64_t holds, left_holds;
+	uint64_t stacks, left_stacks;
 	uint64_t bytes;
 	int error; /* first that befell it; it takes nothing more */
 };

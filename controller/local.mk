@@ -18,6 +18,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_report.c \
 	controller/admin_report_send.c \
 	controller/admin_snapshot.c \
+	controller/admin_stacks.c \
 	controller/admin_requests.c \
 	controller/admin_session.c \
 	controller/admin_socket.c \

@@ -22,6 +22,8 @@
 #include "core/alloc.h"
 #include "core/patterns.h"
 #include "core/recorder.h"
+#include "sampler/sampler.h"
+#include "sampler/stack.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -229,6 +231,22 @@ static struct tailbox__config *read_file(const char *path,
 	return c;
 }
 
+static void put_stacks(const struct tailbox__config_holds *h)
+{
+	if (tailbox__sampler_interval() == 0)
+		return;
+	const char *why = tailbox__stack_set(
+	        tailbox__config_stack_signal(h->stack), h->stack,
+	        h->stack_after);
+	if (why != NULL)
+		tailbox__log("holds: no stacks by %s: %s", h->stack, why);
+}
+
+void tailbox__settings_stacks(void)
+{
+	put_stacks(&now.holds);
+}
+
 /* Put it in force. The patterns go first: they alone can fail. */
 static int install(const struct tailbox__config *c,
                    struct tailbox__config_report *report)
@@ -249,6 +267,7 @@ static int install(const struct tailbox__config *c,
 	now = *c;
 	tailbox__folder_caps(c->artifacts.max_size, c->artifacts.max_count);
 	tailbox__recorder_set_hold_min(c->holds.min);
+	put_stacks(&c->holds);
 	tailbox__slow_log_set(c->log.slow);
 	tailbox__trigger_set(&c->triggers);
 	name_fixed_keys(c, status.restart, sizeof(status.restart));

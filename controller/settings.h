@@ -40,6 +40,9 @@ void tailbox__settings_chosen(enum tailbox__config_key key, const char *path,
                               enum tailbox__config_from from);
 /* Something that they ask for could not be had. Any thread. */
 void tailbox__settings_trouble(const char *text);
+/* Have stacks taken by the signal that they name, or by none; does nothing
+ * while no sampler runs. A reload does it by itself. */
+void tailbox__settings_stacks(void);
 /* In a forked child. */
 void tailbox__settings_in_child(void);
 

@@ -10,6 +10,7 @@
  *             still comes is bounded by what is open.
  *   spans     Four times the limit of each kind: some of them may not belong
  *             (late, or of a request that was begun before the window).
+ *   stacks    What a run takes: they come in their order.
  *   holds     Twice what a run takes: it takes the first by their starts, and
  *             they come in the order of their ends.
  *   samples   The sampler's own retention, which ends them without a word.
@@ -218,15 +219,26 @@ static void keep_spans(struct tailbox__spool *s, struct batch *b, size_t bytes)
 static void keep_samples(struct tailbox__spool *s, struct batch *b,
                          size_t bytes)
 {
-	struct tailbox__rec_sample r;
+	union {
+		struct tailbox__rec_sample sample;
+		struct tailbox__rec_stack stack;
+	} r;
+	struct tailbox__spool_counts *c = &s->counts;
 
 	for (size_t at = 0; at + sizeof(r) <= bytes;) {
 		memcpy(&r, b->at + at, sizeof(r));
-		const size_t n = sizeof(r) * (1 + (size_t)r.more);
-		if (s->counts.samples < s->max_samples) {
-			s->counts.samples++;
+		const bool is_stack = r.stack.type == TAILBOX__REC_STACK;
+		const unsigned more = is_stack ? r.stack.more : r.sample.more;
+		const size_t n = sizeof(r) * (1 + (size_t)more);
+		const bool is_kept = is_stack
+		                             ? c->stacks < TAILBOX__STACKS_MAX
+		                             : c->samples < s->max_samples;
+		if (is_stack)
+			++*(is_kept ? &c->stacks : &c->left_stacks);
+		else
+			c->samples += is_kept;
+		if (is_kept)
 			keep(b, at, n);
-		}
 		at += n;
 	}
 }

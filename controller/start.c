@@ -38,6 +38,7 @@
 #include "core/run.h"
 #include "sampler/pools.h"
 #include "sampler/sampler.h"
+#include "sampler/stack.h"
 
 #define INTERVAL_DEFAULT_MS 500u
 
@@ -157,6 +158,8 @@ static void start_sampler(void)
 		tailbox__start_note(
 			"no samples are taken: the sampler did not start: %s",
 			tailbox_strerror(rc));
+	else
+		tailbox__settings_stacks();
 }
 
 static void start_admin(int dirfd)
@@ -315,6 +318,7 @@ void tailbox_stop(void)
 			tailbox__controller_stop();
 		if (facts->has_sampler)
 			tailbox__sampler_stop();
+		tailbox__stack_clear();
 		if (facts->is_recorded)
 			tailbox__recorder_close(false);
 		tailbox__patterns_clear();

@@ -13,6 +13,7 @@
 
 #include "core/alloc.h"
 #include "core/metrics.h"
+#include "core/record.h"
 #include "core/tailbox.h"
 
 struct check {
@@ -133,6 +134,23 @@ static bool hold_ok(const struct check *c, size_t i)
 	       h->kind < TAILBOX__HOLD_KINDS;
 }
 
+static bool stack_ok(const struct check *c, size_t i)
+{
+	const struct tailbox__run_stack *s = &c->run->stacks.items[i];
+
+	return is_str(c, s->request) && is_str(c, s->route) &&
+	       s->kind < TAILBOX__HOLD_KINDS && s->end < TAILBOX__STACK_ENDS;
+}
+
+static bool frame_ok(const struct check *c, size_t i)
+{
+	const struct tailbox__run_frame *f = &c->run->frames.items[i];
+
+	return f->stack < c->run->stacks.count &&
+	       (i == 0 || f->stack >= f[-1].stack) && is_str(c, f->module) &&
+	       is_str(c, f->build_id) && is_str(c, f->function);
+}
+
 /* In the order of TAILBOX__ARTIFACT_LISTS. */
 static const struct {
 	bool (*is_ok)(const struct check *c, size_t i);
@@ -150,6 +168,8 @@ static const struct {
 	{ value_ok, "a sampled value is out of order or out of range" },
 	{ open_ok, "an open request has a number out of range" },
 	{ hold_ok, "a hold has a number out of range" },
+	{ stack_ok, "a stack has a number out of range" },
+	{ frame_ok, "a frame is out of order or has a number out of range" },
 };
 
 /* Keys of metadata.tailbox must differ: they become one JSON object. One

@@ -42,9 +42,11 @@
 	X(TAILBOX__KIND('S', 'N', 'A', 'P'), snapshots, 64)                    \
 	X(TAILBOX__KIND('V', 'A', 'L', 'S'), values, 24)                       \
 	X(TAILBOX__KIND('O', 'P', 'E', 'N'), open, 64)                         \
-	X(TAILBOX__KIND('H', 'O', 'L', 'D'), holds, 40)
+	X(TAILBOX__KIND('H', 'O', 'L', 'D'), holds, 40)                        \
+	X(TAILBOX__KIND('S', 'T', 'A', 'K'), stacks, 40)                       \
+	X(TAILBOX__KIND('F', 'R', 'A', 'M'), frames, 40)
 
-#define TAILBOX__ARTIFACT_LIST_COUNT 12u
+#define TAILBOX__ARTIFACT_LIST_COUNT 14u
 /* REXT before it had the content reader's time. */
 #define TAILBOX__ARTIFACT_OLDER_EXT 184u
 
@@ -209,6 +211,15 @@ TAILBOX__AT(run_hold, start_us, 8);
 TAILBOX__AT(run_hold, number, 24);
 TAILBOX__AT(run_hold, worker, 32);
 TAILBOX__AT(run_hold, kind, 36);
+TAILBOX__AT(run_stack, at_us, 8);
+TAILBOX__AT(run_stack, number, 24);
+TAILBOX__AT(run_stack, worker, 32);
+TAILBOX__AT(run_stack, kind, 36);
+TAILBOX__AT(run_stack, end, 37);
+TAILBOX__AT(run_frame, function, 12);
+TAILBOX__AT(run_frame, offset, 16);
+TAILBOX__AT(run_frame, function_offset, 24);
+TAILBOX__AT(run_frame, flags, 32);
 TAILBOX__AT(run_pair, number, 8);
 #undef TAILBOX__AT
 

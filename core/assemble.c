@@ -11,6 +11,7 @@
  *   assemble_spans.c    stages, queues and open requests
  *   assemble_samples.c  samples and their values
  *   assemble_holds.c    callbacks that held their worker for long
+ *   assemble_stacks.c   where held workers were
  *   assemble_meta.c     times, metadata, warnings
  *   assemble_past.c     what is older than the run, and why it is not in it
  *
@@ -72,6 +73,7 @@ void tailbox__assembly_destroy(struct tailbox__assembly *a)
 	tailbox__free(a->moves.items);
 	tailbox__free(a->holds.items);
 	tailbox__free(a->samples.items);
+	tailbox__free(a->stacks.items);
 	tailbox__free(a->open.items);
 	tailbox__free(a->older_open.items);
 	tailbox__run_destroy(a->facts);
@@ -86,13 +88,14 @@ static bool is_within(const struct tailbox__assembly_config *c, uint64_t tick)
 }
 
 /* Bytes of the group of records at `at`, and whether it may belong. A group
- * is a request or a sample with what belongs to it. */
+ * is a request, a sample or a stack with what belongs to it. */
 static size_t group_at(const struct tailbox__assembly_config *c, unsigned kind,
                        const char *at, size_t left, bool *may_belong)
 {
 	union {
 		struct tailbox__rec_request request;
 		struct tailbox__rec_sample sample;
+		struct tailbox__rec_stack stack;
 	} r;
 	size_t bytes = UNIT;
 
@@ -106,6 +109,10 @@ static size_t group_at(const struct tailbox__assembly_config *c, unsigned kind,
 	           r.sample.type == TAILBOX__REC_SAMPLE) {
 		bytes += (size_t)r.sample.more * UNIT;
 		*may_belong = is_within(c, r.sample.tick);
+	} else if (kind == TAILBOX__BLOCK_SAMPLES &&
+	           r.stack.type == TAILBOX__REC_STACK) {
+		bytes += (size_t)r.stack.more * UNIT;
+		*may_belong = is_within(c, r.stack.tick);
 	}
 	if (bytes <= left)
 		return bytes;
@@ -230,20 +237,26 @@ static void look_older(struct tailbox__assembly *a, const char *group)
 		tailbox__older_done(a, r.number);
 }
 
+/* A sample, or a stack. */
 static int add_sample(struct tailbox__assembly *a, const char *group,
                       size_t bytes)
 {
-	struct tailbox__rec_sample r;
+	union {
+		struct tailbox__rec_sample sample;
+		struct tailbox__rec_stack stack;
+	} r;
 	uint32_t at;
 
 	int ret = add_units(a, group, bytes, &at);
 	if (ret < 0)
 		return ret;
-	struct tailbox__key *k = tailbox__list_add(&a->samples);
+	memcpy(&r, group, sizeof(r));
+	const bool is_stack = r.stack.type == TAILBOX__REC_STACK;
+	struct tailbox__key *k =
+	        tailbox__list_add(is_stack ? &a->stacks : &a->samples);
 	if (!k)
 		return -ENOMEM;
-	memcpy(&r, group, sizeof(r));
-	k->tick = r.tick;
+	k->tick = is_stack ? r.stack.tick : r.sample.tick;
 	k->index = at;
 	return 0;
 }
@@ -355,9 +368,10 @@ void tailbox__assembly_add_dropped(struct tailbox__assembly *a,
 }
 
 void tailbox__assembly_add_dropped_holds(struct tailbox__assembly *a,
-                                         uint64_t holds)
+                                         uint64_t holds, uint64_t stacks)
 {
 	a->dropped_holds += holds;
+	a->dropped_stacks += stacks;
 }
 
 int tailbox__assembly_set_extra(struct tailbox__assembly *a, const char *key,
@@ -391,7 +405,8 @@ static int fill(struct tailbox__plan *p)
 		tailbox__plan_put_gauges, tailbox__plan_put_requests,
 		tailbox__plan_put_spans,  tailbox__plan_put_open,
 		tailbox__plan_put_samples, tailbox__plan_put_holds,
-		tailbox__plan_put_meta,   tailbox__plan_normalize,
+		tailbox__plan_put_stacks, tailbox__plan_put_meta,
+		tailbox__plan_normalize,
 	};
 
 	tailbox__plan_put_times(p);

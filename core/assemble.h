@@ -18,11 +18,13 @@ struct tailbox__assembly; /* collects records */
 /* Holds of one run; those beyond are counted. They are no section of the spec
  * and have no limit of their own there. */
 #define TAILBOX__HOLDS_MAX 200000u
+/* The same of stacks. */
+#define TAILBOX__STACKS_MAX 20000u
 
 struct tailbox__assembly_config {
 	/* A request belongs when from <= line < until. Spans and gauge moves
-	 * belong with their request. Samples and holds: from <= tick of the
-	 * sample, of the hold's start < until. */
+	 * belong with their request. Samples, stacks and holds: from <= tick
+	 * of the sample, of the stack, of the hold's start < until. */
 	uint64_t from_tick, until_tick;
 	uint64_t armed_tick; /* for tailbox.armed_at_run_us; 0 = no window */
 	uint64_t cut_tick; /* of a snapshot: when the run ends; 0 = none */
@@ -83,7 +85,7 @@ void tailbox__assembly_add_dropped(struct tailbox__assembly *a,
                                    uint64_t requests, uint64_t stages,
                                    uint64_t queues, uint64_t moves);
 void tailbox__assembly_add_dropped_holds(struct tailbox__assembly *a,
-                                         uint64_t holds);
+                                         uint64_t holds, uint64_t stacks);
 
 /* Facts for metadata.tailbox that the caller knows: losses and so on; what it
  * does not give is taken from the whole tape. late_spans: those that the

@@ -37,9 +37,8 @@ int tailbox__plan_holds(struct tailbox__plan *p)
 	return 0;
 }
 
-/* The route as the request's record or slot has it. */
-static uint16_t route_of(const struct tailbox__plan *p,
-                         const struct tailbox__entry *e)
+uint16_t tailbox__plan_route_of(const struct tailbox__plan *p,
+                                const struct tailbox__entry *e)
 {
 	struct tailbox__rec_request r;
 
@@ -57,7 +56,7 @@ static int put_hold(struct tailbox__plan *p, const struct tailbox__rec_span *r)
 	uint16_t route = r->name;
 
 	if (e && !route)
-		route = route_of(p, e);
+		route = tailbox__plan_route_of(p, e);
 	/* One that was dropped has no id. */
 	h->request = e && e->is_admitted ? e->id : 0;
 	h->route = tailbox__plan_name(p, route);

@@ -49,11 +49,11 @@ struct tailbox__assembly {
 	TAILBOX__LIST(struct tailbox__entry) entries;
 	TAILBOX__LIST(struct tailbox__rec_span) spans, moves, holds;
 	size_t stages; /* of spans */
-	tailbox__key_list samples; /* index: in units */
+	tailbox__key_list samples, stacks; /* index: in units */
 	TAILBOX__LIST(struct tailbox__slot) open;
 	/* Left out by the caller because they were over the limits. */
 	uint64_t dropped_requests, dropped_stages, dropped_queues;
-	uint64_t dropped_moves, dropped_holds;
+	uint64_t dropped_moves, dropped_holds, dropped_stacks;
 	struct tailbox__past past; /* to_tick 0: begins when it was armed */
 	uint64_t older; /* finished requests fed that began before from_tick */
 	/* And open ones; sorted. */
@@ -83,6 +83,8 @@ struct tailbox__plan {
 	tailbox__key_list samples;
 	tailbox__key_list holds; /* by start */
 	uint64_t dropped_holds;
+	tailbox__key_list stacks; /* by when they were taken */
+	uint64_t dropped_stacks;
 	tailbox__key_list tmp;
 	/* number -> entry plus 1 */
 	uint32_t *table;
@@ -172,6 +174,15 @@ static inline uint64_t tailbox__plan_hold_end(const struct tailbox__rec_span *h)
 }
 /* Into the run, after its requests. */
 int tailbox__plan_put_holds(struct tailbox__plan *p);
+/* The route as the request's record or slot has it. */
+uint16_t tailbox__plan_route_of(const struct tailbox__plan *p,
+                                const struct tailbox__entry *e);
+
+/* --- assemble_stacks.c ------------------------------------------------- */
+
+/* As the two of holds; the first TAILBOX__STACKS_MAX. */
+int tailbox__plan_stacks(struct tailbox__plan *p);
+int tailbox__plan_put_stacks(struct tailbox__plan *p);
 
 /* --- assemble_requests.c, _spans.c, _samples.c: the run's arrays -------- */
 

@@ -10,6 +10,7 @@
  *   gauges    played in tick order: assemble_gauges.c
  *   samples   the first N by tick
  *   holds     the first N by start: assemble_holds.c
+ *   stacks    the first N: assemble_stacks.c
  *
  * Under the sealing policy the first overflow of any section closes the
  * admission at its tick S. The plan is then made once more with until = S + 1:
@@ -237,7 +238,8 @@ static int make(struct tailbox__plan *p, uint64_t until)
 	p->overflow = UINT64_MAX;
 	p->truncation = (struct tailbox__run_truncation){ 0 };
 	if (admit(p) < 0 || join_spans(p) < 0 || tailbox__plan_gauges(p) < 0 ||
-	    pick_samples(p) < 0 || tailbox__plan_holds(p) < 0)
+	    pick_samples(p) < 0 || tailbox__plan_holds(p) < 0 ||
+	    tailbox__plan_stacks(p) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -286,6 +288,8 @@ static void find_zero(struct tailbox__plan *p)
 	}
 	for (size_t i = 0; i < p->samples.count; i++)
 		see(p, p->samples.items[i].tick);
+	for (size_t i = 0; i < p->stacks.count; i++)
+		see(p, p->stacks.items[i].tick);
 	for (size_t i = 0; i < p->holds.count; i++) {
 		const struct tailbox__rec_span *h =
 		        &a->holds.items[p->holds.items[i].index];
@@ -327,6 +331,7 @@ void tailbox__plan_fini(struct tailbox__plan *p)
 	tailbox__free(p->queues.items);
 	tailbox__free(p->samples.items);
 	tailbox__free(p->holds.items);
+	tailbox__free(p->stacks.items);
 	tailbox__free(p->tmp.items);
 	tailbox__free(p->table);
 	tailbox__free(p->names);

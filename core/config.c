@@ -158,6 +158,12 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_HOLDS_MIN] =
 	        NUMBER(MICROS, holds, min, 10, 10 * SECOND * 1000, 1000, NULL,
 	               "callbacks that take so long are recorded one by one"),
+	[TAILBOX__KEY_HOLDS_STACK] =
+	        TEXT(holds, stack, 0, "off",
+	             "the signal by which a held worker's stack is taken"),
+	[TAILBOX__KEY_HOLDS_STACK_AFTER] =
+	        NUMBER(DURATION, holds, stack_after, 1, DAY, 100, NULL,
+	               "once it has been held for this long"),
 	[TAILBOX__KEY_ROUTES_PATTERNS] =
 	        LIST(routes, patterns, "ids in paths are found by their look",
 	             "routes by pattern; the first that matches"),

@@ -38,7 +38,7 @@ struct tailbox__config_list {
 };
 
 /* One sub-struct per table of the file. Numbers are uint64_t; sizes are in
- * bytes, durations in ms (of holds in us). Text "" and TAILBOX__NONE: not set. */
+ * bytes, durations in ms (holds.min in us). Text "" and TAILBOX__NONE: not set. */
 
 struct tailbox__config_service {
 	char name[64];
@@ -102,6 +102,8 @@ struct tailbox__config_sampler {
 
 struct tailbox__config_holds {
 	uint64_t min; /* us; 0 = none are recorded one by one */
+	char stack[16]; /* "SIGRTMIN+3": a signal; "" = no stacks are taken */
+	uint64_t stack_after; /* ms */
 };
 
 struct tailbox__config_routes {
@@ -171,6 +173,8 @@ enum tailbox__config_key {
 	TAILBOX__KEY_SAMPLER_INTERVAL,
 	TAILBOX__KEY_SAMPLER_MAX_RUNTIME_SNAPSHOTS,
 	TAILBOX__KEY_HOLDS_MIN,
+	TAILBOX__KEY_HOLDS_STACK,
+	TAILBOX__KEY_HOLDS_STACK_AFTER,
 	TAILBOX__KEY_ROUTES_PATTERNS,
 	TAILBOX__KEY_LOG_SLOW,
 	TAILBOX__KEY_TRIGGERS_SLOW,
@@ -286,6 +290,8 @@ bool tailbox__config_route_bound(const char *text, size_t *route_len,
                                  uint64_t *ms);
 /* The number of a signal that may be a trigger, by name; 0 = none of them. */
 int tailbox__config_signal(const char *name);
+/* The same of one that stacks may be taken by: "SIGURG", "SIGRTMIN+3". */
+int tailbox__config_stack_signal(const char *name);
 /* The same back, in the largest unit that is exact; out holds 32 bytes. */
 void tailbox__config_duration_text(char *out, uint64_t ms);
 void tailbox__config_micros_text(char *out, uint64_t us);

@@ -188,6 +188,13 @@ static bool signal_is_wrong(const char *text, size_t len, char *why)
 	       say(why, "is none of SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGWINCH");
 }
 
+static bool stack_signal_is_wrong(const char *text, size_t len, char *why)
+{
+	return len > 0 && tailbox__config_stack_signal(text) == 0 &&
+	       say(why, "is none of SIGURG SIGUSR1 SIGUSR2 SIGPROF SIGWINCH "
+	                "SIGRTMIN+0 to SIGRTMIN+30");
+}
+
 /* --- by key ------------------------------------------------------------- */
 
 bool tailbox__config_is_wrong(enum tailbox__config_key key, const char *text,
@@ -219,6 +226,8 @@ bool tailbox__config_is_wrong(enum tailbox__config_key key, const char *text,
 		return share_is_wrong(text, len, false, why);
 	case TAILBOX__KEY_TRIGGERS_SIGNAL:
 		return signal_is_wrong(text, len, why);
+	case TAILBOX__KEY_HOLDS_STACK:
+		return stack_signal_is_wrong(text, len, why);
 	default:
 		return false;
 	}

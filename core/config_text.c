@@ -150,6 +150,29 @@ int tailbox__config_signal(const char *name)
 	return 0;
 }
 
+int tailbox__config_stack_signal(const char *name)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = { { "SIGURG", SIGURG },   { "SIGUSR1", SIGUSR1 },
+		        { "SIGUSR2", SIGUSR2 }, { "SIGPROF", SIGPROF },
+		        { "SIGWINCH", SIGWINCH } };
+	static const char first[] = "SIGRTMIN+";
+	const char *digits = name + sizeof(first) - 1;
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (strcmp(signals[i].name, name) == 0)
+			return signals[i].number;
+	if (strncmp(name, first, sizeof(first) - 1) != 0 || *digits == '\0' ||
+	    strlen(digits) > 2 || strspn(digits, "0123456789") != strlen(digits))
+		return 0;
+	for (; *digits != '\0'; digits++)
+		n = n * 10 + (*digits - '0');
+	return n <= SIGRTMAX - SIGRTMIN ? SIGRTMIN + n : 0;
+}
+
 static void unit_text(char *out, uint64_t v, const struct unit *u)
 {
 	const struct unit *best = u;

@@ -21,6 +21,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_samples.c \
 	core/assemble_sort.c \
 	core/assemble_spans.c \
+	core/assemble_stacks.c \
 	core/blocks.c \
 	core/clock.c \
 	core/config.c \
@@ -77,6 +78,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble.h \
 	core/assemble_plan.h \
 	core/buckets.h \
+	core/build_id.h \
 	core/clock.h \
 	core/config.h \
 	core/config_file.h \

@@ -365,7 +365,9 @@ enum tailbox__record_type {
 	TAILBOX__REC_SAMPLE = 5,
 	TAILBOX__REC_VALUES = 6, /* follows its sample */
 	TAILBOX__REC_CONNECTION = 7, /* bytes that no request explains */
-	TAILBOX__REC_READER = 8 /* follows its request */
+	TAILBOX__REC_READER = 8, /* follows its request */
+	TAILBOX__REC_STACK = 9,  /* where a held worker was */
+	TAILBOX__REC_FRAMES = 10 /* follows its stack */
 };
 
 struct tailbox__rec_request { /* 64 bytes */
@@ -469,5 +471,61 @@ struct tailbox__rec_values { /* 64 bytes */
 	uint64_t reserved2;
 	uint64_t value[4]; /* a name metric: name number */
 };
+
+/* Frames that a stack has at most, the innermost first. */
+#define TAILBOX__STACK_DEPTH 32u
+
+/* Why a walk along the frame pointers ended. */
+enum tailbox__stack_end {
+	TAILBOX__STACK_WHOLE,    /* a frame pointer of 0: the first function */
+	TAILBOX__STACK_DEEP,     /* there are more than TAILBOX__STACK_DEPTH */
+	TAILBOX__STACK_UNSOUND,  /* what stood there is no frame pointer */
+	TAILBOX__STACK_ELSEWHERE, /* it ran on no stack of its thread */
+	TAILBOX__STACK_ENDS
+};
+
+/* Where a worker was while one callback held it: by the sampler, among its
+ * samples. */
+struct tailbox__rec_stack { /* 64 bytes */
+	uint8_t type, more; /* more: number of _FRAMES records that follow */
+	uint8_t count;      /* frames in them */
+	uint8_t end;        /* enum tailbox__stack_end */
+	uint32_t thread;    /* index of the worker */
+	uint64_t tick;      /* when it was there */
+	uint64_t hold;      /* tick of the hold's start */
+	uint64_t number;    /* of the request; 0 = for the connection */
+	uint16_t route;     /* 0 = not known yet: it is the request's */
+	uint8_t kind, reserved; /* enum tailbox__hold */
+	uint32_t tid;
+	uint32_t guessed;   /* bit n: frame n was found lying on the stack, no
+	                       frame pointer led to it */
+	uint32_t reserved2;
+	uint64_t reserved3[2];
+};
+
+struct tailbox__rec_frames { /* 64 bytes */
+	uint8_t type, count, reserved[6]; /* count: 1..7 */
+	uint64_t frame[7];
+};
+#define TAILBOX__FRAMES_PER_RECORD 7u
+
+/* A frame: the names of its module's path and build id (0 = not known), and
+ * the address as that file counts; the whole address, of at most 48 bits,
+ * where it is in no module, or so far into one. */
+#define TAILBOX__FRAME(path, build, offset)                                    \
+	((uint64_t)(path) | (uint64_t)(build) << 16 | (uint64_t)(offset) << 32)
+#define TAILBOX__FRAME_ANYWHERE(address) ((uint64_t)(address) << 16)
+static inline uint16_t tailbox__frame_path(uint64_t frame)
+{
+	return (uint16_t)frame;
+}
+static inline uint16_t tailbox__frame_build(uint64_t frame)
+{
+	return tailbox__frame_path(frame) ? (uint16_t)(frame >> 16) : 0;
+}
+static inline uint64_t tailbox__frame_offset(uint64_t frame)
+{
+	return frame >> (tailbox__frame_path(frame) ? 32 : 16);
+}
 
 #endif

@@ -31,8 +31,6 @@
 #include "core/daemons.h"
 #include "core/internal.h"
 
-#define THREADS_MAX 1024u
-
 struct tailbox__recorder tailbox__recorder = { .tape = { .fd = -1 } };
 __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec")));
@@ -43,14 +41,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int has_key;
-/* Twice THREADS_MAX, never freed. The tapes of a process use one half and the
+/* Twice TAILBOX__THREADS_MAX, never freed. The tapes of a process use one half and the
  * other in turn: a worker that was in a callback of the application when
  * tailbox was stopped and started does not share its state with a thread of the
  * new tape. */
 static struct tailbox__thread *tables, *threads;
 /* Entries of threads that have gone, the last one on top; those below `bare`
  * have no blocks any more. With lock; the count is a hint for who has none. */
-static uint32_t free_threads[THREADS_MAX], bare, kept_blocks;
+static uint32_t free_threads[TAILBOX__THREADS_MAX], bare, kept_blocks;
 static tailbox__a32 free_count;
 static bool is_off; /* with lock: switched off, epoch is one too many */
 
@@ -234,9 +232,37 @@ struct tailbox__thread *tailbox__thread_register(void)
 		thread_gone(t);
 		return NULL;
 	}
-	TAILBOX__SET(t->entry->tid, (uint32_t)syscall(SYS_gettid));
+	t->self = pthread_self();
+	/* Release: whoever finds the tid finds the handle. */
+	atomic_store_explicit(&t->entry->tid, (uint32_t)syscall(SYS_gettid),
+	                      memory_order_release);
 	tailbox__self = t;
 	return t;
+}
+
+bool tailbox__thread_stack(uint32_t index, uint32_t tid, uintptr_t *low,
+                           uintptr_t *high)
+{
+	pthread_attr_t attr;
+	void *at = NULL;
+	size_t bytes = 0;
+	bool is_known = false;
+
+	/* With the lock a thread that is there cannot go: thread_gone() has to
+	 * wait, and so the handle stays good. */
+	pthread_mutex_lock(&lock);
+	if (is_recording() && index < TAILBOX__THREADS_MAX &&
+	    threads[index].entry != NULL &&
+	    atomic_load_explicit(&threads[index].entry->tid,
+	                         memory_order_acquire) == tid &&
+	    pthread_getattr_np(threads[index].self, &attr) == 0) {
+		is_known = pthread_attr_getstack(&attr, &at, &bytes) == 0;
+		pthread_attr_destroy(&attr);
+	}
+	pthread_mutex_unlock(&lock);
+	*low = (uintptr_t)at;
+	*high = (uintptr_t)at + bytes;
+	return is_known && *high > *low;
 }
 
 void tailbox__loss(enum tailbox__loss what)
@@ -283,7 +309,8 @@ static bool make_threads(void)
 	static char *memory; /* kept: what is never freed is no leak */
 	const size_t line = _Alignof(struct tailbox__thread);
 
-	memory = tailbox__zalloc(1, 2 * THREADS_MAX * sizeof(*tables) + line);
+	memory = tailbox__zalloc(
+	        1, 2 * TAILBOX__THREADS_MAX * sizeof(*tables) + line);
 	if (memory == NULL)
 		return false;
 	tables = (void *)(memory + (line - (uintptr_t)memory % line) % line);
@@ -313,7 +340,7 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 		return rc;
 	tailbox__names_open();
 	tailbox__slots_open();
-	threads = threads == tables ? tables + THREADS_MAX : tables;
+	threads = threads == tables ? tables + TAILBOX__THREADS_MAX : tables;
 	no_free_threads();
 	TAILBOX__SET(r->blocks_active[half()], 0);
 	/* Release: who sees it finds the tape's pointers. */

@@ -9,6 +9,7 @@
 #ifndef TAILBOX_CORE_RECORDER_H
 #define TAILBOX_CORE_RECORDER_H 1
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -50,6 +51,7 @@ struct tailbox__thread {
 	} held[16];
 	uint32_t free_slots[16];  /* slots at hand for new connections */
 	uint32_t free_slot_count;
+	pthread_t self; /* valid while the entry has its tid */
 };
 
 struct tailbox__recorder {
@@ -135,6 +137,14 @@ static inline bool tailbox__thread_is_of(uint32_t epoch)
 	return tailbox__self_epoch == epoch &&
 	       TAILBOX__GET(tailbox__recorder.epoch) == epoch;
 }
+
+/* Threads that a recorder has at most: index of the table's last, plus 1. */
+#define TAILBOX__THREADS_MAX 1024u
+/* Bounds of the stack of the thread that has this entry and tid now; false:
+ * it has gone, or they are not to be had. Any thread; takes a lock, enters the
+ * kernel and may allocate. */
+bool tailbox__thread_stack(uint32_t index, uint32_t tid, uintptr_t *low,
+                           uintptr_t *high);
 
 /* --- names ------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/record.h"
 #include "core/run_strings.h"
 #include "core/utf8.h"
 
@@ -31,6 +32,13 @@ const char *const tailbox__phase_names[TAILBOX__PHASE_COUNT] = {
 
 const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS] = {
 	NULL, "handler", "uri_log", "completed", "connection", "reader"
+};
+
+const char *const tailbox__stack_end_names[TAILBOX__STACK_ENDS] = {
+	[TAILBOX__STACK_WHOLE] = "whole",
+	[TAILBOX__STACK_DEEP] = "deep",
+	[TAILBOX__STACK_UNSOUND] = "unsound",
+	[TAILBOX__STACK_ELSEWHERE] = "elsewhere",
 };
 
 const char *const tailbox__open_in_names[TAILBOX__OPEN_IN_COUNT] = {
@@ -93,6 +101,8 @@ void tailbox__run_destroy(struct tailbox__run *run)
 	tailbox__free(run->values.items);
 	tailbox__free(run->open.items);
 	tailbox__free(run->holds.items);
+	tailbox__free(run->stacks.items);
+	tailbox__free(run->frames.items);
 	tailbox__strings_destroy(run->strings);
 	tailbox__free(run);
 }

@@ -173,6 +173,40 @@ struct tailbox__run_hold { /* 40 bytes */
 	uint8_t reserved[3];
 };
 
+/* Where a worker was while a callback held it: extension `tailbox.stacks` of
+ * the top level, in the order in which they were taken. */
+struct tailbox__run_stack { /* 40 bytes */
+	tailbox__str request; /* its id; 0 = of no request of this run */
+	tailbox__str route;   /* 0 = not known */
+	uint64_t at_us;       /* run offset; TAILBOX__NONE = not known */
+	uint64_t held_us;     /* for so long until then; as above */
+	uint64_t number;      /* of the request; 0 = for the connection */
+	uint32_t worker;      /* UINT32_MAX = not known */
+	uint8_t kind;         /* as of a hold */
+	uint8_t end;          /* enum tailbox__stack_end of core/record.h */
+	uint8_t reserved[2];
+};
+
+/* Why a stack has no more frames: "whole", "deep", "unsound", "elsewhere". */
+extern const char *const tailbox__stack_end_names[];
+
+enum { TAILBOX__FRAME_GUESSED = 1u << 0 }; /* run_frame.flags */
+
+/* One frame of a stack: extension `tailbox.stack_frames`. Those of one stack
+ * follow each other, the innermost first, in the order of the stacks. A
+ * service leaves `function` out; who reads the file where the module is may
+ * put it in (cli/symbols.h). */
+struct tailbox__run_frame { /* 40 bytes */
+	uint32_t stack;        /* index of the stack */
+	tailbox__str module;   /* path; 0 = none is known at that address */
+	tailbox__str build_id; /* hexadecimal; 0 = not known */
+	tailbox__str function; /* 0 = not looked up, or not known */
+	uint64_t offset;       /* in the module's own addresses */
+	uint64_t function_offset; /* from the function's begin */
+	uint32_t flags;
+	uint32_t reserved;
+};
+
 enum tailbox__open_in {
 	TAILBOX__OPEN_IN_UNKNOWN,
 	TAILBOX__OPEN_IN_STAGE, /* as TAILBOX_SPAN_STAGE */
@@ -275,6 +309,8 @@ struct tailbox__run {
 	TAILBOX__LIST(struct tailbox__run_value) values;
 	TAILBOX__LIST(struct tailbox__run_open) open;
 	TAILBOX__LIST(struct tailbox__run_hold) holds;
+	TAILBOX__LIST(struct tailbox__run_stack) stacks;
+	TAILBOX__LIST(struct tailbox__run_frame) frames;
 	struct tailbox__run_strings *strings;
 };
 

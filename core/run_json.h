@@ -30,12 +30,18 @@ struct tailbox__json;
 void tailbox__run_json_request_facts(struct tailbox__json *j,
                                      const struct tailbox__run *run,
                                      const struct tailbox__run_ext *e);
-/* One element of `open_requests`, of `holds`. */
+/* One element of `open_requests`, of `holds`, `stacks`, `stack_frames`. */
 void tailbox__run_json_open_request(struct tailbox__json *j,
                                     const struct tailbox__run *run,
                                     const struct tailbox__run_open *o);
 void tailbox__run_json_hold(struct tailbox__json *j,
                             const struct tailbox__run *run,
                             const struct tailbox__run_hold *h);
+void tailbox__run_json_stack(struct tailbox__json *j,
+                             const struct tailbox__run *run,
+                             const struct tailbox__run_stack *s);
+void tailbox__run_json_frame(struct tailbox__json *j,
+                             const struct tailbox__run *run,
+                             const struct tailbox__run_frame *f);
 
 #endif

@@ -253,12 +253,58 @@ static void holds_end(struct tailbox__run_json_out *c)
 {
 	if (hold_count(c->run))
 		tailbox__json_end_array(&c->json);
-	if (open_count(c->run) || hold_count(c->run))
+}
+
+static size_t stack_count(const struct tailbox__run *run)
+{
+	return run->stacks.count;
+}
+
+static void stacks_begin(struct tailbox__run_json_out *c)
+{
+	if (stack_count(c->run))
+		ext_array_begin(c, !open_count(c->run) && !hold_count(c->run),
+		                "stacks");
+}
+
+static void stack(struct tailbox__run_json_out *c, size_t i)
+{
+	tailbox__run_json_stack(&c->json, c->run, &c->run->stacks.items[i]);
+}
+
+static void stacks_end(struct tailbox__run_json_out *c)
+{
+	if (stack_count(c->run))
+		tailbox__json_end_array(&c->json);
+}
+
+/* No frame without its stack. */
+static size_t frame_count(const struct tailbox__run *run)
+{
+	return stack_count(run) ? run->frames.count : 0;
+}
+
+static void frames_begin(struct tailbox__run_json_out *c)
+{
+	if (frame_count(c->run))
+		ext_array_begin(c, false, "stack_frames");
+}
+
+static void frame(struct tailbox__run_json_out *c, size_t i)
+{
+	tailbox__run_json_frame(&c->json, c->run, &c->run->frames.items[i]);
+}
+
+static void frames_end(struct tailbox__run_json_out *c)
+{
+	if (frame_count(c->run))
+		tailbox__json_end_array(&c->json);
+	if (open_count(c->run) || hold_count(c->run) || stack_count(c->run))
 		tailbox__json_end_object(&c->json);
 	tailbox__json_end_object(&c->json); /* the document */
 }
 
-const struct tailbox__run_json_section tailbox__run_json_events[7] = {
+const struct tailbox__run_json_section tailbox__run_json_events[9] = {
 	{ requests_begin, request_count, request, tailbox__run_json_array_end },
 	{ stages_begin, stage_count, stage, tailbox__run_json_array_end },
 	{ queues_begin, queue_count, queue, tailbox__run_json_array_end },
@@ -267,4 +313,6 @@ const struct tailbox__run_json_section tailbox__run_json_events[7] = {
 	{ snapshots_begin, snapshot_count, snapshot, snapshots_end },
 	{ open_begin, open_count, open_request, open_end },
 	{ holds_begin, hold_count, hold, holds_end },
+	{ stacks_begin, stack_count, stack, stacks_end },
+	{ frames_begin, frame_count, frame, frames_end },
 };

@@ -8,6 +8,7 @@
 #include "core/run_json_out.h"
 
 #include "core/metrics.h"
+#include "core/record.h"
 
 #define NS_PER_US 1000u
 
@@ -334,5 +335,47 @@ void tailbox__run_json_hold(struct tailbox__json *j,
 	str_if_any(j, run, "route", h->route);
 	num_unless(j, "started_at_run_us", h->start_us, TAILBOX__NONE);
 	num_unless(j, "held_us", h->dur_us, TAILBOX__NONE);
+	tailbox__json_end_object(j);
+}
+
+void tailbox__run_json_stack(struct tailbox__json *j,
+                             const struct tailbox__run *run,
+                             const struct tailbox__run_stack *s)
+{
+	tailbox__json_begin_object(j);
+	num_unless(j, "worker", s->worker, UINT32_MAX);
+	if (s->kind && s->kind < TAILBOX__HOLD_KINDS) {
+		tailbox__json_key(j, "kind");
+		tailbox__json_cstr(j, tailbox__hold_names[s->kind]);
+	}
+	str_if_any(j, run, "request_id", s->request);
+	num_unless(j, "number", s->number, 0);
+	str_if_any(j, run, "route", s->route);
+	num_unless(j, "at_run_us", s->at_us, TAILBOX__NONE);
+	num_unless(j, "held_us", s->held_us, TAILBOX__NONE);
+	if (s->end < TAILBOX__STACK_ENDS) {
+		tailbox__json_key(j, "end");
+		tailbox__json_cstr(j, tailbox__stack_end_names[s->end]);
+	}
+	tailbox__json_end_object(j);
+}
+
+void tailbox__run_json_frame(struct tailbox__json *j,
+                             const struct tailbox__run *run,
+                             const struct tailbox__run_frame *f)
+{
+	tailbox__json_begin_object(j);
+	tailbox__run_json_num(j, "stack", f->stack);
+	str_if_any(j, run, "module", f->module);
+	str_if_any(j, run, "build_id", f->build_id);
+	tailbox__run_json_num(j, "address", f->offset);
+	str_if_any(j, run, "function", f->function);
+	if (f->function)
+		tailbox__run_json_num(j, "function_offset",
+		                      f->function_offset);
+	if (f->flags & TAILBOX__FRAME_GUESSED) {
+		tailbox__json_key(j, "guessed");
+		tailbox__json_bool(j, true);
+	}
 	tailbox__json_end_object(j);
 }

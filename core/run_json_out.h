@@ -26,7 +26,7 @@ struct tailbox__run_json_section {
 };
 
 extern const struct tailbox__run_json_section tailbox__run_json_meta[3];
-extern const struct tailbox__run_json_section tailbox__run_json_events[7];
+extern const struct tailbox__run_json_section tailbox__run_json_events[9];
 
 /* For sections that end with their array. */
 void tailbox__run_json_array_end(struct tailbox__run_json_out *c);
@@ -44,7 +44,6 @@ void tailbox__run_json_snapshot_ext(struct tailbox__json *j,
                                     const struct tailbox__run *run,
                                     const struct tailbox__run_value *values,
                                     size_t count);
-
 /* A member whose value is a string of the run; none reads as "". */
 static inline void tailbox__run_json_str(struct tailbox__json *j,
                                          const struct tailbox__run *run,

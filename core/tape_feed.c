@@ -56,6 +56,31 @@ static bool is_more(unsigned type)
 	       type == TAILBOX__REC_ID || type == TAILBOX__REC_READER;
 }
 
+static bool stack_is_good(const struct tailbox__tape_feed *f,
+                          const struct tailbox__rec_stack *r)
+{
+	return is_tick(f, r->tick) && r->hold <= r->tick &&
+	       is_name(f, r->route) && r->end < TAILBOX__STACK_ENDS &&
+	       r->count <= TAILBOX__STACK_DEPTH &&
+	       r->more <= (TAILBOX__STACK_DEPTH +
+	                   TAILBOX__FRAMES_PER_RECORD - 1) /
+	                          TAILBOX__FRAMES_PER_RECORD;
+}
+
+static bool belongs(unsigned head, unsigned type)
+{
+	switch (head) {
+	case TAILBOX__REC_REQUEST:
+		return is_more(type);
+	case TAILBOX__REC_SAMPLE:
+		return type == TAILBOX__REC_VALUES;
+	case TAILBOX__REC_STACK:
+		return type == TAILBOX__REC_FRAMES;
+	default:
+		return false;
+	}
+}
+
 /* What stands at `at`: bytes of a good group, or 0. */
 static size_t group_at(const struct tailbox__tape_feed *f, unsigned kind,
                        const char *at, size_t left)
@@ -63,6 +88,7 @@ static size_t group_at(const struct tailbox__tape_feed *f, unsigned kind,
 	union {
 		struct tailbox__rec_request request;
 		struct tailbox__rec_sample sample;
+		struct tailbox__rec_stack stack;
 		struct tailbox__rec_connection connection;
 	} r;
 	unsigned more = 0;
@@ -75,6 +101,10 @@ static size_t group_at(const struct tailbox__tape_feed *f, unsigned kind,
 		    !request_is_good(f, &r.request))
 			return 0;
 		more = r.request.more;
+	} else if (r.stack.type == TAILBOX__REC_STACK) {
+		if (!stack_is_good(f, &r.stack))
+			return 0;
+		more = r.stack.more;
 	} else {
 		if (r.sample.type != TAILBOX__REC_SAMPLE ||
 		    !is_tick(f, r.sample.tick))
@@ -83,13 +113,9 @@ static size_t group_at(const struct tailbox__tape_feed *f, unsigned kind,
 	}
 	if (((size_t)more + 1) * UNIT > left)
 		return 0;
-	for (unsigned i = 1; i <= more; i++) {
-		const unsigned type = (unsigned char)at[i * UNIT];
-		if (kind == TAILBOX__BLOCK_REQUESTS
-		            ? !is_more(type)
-		            : type != TAILBOX__REC_VALUES)
+	for (unsigned i = 1; i <= more; i++)
+		if (!belongs(r.sample.type, (unsigned char)at[i * UNIT]))
 			return 0;
-	}
 	return ((size_t)more + 1) * UNIT;
 }
 

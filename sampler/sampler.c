@@ -15,6 +15,9 @@
  *
  * A sample that was asked for lies beside the grid and does not move it.
  *
+ * Held workers whose stack is wanted (sampler/stack.c) are looked at when they
+ * are due, which is between two samples as a rule.
+ *
  * Parked, by the kill switch, it waits without a deadline; its interval is kept.
  *
  * The thread takes no signals: they are the application's.
@@ -30,6 +33,7 @@
 #include <tailbox/sample.h>
 
 #include "sampler/sample.h"
+#include "sampler/stack.h"
 
 /* Between two that were asked for. */
 #define ASKED_NS 10000000u
@@ -51,6 +55,7 @@ static struct {
 	bool is_due; /* take a sample now, and begin a new grid */
 	bool is_asked; /* take one now, and leave the grid as it is */
 	uint64_t asked_ns; /* when the last of those was taken */
+	uint64_t stack_ns; /* when to look at the stacks; UINT64_MAX = never */
 	uint32_t interval_ms;
 	struct tailbox__sampling *sampling;
 } sampler = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -77,10 +82,17 @@ static void wait_until(uint64_t deadline_ns)
 	pthread_cond_timedwait(&sampler.changed, &sampler.lock, &t);
 }
 
-/* Wait for the next tick with the lock held. False: stop. Otherwise the lock
- * is held still, *deadline_ns is the tick after this one and *late_us how
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+enum what { STOP, SAMPLE, STACKS };
+
+/* Wait for what is to be done next with the lock held, which it is still at
+ * the end. SAMPLE: *deadline_ns is the tick after this one and *late_us how
  * late this one is (UNKNOWN for the first of a grid). */
-static bool wait_for_tick(uint64_t *deadline_ns, uint64_t *late_us)
+static enum what wait_for_tick(uint64_t *deadline_ns, uint64_t *late_us)
 {
 	while (!sampler.must_stop) {
 		const uint64_t step = (uint64_t)sampler.interval_ms * 1000000u;
@@ -94,44 +106,49 @@ static bool wait_for_tick(uint64_t *deadline_ns, uint64_t *late_us)
 			sampler.is_due = false;
 			*deadline_ns = now + step;
 			*late_us = TAILBOX__UNKNOWN;
-			return true;
+			return SAMPLE;
 		}
 		if (sampler.is_asked && now - sampler.asked_ns >= ASKED_NS) {
 			sampler.is_asked = false;
 			sampler.asked_ns = now;
 			*late_us = TAILBOX__UNKNOWN;
-			return true;
+			return SAMPLE;
 		}
 		if (now >= *deadline_ns) {
 			*late_us = (now - *deadline_ns) / 1000;
 			*deadline_ns +=
 			        ((now - *deadline_ns) / step + 1) * step;
-			return true;
+			return SAMPLE;
 		}
-		wait_until(sampler.is_asked &&
-		                           sampler.asked_ns + ASKED_NS <
-		                                   *deadline_ns
-		                   ? sampler.asked_ns + ASKED_NS
-		                   : *deadline_ns);
+		if (now >= sampler.stack_ns)
+			return STACKS;
+		uint64_t until = sooner(*deadline_ns, sampler.stack_ns);
+		if (sampler.is_asked)
+			until = sooner(until, sampler.asked_ns + ASKED_NS);
+		wait_until(until);
 	}
-	return false;
+	return STOP;
 }
 
 static void *run(void *arg)
 {
 	struct tailbox__sampling *sampling = arg;
 	uint64_t deadline_ns = 0, late_us;
+	enum what what;
 
 	tailbox__own_thread(true);
 	pthread_setname_np(pthread_self(), "tailbox-sampler");
 	pthread_mutex_lock(&sampler.lock);
-	while (wait_for_tick(&deadline_ns, &late_us)) {
+	while ((what = wait_for_tick(&deadline_ns, &late_us)) != STOP) {
 		uint32_t interval_ms = sampler.interval_ms;
 
 		sampler.is_taking = true;
+		sampler.stack_ns = UINT64_MAX;
 		pthread_mutex_unlock(&sampler.lock);
 		bool is_recorded =
+		        what == SAMPLE &&
 		        tailbox__sample_take(sampling, interval_ms, late_us);
+		const uint64_t stack_ns = tailbox__stack_look();
 		atomic_store_explicit(&cpu_ns,
 		                      clock_ns(CLOCK_THREAD_CPUTIME_ID),
 		                      memory_order_relaxed);
@@ -139,6 +156,8 @@ static void *run(void *arg)
 		                          memory_order_relaxed);
 		pthread_mutex_lock(&sampler.lock);
 		sampler.is_taking = false;
+		/* Not later than who asked meanwhile. */
+		sampler.stack_ns = sooner(sampler.stack_ns, stack_ns);
 		/* For who parks it; nobody else waits here. */
 		pthread_cond_broadcast(&sampler.changed);
 	}
@@ -194,6 +213,7 @@ static int start(uint32_t interval_ms)
 	sampler.must_stop = sampler.is_parked = sampler.is_taking = false;
 	sampler.is_asked = false;
 	sampler.asked_ns = 0;
+	sampler.stack_ns = 0;
 	sampler.is_due = true;
 	sampler.interval_ms = interval_ms;
 	atomic_store_explicit(&cpu_ns, 0, memory_order_relaxed);
@@ -273,6 +293,15 @@ void tailbox__sampler_park(bool is_parked)
 	pthread_mutex_unlock(&sampler.lock);
 }
 
+void tailbox__sampler_look_soon(void)
+{
+	pthread_mutex_lock(&sampler.lock);
+	sampler.stack_ns = 0;
+	if (sampler.is_running)
+		pthread_cond_broadcast(&sampler.changed);
+	pthread_mutex_unlock(&sampler.lock);
+}
+
 int tailbox_sample_now(void)
 {
 	int rc = 0;
@@ -316,4 +345,5 @@ void tailbox__sampler_in_child(void)
 	sampler.sampling = NULL;
 	atomic_store_explicit(&cpu_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&samples, 0, memory_order_relaxed);
+	tailbox__stack_in_child();
 }

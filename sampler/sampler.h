@@ -24,6 +24,9 @@ uint32_t tailbox__sampler_interval(void);
  * way. Or go on, at the interval there is. Any thread. */
 void tailbox__sampler_park(bool is_parked);
 
+/* Have the stacks looked at (sampler/stack.h) at once. Any thread. */
+void tailbox__sampler_look_soon(void);
+
 /* Public: tailbox_sample_now() of tailbox/sample.h. */
 
 /* CPU time that the sampler used so far, and samples taken. */

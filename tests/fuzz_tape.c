@@ -4,7 +4,7 @@
  *
  *     tests/fuzz_tape [N [SEED]]     N mutations, 300 unless given
  *
- * A tape with requests, stages, waits, gauges and samples, some of it in
+ * A tape with requests, stages, waits, gauges and stacks, some of it in
  * flight, is changed: bits flipped, words and pages overwritten, pieces copied
  * to other places, offsets and counts of the header made foreign, the file
  * cut. Each reader gives a result, which says what is damaged, or an error
@@ -94,6 +94,39 @@ static void one_request(int i)
 	tailbox_span_begin(&s, r, &stuck, TAILBOX_DEPTH_UNKNOWN);
 }
 
+/* As the sampler puts it there: a head, and its frames behind it. */
+static void one_stack(unsigned frames)
+{
+	const unsigned more = (frames + TAILBOX__FRAMES_PER_RECORD - 1) /
+	                      TAILBOX__FRAMES_PER_RECORD;
+	struct tailbox__rec_stack head = { .type = TAILBOX__REC_STACK,
+		                           .more = (uint8_t)more,
+		                           .count = (uint8_t)frames,
+		                           .tick = tailbox__now(),
+		                           .guessed = 2 };
+	struct tailbox__thread *t = tailbox__thread_get();
+	char *at;
+
+	MUST(t);
+	at = tailbox__reserve(t, TAILBOX__BLOCK_SAMPLES, 64 * (1 + more));
+	MUST(at);
+	head.hold = head.tick - 1;
+	head.route = tailbox__name_cstr("/route1");
+	tailbox__store(at, &head, sizeof(head));
+	for (unsigned i = 0; i < more; i++) {
+		struct tailbox__rec_frames f = {
+			.type = TAILBOX__REC_FRAMES,
+			.count = TAILBOX__FRAMES_PER_RECORD
+		};
+		for (unsigned k = 0; k < TAILBOX__FRAMES_PER_RECORD; k++)
+			f.frame[k] = TAILBOX__FRAME(
+			        tailbox__name_cstr("/usr/bin/fuzz"),
+			        tailbox__name_cstr("93ac61ec5a8eb139"), k);
+		tailbox__store(at + 64 * (1 + i), &f, sizeof(f));
+	}
+	tailbox__publish(t, TAILBOX__BLOCK_SAMPLES, 64 * (1 + more));
+}
+
 static void make_tape(void)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
@@ -108,6 +141,8 @@ static void make_tape(void)
 	                            &err) == 0);
 	for (int i = 0; i < 600; i++)
 		one_request(i);
+	for (unsigned i = 0; i < 64; i++)
+		one_stack(i % (TAILBOX__STACK_DEPTH + 1));
 	sound = malloc(TAPE_BYTES);
 	MUST(sound && pread(tailbox__recorder.tape.fd, sound, TAPE_BYTES, 0) ==
 	                      TAPE_BYTES);

@@ -97,6 +97,7 @@ unit_tests += \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
 	tests/test_snapshot \
+	tests/test_stack \
 	tests/test_slow_log \
 	tests/test_start \
 	tests/test_stopped \
@@ -134,6 +135,7 @@ command_tests += \
 	tests/test_own_samples \
 	tests/test_report \
 	tests/test_screen \
+	tests/test_symbols \
 	tests/test_tail \
 	tests/test_timeline \
 	tests/test_top \
@@ -163,6 +165,7 @@ e2e_tests += \
 	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
+	tests/e2e_stack \
 	tests/e2e_stop \
 	tests/e2e_switch \
 	tests/e2e_trigger \
@@ -183,6 +186,12 @@ long_tests += \
 tests_long_compare_SOURCES = tests/test_compare.c
 tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
 tests_long_compare_LDADD = $(LDADD) -lm
+# Stacks are walked by frame pointers, and named by build id.
+tests_e2e_stack_CFLAGS = $(AM_CFLAGS) -fno-omit-frame-pointer \
+	-fno-optimize-sibling-calls
+tests_e2e_stack_LDFLAGS = -Wl,--build-id
+tests_e2e_stack_LDADD = libtailbox-live.la $(LDADD)
+tests_test_symbols_LDFLAGS = -Wl,--build-id
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
 # The agent's own objects are those of a shared library.

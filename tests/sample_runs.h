@@ -271,6 +271,36 @@ static inline void sample_full_holds(struct tailbox__run *run)
 	h->kind = 4; /* for a connection, of no length */
 }
 
+static inline void sample_full_stacks(struct tailbox__run *run)
+{
+	struct tailbox__run_stack *s = tailbox__list_add(&run->stacks);
+	struct tailbox__run_frame *f;
+
+	s->request = run->requests.items[0].id;
+	s->route = run->requests.items[0].route;
+	s->at_us = 102500;
+	s->held_us = 100000;
+	s->number = 99;
+	s->worker = 3;
+	s->kind = 1; /* handler */
+	s->end = 2;  /* unsound */
+	s = tailbox__list_add(&run->stacks);
+	s->at_us = s->held_us = TAILBOX__NONE;
+	s->worker = UINT32_MAX;
+	for (unsigned i = 0; i < 3; i++) {
+		f = tailbox__list_add(&run->frames);
+		f->stack = i / 2;
+		f->offset = 4711 + i;
+		if (i == 2) /* in no module */
+			break;
+		f->module = tailbox__run_cstr(run, "/usr/lib/libc.so.6");
+		f->build_id = tailbox__run_cstr(run, "93ac61ec5a8eb139");
+		f->flags = i ? TAILBOX__FRAME_GUESSED : 0;
+	}
+	run->frames.items[1].function = tailbox__run_cstr(run, "nanosleep");
+	run->frames.items[1].function_offset = 19;
+}
+
 /* The example with every other field in use as well. */
 static inline struct tailbox__run *sample_full(void)
 {
@@ -309,6 +339,7 @@ static inline struct tailbox__run *sample_full(void)
 	sample_full_values(run);
 	sample_full_open(run);
 	sample_full_holds(run);
+	sample_full_stacks(run);
 	return run;
 }
 

@@ -296,7 +296,7 @@ END_TEST
 
 START_TEST(more_holds_than_a_run_takes)
 {
-	tailbox__assembly_add_dropped_holds(assembly(), 5);
+	tailbox__assembly_add_dropped_holds(assembly(), 5, 0);
 	first_of_many(TAILBOX__HOLDS_MAX + 2);
 	ck_assert_uint_eq(extra("dropped_holds"), 7);
 }

@@ -235,6 +235,61 @@ START_TEST(holds_that_were_recorded_are_told_exactly)
 }
 END_TEST
 
+/* A stack of frames "module:function", "module" alone, or "?module:function",
+ * the innermost first. */
+static void stack(const char *route, const char *const *frames)
+{
+	struct tailbox__run_stack *k = tailbox__list_add(&run->stacks);
+
+	k->route = route ? tailbox__run_cstr(run, route) : 0;
+	for (; *frames != NULL; frames++) {
+		struct tailbox__run_frame *f = tailbox__list_add(&run->frames);
+		const char *module = *frames + (**frames == '?');
+		const char *colon = strchr(module, ':');
+		f->stack = (uint32_t)run->stacks.count - 1;
+		f->flags = **frames == '?' ? TAILBOX__FRAME_GUESSED : 0;
+		f->offset = 0x4711;
+		f->module = tailbox__run_str(
+		        run, module,
+		        colon ? (size_t)(colon - module) : strlen(module));
+		f->function = colon ? tailbox__run_cstr(run, colon + 1) : 0;
+	}
+}
+#define STACK(route, ...) stack(route, (const char *[]){ __VA_ARGS__, NULL })
+
+START_TEST(stacks_say_where_it_was)
+{
+	held(4, 2000);
+	STACK("/other", "/usr/bin/shop:elsewhere");
+	STACK("/h", "/usr/lib/libc.so.6:nanosleep");
+	STACK("/h", "/usr/lib/libc.so.6:nanosleep", "?/usr/bin/shop:nap",
+	      "/usr/bin/shop:answer");
+	STACK(NULL, "/usr/bin/shop:elsewhere");
+	STACK("/h", "/usr/bin/shop:answer");
+	STACK("/h", "/usr/lib/ld-linux.so.2", "?/usr/bin/shop:nap");
+	STACK("/other", "/usr/bin/shop:elsewhere");
+	analyze();
+	EXPECT_TEXTS(&suspect(BLOCKED)->evidence, "1 of its requests held",
+	             "2 of 4 stacks taken of it meanwhile were in nap of shop, "
+	             "as it looks",
+	             "10.0% of the slowest requests' time",
+	             "4 of 20 requests waited for one", "marks no wait");
+	/* Without names: the place, and whom to ask. */
+	held(4, 2000);
+	STACK("/h", "/usr/lib/libtailbox.so.0:final", "/usr/bin/shop");
+	STACK("/h", "/usr/bin/shop");
+	analyze();
+	ck_assert(tells(&suspect(BLOCKED)->evidence,
+	                "2 of 2 stacks taken of it meanwhile were in shop at "
+	                "0x4711: addr2line -fie FILE 0x4711"));
+	/* Nobody of the application in any of them: nothing is said. */
+	held(4, 2000);
+	STACK("/h", "/usr/lib/libc.so.6:nanosleep");
+	analyze();
+	ck_assert(!tells(&suspect(BLOCKED)->evidence, "stacks"));
+}
+END_TEST
+
 START_TEST(a_holder_that_is_not_in_the_run_is_named_all_the_same)
 {
 	base(20);
@@ -719,6 +774,7 @@ static Suite *suite(void)
 	tcase_add_test(t, a_held_worker_is_told_from_a_tenth_of_the_time_on);
 	tcase_add_test(t, holds_of_the_route_are_counted_in_the_whole_run);
 	tcase_add_test(t, holds_that_were_recorded_are_told_exactly);
+	tcase_add_test(t, stacks_say_where_it_was);
 	tcase_add_test(t,
 	               a_holder_that_is_not_in_the_run_is_named_all_the_same);
 	tcase_add_test(t, time_behind_several_is_shared_out_along_the_chain);
