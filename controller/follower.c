@@ -314,6 +314,7 @@ static void *follow_thread(void *arg)
 		if (now - anchor_ns >= ANCHOR_NS) {
 			tailbox__recorder_anchor();
 			tailbox__cost_note();
+			tailbox__fill_note(now);
 			anchor_ns = now;
 		}
 		const int ret = tailbox__follow();
@@ -427,7 +428,7 @@ void tailbox__recorder_status(struct tailbox__recorder_status *out)
 	struct tailbox__controller *c = &tailbox__c;
 
 	memset(out, 0, sizeof(*out));
-	out->history_ms = TAILBOX__NONE;
+	out->history_ms = out->fill = TAILBOX__NONE;
 	out->p50_us = out->p95_us = out->p99_us = out->max_us = TAILBOX__NONE;
 	if (!h)
 		return;
@@ -443,6 +444,8 @@ void tailbox__recorder_status(struct tailbox__recorder_status *out)
 	if (c->is_started) {
 		tailbox__rates_tell(&c->rates, tailbox__mono_ns(), tickets(),
 		                    h->blocks_max, out);
+		if (c->fill.kept)
+			out->fill = c->fill.kept;
 		out->lost_blocks = c->lost_blocks;
 		out->follower_cpu_ns = c->follower_cpu_ns;
 		out->follower_records = c->follower_records;
