@@ -68,6 +68,9 @@ tailbox_request tailbox_ulfius_request(void);
 #ifdef __cplusplus
 #error "TAILBOX_ULFIUS_IMPLEMENTATION belongs into a C source"
 #endif
+#ifdef MHD_start_daemon
+#error "tailbox/mhd_drop_in.h renames what this has to define: not in this source"
+#endif
 
 #include <errno.h>
 #include <pthread.h>
