@@ -55,6 +55,16 @@ static uint64_t phase_us(const struct tailbox__run_ext *x,
 	return ns == TAILBOX__NONE ? 0 : ns / 1000;
 }
 
+/* What sending took beside the application's own content reader. */
+static uint64_t send_us(const struct tailbox__run_ext *x)
+{
+	const uint64_t us = phase_us(x, TAILBOX__PHASE_SEND);
+
+	if (x->reader_ns == TAILBOX__NONE)
+		return us;
+	return us - tailbox__min_u64(us, x->reader_ns / 1000);
+}
+
 /* us * a / sum. The wide division is slow, and rarely needed. */
 static uint64_t share(uint64_t us, uint64_t a, uint64_t sum)
 {
@@ -206,8 +216,7 @@ static void add_request(struct tailbox__case *c, struct tailbox__own *own,
 	add(&p->of[TAILBOX__OWN_BODY], phase_us(x, TAILBOX__PHASE_BODY),
 	    is_tail);
 	if (is_large)
-		add(&p->of[TAILBOX__OWN_SEND], phase_us(x, TAILBOX__PHASE_SEND),
-		    is_tail);
+		add(&p->of[TAILBOX__OWN_SEND], send_us(x), is_tail);
 	add(&p->of[TAILBOX__OWN_RESUME], phase_us(x, TAILBOX__PHASE_RESUME),
 	    is_tail);
 	add(&p->of[TAILBOX__OWN_BARE], s->bare_us, is_tail);

@@ -244,17 +244,27 @@ struct MHD_Response *tailbox_mhd_create_response_from_callback(
 	return response;
 }
 
+/* Whether this thread serves the request of a connection. */
+static bool is_served_here(const struct tailbox__conn *s)
+{
+	const struct tailbox__thread *t = tailbox__thread_get();
+
+	return tailbox__conn_records(s) && t != NULL && s->epoch == t->epoch &&
+	       TAILBOX__GET(s->slot->thread) == t->index;
+}
+
 /* The state of a connection that a response is queued on: by its own thread, or
- * by another while it is suspended. No question to the server; see
- * suspend.c. */
+ * by another while it is suspended, when its own leaves it alone. No question to
+ * the server; see suspend.c. */
 static struct tailbox__conn *queued_on(struct MHD_Connection *c)
 {
 	struct tailbox__conn *s = tailbox__looked.last;
 
 	if (!tailbox__conn_is(s, c))
 		s = *tailbox__recent_of(c);
-	if (!tailbox__conn_is(s, c))
-		s = tailbox__suspend_find(c);
+	if (tailbox__conn_is(s, c) && is_served_here(s))
+		return s;
+	s = tailbox__suspend_find(c);
 	return s != NULL && tailbox__conn_records(s) ? s : NULL;
 }
 

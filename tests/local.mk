@@ -21,6 +21,9 @@ fetching_scripts = \
 LONG_TESTS += $(fetching_scripts)
 EXTRA_DIST += $(fetching_scripts) tests/beside.sh tests/ulfius/api.c
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
+# It needs the source of libmicrohttpd, which it takes from the network.
+LONG_TESTS += tests/mhd_examples.sh
+EXTRA_DIST += tests/mhd_examples.sh tests/mhd_examples.py tests/mhd_source.sh
 EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
 	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \

@@ -117,6 +117,27 @@ START_TEST(phases_that_nobody_recorded_cannot_be_told)
 }
 END_TEST
 
+START_TEST(content_readers_are_not_the_fault_of_clients)
+{
+	spread(1, 20, 20000); /* 1 ms each, all of it */
+	for (uint32_t i = 0; i < 20; i++)
+		ext(i)->reader_ns = 801000;
+	analyze();
+	EXPECT_OUT(TAILBOX__SUSPECT_DOWNLOAD, "19.9% of slow requests' time");
+	for (uint32_t i = 0; i < 20; i++)
+		ext(i)->reader_ns = 700000;
+	analyze();
+	EXPECT_LIKELY(TAILBOX__SUSPECT_DOWNLOAD);
+	ck_assert_uint_eq(figure(TAILBOX__SUSPECT_DOWNLOAD, "tail_permille"),
+	                  300);
+	/* More than sending took: none is left. */
+	for (uint32_t i = 0; i < 20; i++)
+		ext(i)->reader_ns = 5000000;
+	analyze();
+	EXPECT_OUT(TAILBOX__SUSPECT_DOWNLOAD, "0.0% of slow requests' time");
+}
+END_TEST
+
 START_TEST(small_answers_are_not_the_fault_of_clients)
 {
 	static const uint64_t bytes[] = { 16383, NONE, 0 };
@@ -770,6 +791,7 @@ static Suite *suite(void)
 	        t, a_phase_is_told_from_a_fifth_of_the_time_in_three_requests);
 	tcase_add_test(t, tail_and_all_are_told_apart);
 	tcase_add_test(t, phases_that_nobody_recorded_cannot_be_told);
+	tcase_add_test(t, content_readers_are_not_the_fault_of_clients);
 	tcase_add_test(t, small_answers_are_not_the_fault_of_clients);
 	tcase_add_test(t, a_held_worker_is_told_from_a_tenth_of_the_time_on);
 	tcase_add_test(t, holds_of_the_route_are_counted_in_the_whole_run);

@@ -32,6 +32,9 @@
 #define MHD_start_daemon tailbox_drop_in_start_daemon
 #define MHD_start_daemon_va tailbox_drop_in_start_daemon_va
 #define MHD_stop_daemon tailbox_mhd_stop_daemon
+#define MHD_create_response_from_callback                                      \
+	tailbox_mhd_create_response_from_callback
+#define MHD_queue_response tailbox_mhd_queue_response
 #define MHD_suspend_connection tailbox_mhd_suspend_connection
 #define MHD_resume_connection tailbox_mhd_resume_connection
 
