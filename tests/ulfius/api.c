@@ -141,6 +141,8 @@ static int start(struct _u_instance *api, struct sockaddr_in *here)
 	if (rc == U_OK) {
 		printf("port %u\n", api->port);
 		fflush(stdout);
+	} else if (detach(api) == 0) {
+		ulfius_clean_instance(api);
 	}
 	return rc;
 }
@@ -159,12 +161,14 @@ int main(void)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET };
 	struct _u_instance api;
-	int rc;
+	int rc = 1;
 
 #ifdef WITH_TAILBOX
 	tailbox_start("api", NULL);
 #endif
-	rc = start(&api, &here);
+	/* Somebody else may have been given the port meanwhile. */
+	for (int i = 0; i < 5 && rc != 0; i++)
+		rc = start(&api, &here);
 	if (rc == 0) {
 		getchar();
 		rc = stop(&api);
