@@ -84,6 +84,8 @@ static void put_ext(struct tailbox__json *j, const struct tailbox__run *run,
 			put_num(j, tailbox__phase_names[p],
 			        e->phase_ns[p] / 1000);
 	tailbox__json_end_object(j);
+	if (e->reader_ns != TAILBOX__NONE)
+		put_num(j, "reader_us", e->reader_ns / 1000);
 	put_str(j, run, "held_by_route", e->holder_route);
 	if (e->holder_number)
 		put_num(j, "held_by_number", e->holder_number);

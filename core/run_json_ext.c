@@ -160,6 +160,8 @@ void tailbox__run_json_request_ext(struct tailbox__json *j,
 		tailbox__json_cstr(j, tailbox__term_names[e->termination]);
 	}
 	put_phases(j, e);
+	if (e->reader_ns != TAILBOX__NONE)
+		tailbox__run_json_num(j, "reader_us", e->reader_ns / NS_PER_US);
 	put_trace(j, e);
 	num_unless(j, "number", e->number, 0);
 	num_unless(j, "daemon", e->daemon, 0);

@@ -34,6 +34,7 @@ _Static_assert(sizeof(struct tailbox__slot) == 384, "slot");
 _Static_assert(sizeof(struct tailbox__block) == 64, "block");
 _Static_assert(sizeof(struct tailbox__rec_request) == 64, "request");
 _Static_assert(sizeof(struct tailbox__rec_more) == 64, "more");
+_Static_assert(sizeof(struct tailbox__rec_reader) == 64, "reader");
 _Static_assert(sizeof(struct tailbox__rec_trace) == 64, "trace");
 _Static_assert(sizeof(struct tailbox__rec_id) == 64, "id");
 _Static_assert(sizeof(struct tailbox__rec_connection) == 64, "connection");

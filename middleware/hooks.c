@@ -130,7 +130,7 @@ static inline void open_line(struct tailbox__conn *s, uint16_t name)
 	s->has_body = false;
 	s->was_called = false;
 	s->spin = 0;
-	s->is_aside = false;
+	s->aside = 0;
 	s->pending_len = 0;
 	TAILBOX__SET(s->slot->requests, ++s->requests);
 }
@@ -332,7 +332,8 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 	}
 	now = tailbox__now();
 	send = now - s->mark;
-	if (TAILBOX__GET(s->step) != TAILBOX__STEP_QUEUED || s->is_aside)
+	tailbox__reader_finish(s);
+	if (TAILBOX__GET(s->step) != TAILBOX__STEP_QUEUED || s->aside != 0)
 		send = tailbox__phase_finish(t, s, c, now);
 	else
 		TAILBOX__KNOW(slot, TAILBOX__KNOWN_SEND);
@@ -363,7 +364,7 @@ static NOINLINE void recorded_completed(struct tailbox__mhd *m,
 	uint32_t known;
 	uint64_t now;
 
-	if (UNLIKELY(TAILBOX__GET(s->step) != TAILBOX__STEP_QUEUED) || UNLIKELY(s->is_aside) ||
+	if (UNLIKELY(TAILBOX__GET(s->step) != TAILBOX__STEP_QUEUED) || UNLIKELY(s->aside != 0) ||
 	    UNLIKELY(s->requests == 1) || m->completed != NULL ||
 	    UNLIKELY(!tailbox__thread_is_of(s->epoch))) {
 		other_completed(m, c, req_cls, toe);

@@ -71,6 +71,17 @@ bool tailbox__suspended(struct tailbox__conn *s, struct MHD_Connection *c);
 /* It runs again: forget the place in the table of suspended ones. */
 void tailbox__suspend_forget(struct tailbox__conn *s);
 
+/* The suspended connection of that name, NULL when it is not known as one.
+ * Any thread; asks the server nothing. */
+struct tailbox__conn *tailbox__suspend_find(const struct MHD_Connection *c);
+
+/* --- reader.c: s->reader, a response of tailbox_mhd_create_response_... -- */
+
+/* The request ends: what is known of its content reader is in its slot. */
+void tailbox__reader_finish(struct tailbox__conn *s);
+/* The same, and its slot is not to be touched. Both: also nothing. */
+void tailbox__reader_forget(struct tailbox__conn *s);
+
 /* --- trace.c ----------------------------------------------------------- */
 
 /* A value of that header, into the slot if it is valid. */

@@ -8,6 +8,7 @@ libtailbox_all_la_SOURCES += \
 	middleware/ingress.c \
 	middleware/options.c \
 	middleware/phases.c \
+	middleware/reader.c \
 	middleware/route.c \
 	middleware/suspend.c \
 	middleware/tasks.c \

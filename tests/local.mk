@@ -55,6 +55,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
+	tests/e2e_server.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
@@ -137,9 +138,11 @@ e2e_tests += \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
+	tests/e2e_matrix \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
+	tests/e2e_mhd_responses \
 	tests/e2e_reload \
 	tests/e2e_report \
 	tests/e2e_sampler \
@@ -153,6 +156,7 @@ long_tests += \
 	tests/e2e_long_ingress \
 	tests/e2e_long_kill9 \
 	tests/e2e_long_main_job \
+	tests/e2e_long_matrix \
 	tests/e2e_long_parity \
 	tests/e2e_long_reload \
 	tests/e2e_long_trigger \
@@ -179,6 +183,14 @@ tests_e2e_long_kill9_SOURCES = tests/e2e_kill9.c
 tests_e2e_long_kill9_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_main_job_SOURCES = tests/e2e_main_job.c
 tests_e2e_long_main_job_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+matrix_sources = tests/e2e_matrix.c \
+	tests/matrix_app.c \
+	tests/matrix_app.h \
+	tests/matrix_peer.c \
+	tests/matrix_peer.h
+tests_e2e_matrix_SOURCES = $(matrix_sources)
+tests_e2e_long_matrix_SOURCES = $(matrix_sources)
+tests_e2e_long_matrix_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_reload_SOURCES = tests/e2e_reload.c

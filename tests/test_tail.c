@@ -62,6 +62,7 @@ static struct tailbox__line line_of(const char *route)
 		.total_ns = 1234567,
 		.bytes_in = TAILBOX__NONE,
 		.bytes_out = 0,
+		.reader_ns = TAILBOX__NONE,
 		.status = 200,
 		.worker = 3,
 	};
@@ -85,6 +86,18 @@ START_TEST(line_has_what_is_known_and_nothing_else)
 	                      "kind=http status=200 outcome=ok total_ms=1.234 "
 	                      "handler_ms=0.999 wait.db_pool_ms=0.600 "
 	                      "wait.a_b__c__ms=0.001 worker=3 bytes_out=0");
+}
+END_TEST
+
+START_TEST(time_in_the_content_reader_is_a_field)
+{
+	struct tailbox__line l = line_of("/a");
+	char buf[TAILBOX__LINE_MAX];
+
+	l.phases_ns[TAILBOX__PHASE_SEND] = 5000000;
+	l.reader_ns = 3210000;
+	tailbox__line_logfmt(&l, buf, sizeof(buf));
+	ck_assert_ptr_nonnull(strstr(buf, " send_ms=5.000 reader_ms=3.210 "));
 }
 END_TEST
 
@@ -298,6 +311,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, line_has_what_is_known_and_nothing_else);
+	tcase_add_test(t, time_in_the_content_reader_is_a_field);
 	tcase_add_test(t, texts_are_quoted_where_logfmt_needs_it);
 	tcase_add_test(t, line_that_does_not_fit_ends_with_a_whole_field);
 	tcase_add_test(t, more_waits_than_there_is_room_for_are_one);

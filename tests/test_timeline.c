@@ -64,7 +64,7 @@ static struct tailbox__run_ext *add_ext(struct tailbox__run *run, size_t i,
 	ck_assert_ptr_nonnull(e);
 	e->status = (uint16_t)status;
 	e->worker = UINT32_MAX;
-	e->bytes_in = e->bytes_out = TAILBOX__NONE;
+	e->bytes_in = e->bytes_out = e->reader_ns = TAILBOX__NONE;
 	for (unsigned p = 0; p < TAILBOX__PHASE_COUNT; p++)
 		e->phase_ns[p] = TAILBOX__NONE;
 	run->requests.items[i].ext = (uint32_t)run->ext.count;
@@ -106,6 +106,7 @@ static void add_report(struct tailbox__run *run)
 	e->phase_ns[TAILBOX__PHASE_HEADERS] = 90000;
 	e->phase_ns[TAILBOX__PHASE_HANDLER] = 1098000000;
 	e->phase_ns[TAILBOX__PHASE_SEND] = 30000000;
+	e->reader_ns = 12000000;
 	e->holder_number = 80;
 	e->holder_ns = 204000000;
 	e->holder_route = tailbox__run_cstr(run, "GET /report");
@@ -234,6 +235,7 @@ static const char golden[] =
         "   in none of these                 78.0 ms\n"
         " send                      1.30 s   30.0 ms |                        "
         "         =|\n"
+        "   in the content reader            12.0 ms\n"
         "\n"
         "  2  800 ms  POST /checkout  503 error\n"
         "    03:12:46.000 UTC (+5.00 s)  id checkout-1\n"
