@@ -44,6 +44,8 @@ static int start(struct cli__run *r)
 			return cli__no_memory();
 	}
 	rc = cli__run_program(r, environment);
+	if (environment != environ)
+		cli__run_environment_fini(r, environment);
 	if (rc != 0)
 		return rc;
 	if (r->board != NULL)

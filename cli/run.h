@@ -22,6 +22,7 @@ struct cli__run {
 	bool is_script, is_static_mhd, has_mhd, is_another;
 	struct tailbox__board *board; /* NULL without the agent */
 	int board_fd;
+	size_t inherited; /* of its environment: the first are ours */
 	pid_t pid;
 	int status; /* as waitpid() gives it */
 };
@@ -46,9 +47,10 @@ void cli__run_look(const char *path, struct cli__run_file *out);
 bool cli__run_find_agent(struct cli__run *r);
 /* The block of memory by which the agent tells. */
 bool cli__run_board_open(struct cli__run *r);
-/* The environment of the program; NULL: no memory. Freed by the end. first: a
- * library that has to be loaded before the agent, "" = none. */
-char **cli__run_environment(const struct cli__run *r, const char *first);
+/* The environment of the program; NULL: no memory. first: a library that has
+ * to be loaded before the agent, "" = none. */
+char **cli__run_environment(struct cli__run *r, const char *first);
+void cli__run_environment_fini(struct cli__run *r, char **environment);
 /* Whether another process has the board mapped: what the program left. */
 bool cli__run_has_others(const struct cli__run *r);
 

@@ -244,7 +244,14 @@ static void add_agent(struct variables *v, const struct cli__run *r,
 	add_path(v, "TAILBOX_CONFIG", r->config);
 }
 
-char **cli__run_environment(const struct cli__run *r, const char *first)
+void cli__run_environment_fini(struct cli__run *r, char **environment)
+{
+	for (char **e = environment + r->inherited; *e != NULL; e++)
+		tailbox__free(*e);
+	tailbox__free(environment);
+}
+
+char **cli__run_environment(struct cli__run *r, const char *first)
 {
 	struct variables v = { .room = 16 };
 
@@ -256,6 +263,10 @@ char **cli__run_environment(const struct cli__run *r, const char *first)
 	for (char **e = environ; *e != NULL; e++)
 		if (!is_ours(r, *e))
 			v.at[v.count++] = *e;
+	r->inherited = v.count;
 	add_agent(&v, r, first);
-	return v.has_failed ? NULL : v.at;
+	if (!v.has_failed)
+		return v.at;
+	cli__run_environment_fini(r, v.at);
+	return NULL;
 }
