@@ -44,11 +44,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int has_key;
-static struct tailbox__thread *threads; /* THREADS_MAX; never freed */
+/* Twice THREADS_MAX, never freed. The tapes of a process use one half and the
+ * other in turn: a worker that was in a callback of the application when
+ * tailbox was stopped and started does not share its state with a thread of the
+ * new tape. */
+static struct tailbox__thread *tables, *threads;
 static uint32_t free_thread;            /* index plus 1; LIFO */
 static bool is_off; /* with lock: switched off, epoch is one too many */
 
-static bool is_open(void)
+/* Open, and not switched off. */
+static bool is_recording(void)
 {
 	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
 }
@@ -99,7 +104,8 @@ static void in_child(void)
 	pthread_mutex_init(&lock, NULL);
 	atomic_store(&tailbox__recorder.on, 0);
 	tailbox__tape_in_child(&tailbox__recorder.tape);
-	if (is_open())
+	atomic_store(&tailbox__recorder.is_open, 0);
+	if (is_recording())
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
 	is_off = false;
 	free_thread = 0;
@@ -154,7 +160,7 @@ struct tailbox__thread *tailbox__thread_register(void)
 
 	/* What the thread has waits for it while it is off; a callback of the
 	 * application that is running has to find it there when it returns. */
-	if (!is_open())
+	if (!is_recording())
 		return NULL;
 	pthread_mutex_lock(&lock);
 	if (tailbox__self != NULL &&
@@ -163,7 +169,7 @@ struct tailbox__thread *tailbox__thread_register(void)
 		return tailbox__self;
 	}
 	forget_self();
-	if (is_open()) {
+	if (is_recording()) {
 		t = take_entry();
 		if (t == NULL)
 			tailbox__loss(TAILBOX__LOSS_THREADS);
@@ -187,7 +193,7 @@ void tailbox__loss(enum tailbox__loss what)
 {
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 
-	if (h != NULL && is_open())
+	if (h != NULL && is_recording())
 		atomic_fetch_add_explicit(&h->losses[what], 1,
 		                          memory_order_relaxed);
 }
@@ -256,6 +262,10 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	if (bytes > TAILBOX__BLOCK_LEAST - sizeof(struct tailbox__block))
 		return NULL;
 	retire(t, kind);
+	/* A worker in the middle of something of the tape before (off or closed
+	 * is one more): this one has no room for it. */
+	if (TAILBOX__GET(tailbox__recorder.epoch) - t->epoch > 1)
+		return NULL;
 	now = tailbox__now();
 	if (now < TAILBOX__OUT(t, kind).retry_at)
 		return NULL;
@@ -297,10 +307,10 @@ static bool make_threads(void)
 	static char *memory; /* kept: what is never freed is no leak */
 	const size_t line = _Alignof(struct tailbox__thread);
 
-	memory = tailbox__zalloc(1, THREADS_MAX * sizeof(*threads) + line);
+	memory = tailbox__zalloc(1, 2 * THREADS_MAX * sizeof(*tables) + line);
 	if (memory == NULL)
 		return false;
-	threads = (void *)(memory + (line - (uintptr_t)memory % line) % line);
+	tables = (void *)(memory + (line - (uintptr_t)memory % line) % line);
 	return true;
 }
 
@@ -311,11 +321,11 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	struct tailbox__recorder *r = &tailbox__recorder;
 	int rc;
 
-	if (r->tape.header != NULL)
+	if (tailbox__recorder_is_open())
 		return tailbox__fail(err, -EALREADY, "already started");
 	pthread_once(&once, set_up_once);
 	tailbox__clock_init();
-	if (threads == NULL && !make_threads())
+	if (tables == NULL && !make_threads())
 		return tailbox__fail(err, -ENOMEM, "out of memory");
 	r->hash_seed = random_seed();
 	r->has_membarrier =
@@ -325,14 +335,12 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	                        tape_bytes, err);
 	if (rc != 0)
 		return rc;
-	rc = tailbox__names_open();
-	if (rc == 0)
-		rc = tailbox__slots_open();
-	if (rc != 0) {
-		tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, 1);
-		return tailbox__fail(err, rc, "out of memory");
-	}
+	tailbox__names_open();
+	tailbox__slots_open();
+	threads = threads == tables ? tables + THREADS_MAX : tables;
 	free_thread = 0;
+	/* Release: who sees it finds the tape's pointers. */
+	atomic_store_explicit(&r->is_open, 1, memory_order_release);
 	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);
 	atomic_fetch_add(&r->epoch, 1);
 	atomic_store(&r->on, 1);
@@ -349,7 +357,7 @@ void tailbox__recorder_set_hold_min(uint64_t min_us)
 	pthread_mutex_lock(&lock);
 	TAILBOX__SET(r->hold_min, min ? min : UINT64_MAX);
 	TAILBOX__SET(r->hold_notice, min && min < eighth ? min : eighth);
-	if (r->tape.header != NULL && !is_off)
+	if (tailbox__recorder_is_open() && !is_off)
 		tell_hold_min();
 	pthread_mutex_unlock(&lock);
 }
@@ -358,10 +366,11 @@ void tailbox__recorder_close(bool keep_file)
 {
 	struct tailbox__recorder *r = &tailbox__recorder;
 
-	if (r->tape.header == NULL)
+	if (!tailbox__recorder_is_open())
 		return;
 	atomic_store(&r->on, 0);
 	pthread_mutex_lock(&lock);
+	atomic_store(&r->is_open, 0);
 	if (!is_off)
 		atomic_fetch_add(&r->epoch, 1);
 	is_off = false;
@@ -437,7 +446,7 @@ bool tailbox__recorder_set(bool on)
 	bool is_changed;
 
 	pthread_mutex_lock(&lock);
-	is_changed = tailbox__recorder.tape.header != NULL && on == is_off;
+	is_changed = tailbox__recorder_is_open() && on == is_off;
 	if (is_changed && on)
 		switch_on();
 	else if (is_changed)
@@ -473,11 +482,9 @@ void tailbox__recorder_anchor(void)
 	struct tailbox__anchor a;
 	uint64_t seq;
 
-	if (h == NULL)
-		return;
 	/* Not after it was switched off. */
 	pthread_mutex_lock(&lock);
-	if (is_off)
+	if (is_off || !tailbox__recorder_is_open())
 		goto out;
 	tailbox__slots_settle();
 	tailbox__anchor_take(&a);

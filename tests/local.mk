@@ -17,7 +17,7 @@ EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
 	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
-	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/run.sh tests/kill9.sh tests/mhd_suite.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
@@ -71,8 +71,10 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
+	tests/test_forked \
 	tests/test_format \
 	tests/test_holds \
 	tests/test_mhd_options \
@@ -88,11 +90,14 @@ unit_tests += \
 	tests/test_snapshot \
 	tests/test_slow_log \
 	tests/test_start \
+	tests/test_stopped \
 	tests/test_task \
 	tests/test_toml \
 	tests/test_trigger \
 	tests/test_trigger_watch \
 	tests/test_validate
+# It stops a thread where it has taken a lock.
+tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
 # These include analyzer/ or use libcurl.
 command_tests += \
 	tests/test_agent \
@@ -147,6 +152,7 @@ e2e_tests += \
 	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
+	tests/e2e_stop \
 	tests/e2e_switch \
 	tests/e2e_trigger \
 	tests/e2e_window
@@ -208,6 +214,7 @@ cli_tests = \
 	tests/cli_assert.sh \
 	tests/cli_compare.sh \
 	tests/cli_config.sh \
+	tests/cli_drop_in.sh \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
 	tests/cli_live.sh \
