@@ -66,7 +66,8 @@ enum tailbox__end_state {
  * writer thread is in its own counters. */
 enum tailbox__loss {
 	TAILBOX__LOSS_NAMES,       /* mapped to "{other}" */
-	TAILBOX__LOSS_THREADS,     /* requests on threads without an entry */
+	TAILBOX__LOSS_THREADS,     /* requests, and spans and gauge moves of
+	                              others, on threads without an entry */
 	TAILBOX__LOSS_SLOTS,       /* requests or connections without a slot */
 	TAILBOX__LOSS_CONNECTIONS, /* descriptors beyond the table */
 	TAILBOX__LOSS_CLOCK_STEPS, /* seconds in which the TSC jumped */

@@ -217,8 +217,10 @@ tailbox_request tailbox_request_begin(const char *route, const char *kind)
 	if (!tailbox__recorder_is_on())
 		return NULL;
 	t = tailbox__thread_get();
-	if (t == NULL)
+	if (t == NULL) {
+		tailbox__lost_to_table();
 		return NULL;
+	}
 	s = tailbox__slot_take(t);
 	if (s == NULL)
 		return NULL;
@@ -258,7 +260,7 @@ void tailbox_request_finish(tailbox_request r, const char *outcome)
 	if (TAILBOX__GET(s->outcome) == 0)
 		TAILBOX__SET(s->outcome, outcome_name(outcome));
 	if (t == NULL) {
-		/* No entry for this thread: counted there as a lost thread. */
+		tailbox__lost_to_table();
 		tailbox__slot_give(NULL, s);
 		return;
 	}

@@ -68,6 +68,9 @@ void tailbox__request_over(struct tailbox__conn *s, uint64_t now);
 /* Whether the handler that just returned left its connection suspended; then
  * suspended_at is set. */
 bool tailbox__suspended(struct tailbox__conn *s, struct MHD_Connection *c);
+/* For one that is called from inside a handler and not told of the connection:
+ * the request that this thread serves; NULL: not recorded. */
+tailbox_request tailbox__request_here(void);
 /* It runs again: forget the place in the table of suspended ones. */
 void tailbox__suspend_forget(struct tailbox__conn *s);
 

@@ -160,3 +160,11 @@ tailbox_request tailbox_request_of(struct MHD_Connection *c)
 		return NULL;
 	return tailbox__handle_of(s->slot);
 }
+
+tailbox_request tailbox__request_here(void)
+{
+	struct MHD_Connection *c = atomic_load_explicit(
+	        &tailbox__looked.last->connection, memory_order_relaxed);
+
+	return c != NULL ? tailbox_request_of(c) : NULL;
+}

@@ -303,6 +303,27 @@ START_TEST(what_was_overwritten_is_counted_exactly)
 }
 END_TEST
 
+/* More is published in it than it has room for. */
+START_TEST(a_damaged_block_is_left_out_and_counted)
+{
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct got g = { 0 };
+	struct cli__tail *t =
+	        follow((struct cli__tail_filter){ .slow_ns = 0 }, 0);
+
+	while (TAILBOX__GET(h->next_ticket) < 3)
+		request_waits("/a", 1, 0);
+	struct tailbox__block *b =
+	        (void *)(tailbox__recorder.tape.blocks + h->block_bytes);
+	TAILBOX__SET(b->pub, TAILBOX__PUB(1, 0xffff));
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(cli__tail_poll(t, get, &g), 0);
+	ck_assert_uint_eq(g.count, (h->block_bytes - sizeof(*b)) / 64 + 1);
+	ck_assert_uint_eq(cli__tail_damaged(t), 1);
+	cli__tail_destroy(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("tail");
@@ -321,6 +342,7 @@ int main(void)
 	tcase_add_test(t, status_filters_are_three_digits_or_a_class);
 	tcase_add_test(t, ends_when_the_caller_says_so);
 	tcase_add_test(t, what_was_overwritten_is_counted_exactly);
+	tcase_add_test(t, a_damaged_block_is_left_out_and_counted);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
