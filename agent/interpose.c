@@ -111,3 +111,39 @@ EXPORT void MHD_resume_connection(struct MHD_Connection *c)
 	else if ((plain = tailbox__real_of(&real, caller)) != NULL)
 		plain(c);
 }
+
+/* The library's own, for files, changes what its reader gets afterwards. */
+EXPORT struct MHD_Response *
+MHD_create_response_from_callback(uint64_t size, size_t block,
+                                  MHD_ContentReaderCallback read, void *cls,
+                                  MHD_ContentReaderFreeCallback done)
+{
+	static struct tailbox__real real = {
+		.name = "MHD_create_response_from_callback"
+	};
+	const void *caller = __builtin_return_address(0);
+	struct MHD_Response *(*plain)(uint64_t, size_t,
+	                              MHD_ContentReaderCallback, void *,
+	                              MHD_ContentReaderFreeCallback);
+
+	if (is_ours(caller) && !tailbox__real_is_it(caller))
+		return tailbox_mhd_create_response_from_callback(
+		        size, block, read, cls, done);
+	plain = tailbox__real_of(&real, caller);
+	return plain == NULL ? NULL : plain(size, block, read, cls, done);
+}
+
+EXPORT enum MHD_Result MHD_queue_response(struct MHD_Connection *c,
+                                          unsigned int status,
+                                          struct MHD_Response *response)
+{
+	static struct tailbox__real real = { .name = "MHD_queue_response" };
+	const void *caller = __builtin_return_address(0);
+	enum MHD_Result (*plain)(struct MHD_Connection *, unsigned int,
+	                         struct MHD_Response *);
+
+	if (is_ours(caller))
+		return tailbox_mhd_queue_response(c, status, response);
+	plain = tailbox__real_of(&real, caller);
+	return plain == NULL ? MHD_NO : plain(c, status, response);
+}

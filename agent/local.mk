@@ -5,7 +5,9 @@
 if HAVE_AGENT
 lib_LTLIBRARIES += libtailbox-agent.la
 endif
-agent_wrap = -Wl,--wrap=MHD_resume_connection \
+agent_wrap = -Wl,--wrap=MHD_create_response_from_callback \
+	-Wl,--wrap=MHD_queue_response \
+	-Wl,--wrap=MHD_resume_connection \
 	-Wl,--wrap=MHD_start_daemon \
 	-Wl,--wrap=MHD_start_daemon_va \
 	-Wl,--wrap=MHD_stop_daemon \

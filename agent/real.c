@@ -40,10 +40,6 @@ __thread int tailbox__real_inside;
 	  MHD_create_response_from_buffer_with_free_callback,                  \
 	  (size_t size, void *at, MHD_ContentReaderFreeCallback done),         \
 	  (size, at, done))                                                    \
-	F(struct MHD_Response *, MHD_create_response_from_callback,            \
-	  (uint64_t size, size_t block, MHD_ContentReaderCallback read,        \
-	   void *cls, MHD_ContentReaderFreeCallback done),                     \
-	  (size, block, read, cls, done))                                      \
 	F(struct MHD_Response *, MHD_create_response_from_fd_at_offset64,      \
 	  (uint64_t size, int fd, uint64_t offset), (size, fd, offset))        \
 	F(void, MHD_destroy_response, (struct MHD_Response * r), (r))          \
@@ -60,11 +56,7 @@ __thread int tailbox__real_inside;
 	  (struct MHD_Connection * c, enum MHD_ValueKind kind,                 \
 	   const char *key, size_t key_size, const char **value,               \
 	   size_t *value_size),                                                \
-	  (c, kind, key, key_size, value, value_size))                         \
-	F(enum MHD_Result, MHD_queue_response,                                 \
-	  (struct MHD_Connection * c, unsigned status,                         \
-	   struct MHD_Response *r),                                            \
-	  (c, status, r))
+	  (c, kind, key, key_size, value, value_size))
 /* Of those that end in "...": nothing that is asked takes an argument. */
 #define ASKED(F)                                                               \
 	F(const union MHD_ConnectionInfo *, MHD_get_connection_info,           \
@@ -75,7 +67,14 @@ __thread int tailbox__real_inside;
 	  (d, what))
 /* Exported as well: --wrap. */
 #define WRAPPED(F)                                                             \
-	F(void, MHD_stop_daemon, (struct MHD_Daemon * d), (d))                 \
+	F(struct MHD_Response *, MHD_create_response_from_callback,            \
+	  (uint64_t size, size_t block, MHD_ContentReaderCallback read,        \
+	   void *cls, MHD_ContentReaderFreeCallback done),                     \
+	  (size, block, read, cls, done))                                      \
+	F(enum MHD_Result, MHD_queue_response,                                 \
+	  (struct MHD_Connection * c, unsigned status,                         \
+	   struct MHD_Response *r),                                            \
+	  (c, status, r))                                                      \
 	F(void, MHD_suspend_connection, (struct MHD_Connection * c), (c))      \
 	F(void, MHD_resume_connection, (struct MHD_Connection * c), (c))
 #define OF_ZLIB(F)                                                             \
@@ -95,6 +94,7 @@ static struct {
 	ASKED(POINTER)
 	WRAPPED(POINTER)
 	OF_ZLIB(POINTER)
+	void (*MHD_stop_daemon)(struct MHD_Daemon *d);
 	struct MHD_Daemon *(*MHD_start_daemon_va)(
 	        unsigned int flags, uint16_t port, MHD_AcceptPolicyCallback apc,
 	        void *apc_cls, MHD_AccessHandlerCallback dh, void *dh_cls,
@@ -116,11 +116,18 @@ OF_ZLIB(DEFINE)
 	result __wrap_##name parameters;                                       \
 	result __wrap_##name parameters                                        \
 	{                                                                      \
-		tailbox__real_inside++;                                        \
-		real.name arguments;                                           \
-		tailbox__real_inside--;                                        \
+		return real.name arguments;                                    \
 	}
 WRAPPED(DEFINE_WRAP)
+
+/* It stops the daemons of its workers in the same way. */
+void __wrap_MHD_stop_daemon(struct MHD_Daemon *d);
+void __wrap_MHD_stop_daemon(struct MHD_Daemon *d)
+{
+	tailbox__real_inside++;
+	real.MHD_stop_daemon(d);
+	tailbox__real_inside--;
+}
 
 struct MHD_Daemon *
 __wrap_MHD_start_daemon_va(unsigned int flags, uint16_t port,
@@ -237,12 +244,39 @@ static bool take_all(void *mhd, const char **missing)
 	FORWARDED(TAKE)
 	ASKED(TAKE)
 	WRAPPED(TAKE)
+	TAKE(void, MHD_stop_daemon, , )
 	return take_zlib(missing);
 }
 
 static struct tailbox__real start_va = { .name = "MHD_start_daemon_va" };
 static struct tailbox__real version_of = { .name = "MHD_get_version" };
 static _Atomic bool are_several;
+
+/* Where its code is. */
+static uintptr_t code, code_end;
+
+static int find_code(struct dl_phdr_info *i, size_t size, void *cls)
+{
+	const uintptr_t at = (uintptr_t)cls;
+
+	(void)size;
+	for (unsigned k = 0; k < i->dlpi_phnum; k++) {
+		const ElfW(Phdr) *p = &i->dlpi_phdr[k];
+		const uintptr_t begin = i->dlpi_addr + p->p_vaddr;
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) ||
+		    at < begin || at - begin >= p->p_memsz)
+			continue;
+		code = begin;
+		code_end = begin + p->p_memsz;
+		return 1;
+	}
+	return 0;
+}
+
+bool tailbox__real_is_it(const void *caller)
+{
+	return (uintptr_t)caller >= code && (uintptr_t)caller < code_end;
+}
 
 bool tailbox__real_take(const void *caller, char *why, size_t size)
 {
@@ -260,8 +294,10 @@ bool tailbox__real_take(const void *caller, char *why, size_t size)
 	real.MHD_start_daemon_va = tailbox__real_of(&start_va, caller);
 	/* Never given back: our admin server runs in it. */
 	mhd = object_of((void *)real.MHD_start_daemon_va);
-	if (mhd != NULL && take_all(mhd, &missing))
+	if (mhd != NULL && take_all(mhd, &missing)) {
+		dl_iterate_phdr(find_code, (void *)real.MHD_start_daemon_va);
 		return true;
+	}
 	snprintf(why, size, "%s is missing in what the program loads", missing);
 	return false;
 }

@@ -37,6 +37,10 @@ bool tailbox__real_is_taken(const void *caller);
  * the process has one library. */
 bool tailbox__real_may_take(const void *caller);
 
+/* Whether the caller is the library that was taken: it calls itself through the
+ * names that we stand in front of. Any thread. */
+bool tailbox__real_is_it(const void *caller);
+
 /* Not 0 while this thread is inside a call of ours into the library: what the
  * library calls through an exported name comes by the agent again. */
 extern __thread int tailbox__real_inside

@@ -134,6 +134,19 @@ test "$file" = x.tailbox || fail "$show: saved $file"
 recorded 3
 rm -rf other
 
+# Time in a content reader of the program's; the library's own, for files, is
+# left alone.
+begin "$tailbox" run ./bare pool
+get /reader
+test "$(cat answer)" = xxx || fail "$show: $(cat answer)"
+get /file
+cmp answer bare || fail "$show: another file"
+finish 3
+"$tailbox" export --to json "$file" -o reader.json || fail "$show: no JSON"
+test "$(sed -n 's/.*"reader_us": *\([0-9]*\).*/\1/p' reader.json | sort -n |
+	tail -n 1)" -ge 60000 || fail "$show: no time in a reader"
+recorded 2
+
 # By the loader alone: one line, and nothing is left.
 begin env LD_PRELOAD="$agent" ./bare serve
 get /env

@@ -7,7 +7,8 @@
  * Serves on a free port of 127.0.0.1, prints "port N" and goes on until a line
  * comes on standard input; exit status 3. /slow takes 10 s, /exit calls exit(5)
  * in the handler, /abort dies by SIGABRT, /env tells LD_PRELOAD and all
- * variables that begin with TAILBOX_AGENT. Built by tests/cli_run.sh.
+ * variables that begin with TAILBOX_AGENT; /reader is read in three calls of
+ * 20 ms, /file is this program. Built by tests/cli_run.sh.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +43,28 @@ static void environment(char *to, size_t size)
 			n += (size_t)snprintf(to + n, size - n, "%s\n", *e);
 }
 
+static ssize_t read_slowly(void *cls, uint64_t at, char *to, size_t room)
+{
+	const struct timespec pause = { 0, 20000000 };
+
+	(void)cls, (void)room;
+	if (at == 3)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	nanosleep(&pause, NULL);
+	*to = 'x';
+	return 1;
+}
+
+static struct MHD_Response *file(void)
+{
+	struct stat st;
+	const int fd = open("/proc/self/exe", O_RDONLY);
+
+	return fstat(fd, &st) == 0
+	               ? MHD_create_response_from_fd((size_t)st.st_size, fd)
+	               : NULL;
+}
+
 static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
                               const char *url, const char *method,
                               const char *version, const char *upload,
@@ -60,8 +84,14 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
 		abort();
 	else if (!strcmp(url, "/env"))
 		environment(text, sizeof(text));
-	r = MHD_create_response_from_buffer(strlen(text), text,
-	                                    MHD_RESPMEM_MUST_COPY);
+	if (!strcmp(url, "/reader"))
+		r = MHD_create_response_from_callback(
+		        MHD_SIZE_UNKNOWN, 1024, &read_slowly, NULL, NULL);
+	else if (!strcmp(url, "/file"))
+		r = file();
+	else
+		r = MHD_create_response_from_buffer(strlen(text), text,
+		                                    MHD_RESPMEM_MUST_COPY);
 	ok = MHD_queue_response(c, MHD_HTTP_OK, r);
 	MHD_destroy_response(r);
 	return ok;
