@@ -57,5 +57,7 @@ const char *tailbox__admin_path(void);
 const char *tailbox__admin_tcp(void);
 /* In a forked child: the thread is not there, the socket is the parent's. */
 void tailbox__admin_in_child(void);
+/* The same of tailbox_admin_handle(), which may be called when not started. */
+void tailbox__mount_in_child(void);
 
 #endif

@@ -200,7 +200,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 
 	if (c->is_started)
 		return -EALREADY;
-	if (!tailbox__recorder.tape.header)
+	if (!tailbox__recorder_is_open())
 		return -TAILBOX_ESTATE;
 	int ret = init_conditions(c);
 	if (ret < 0)

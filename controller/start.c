@@ -36,6 +36,7 @@
 #include "core/patterns.h"
 #include "core/recorder.h"
 #include "core/run.h"
+#include "sampler/pools.h"
 #include "sampler/sampler.h"
 
 #define INTERVAL_DEFAULT_MS 500u
@@ -98,6 +99,9 @@ void tailbox__start_note(const char *fmt, ...)
 static void in_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
+	/* What may be called while not started. */
+	tailbox__pools_in_child();
+	tailbox__mount_in_child();
 	if (!is_started)
 		return;
 	is_started = false;

@@ -26,10 +26,11 @@ static uint32_t kinds(void)
 	       sizeof(struct tailbox__out);
 }
 
-static bool book(void)
+static bool book(const struct tailbox__thread *t)
 {
-	const uint32_t max = tailbox__recorder.tape.header->blocks_max;
-	tailbox__a32 *const active = &tailbox__recorder.blocks_active;
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const uint32_t max = h->blocks_max;
+	tailbox__a32 *const active = t->blocks_active;
 
 	/* No writing to it while there is nothing to be had. */
 	if (TAILBOX__GET(*active) >= max)
@@ -41,10 +42,9 @@ static bool book(void)
 	return false;
 }
 
-static void unbook(void)
+static void unbook(const struct tailbox__thread *t)
 {
-	atomic_fetch_sub_explicit(&tailbox__recorder.blocks_active, 1,
-	                          memory_order_release);
+	atomic_fetch_sub_explicit(t->blocks_active, 1, memory_order_release);
 }
 
 static void retire(struct tailbox__thread *t, unsigned kind)
@@ -60,7 +60,7 @@ static void retire(struct tailbox__thread *t, unsigned kind)
 	/* Release: whoever recycles it has our records behind it. */
 	atomic_store_explicit(&b->head, TAILBOX__HEAD(o->pub >> 16, kind, 0),
 	                      memory_order_release);
-	unbook();
+	unbook(t);
 }
 
 static bool claim(struct tailbox__thread *t, unsigned kind)
@@ -108,15 +108,17 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	if (bytes > TAILBOX__BLOCK_LEAST - sizeof(struct tailbox__block))
 		return NULL;
 	retire(t, kind);
-	if (!book())
+	/* A worker in the middle of something of the tape before (off or closed
+	 * is one more): this one has no room for it. */
+	if (TAILBOX__GET(tailbox__recorder.epoch) - t->epoch > 1 || !book(t))
 		return NULL;
 	/* A round finds it; the free one may move on before us a few times. */
-	const uint64_t rounds =
-	        (uint64_t)tailbox__recorder.tape.header->blocks_max * 8;
-	for (uint64_t i = 0; i < rounds; i++)
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const uint64_t looks = (uint64_t)h->blocks_max * 8;
+	for (uint64_t i = 0; i < looks; i++)
 		if (claim(t, kind))
 			return TAILBOX__OUT(t, kind).next;
-	unbook();
+	unbook(t);
 	return NULL;
 }
 

@@ -43,14 +43,19 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int has_key;
-static struct tailbox__thread *threads; /* THREADS_MAX; never freed */
+/* Twice THREADS_MAX, never freed. The tapes of a process use one half and the
+ * other in turn: a worker that was in a callback of the application when
+ * tailbox was stopped and started does not share its state with a thread of the
+ * new tape. */
+static struct tailbox__thread *tables, *threads;
 /* Entries of threads that have gone, the last one on top; those below `bare`
  * have no blocks any more. With lock; the count is a hint for who has none. */
 static uint32_t free_threads[THREADS_MAX], bare, kept_blocks;
 static tailbox__a32 free_count;
 static bool is_off; /* with lock: switched off, epoch is one too many */
 
-static bool is_open(void)
+/* Open, and not switched off. */
+static bool is_recording(void)
 {
 	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
 }
@@ -75,6 +80,11 @@ static void clear_entry(struct tailbox__thread *t)
 	TAILBOX__SET(t->entry->hold_since, 0);
 	TAILBOX__SET(t->entry->worker, 0);
 	TAILBOX__SET(t->entry->tid, 0);
+}
+
+static tailbox__a32 *blocks_active(void)
+{
+	return &tailbox__recorder.blocks_active[threads != tables].n;
 }
 
 static void no_free_threads(void)
@@ -131,7 +141,8 @@ static void in_child(void)
 	pthread_mutex_init(&lock, NULL);
 	atomic_store(&tailbox__recorder.on, 0);
 	tailbox__tape_in_child(&tailbox__recorder.tape);
-	if (is_open())
+	atomic_store(&tailbox__recorder.is_open, 0);
+	if (is_recording())
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
 	is_off = false;
 	no_free_threads();
@@ -179,6 +190,7 @@ static struct tailbox__thread *take_entry(void)
 	t->number_base = used << 40;
 	t->needs_fence = !tailbox__recorder.has_membarrier;
 	t->entry = &tailbox__recorder.tape.threads[used];
+	t->blocks_active = blocks_active();
 	t->epoch = TAILBOX__GET(tailbox__recorder.epoch);
 	atomic_store_explicit(&h->threads_used, used + 1, memory_order_release);
 	return t;
@@ -200,7 +212,7 @@ struct tailbox__thread *tailbox__thread_register(void)
 	/* What the thread has waits for it while it is off; a callback of the
 	 * application that is running has to find it there when it returns.
 	 * Beyond the table nobody queues for the lock, with each callback. */
-	if (!is_open() || (tailbox__self == NULL && is_full()))
+	if (!is_recording() || (tailbox__self == NULL && is_full()))
 		return NULL;
 	pthread_mutex_lock(&lock);
 	if (tailbox__self != NULL &&
@@ -209,7 +221,7 @@ struct tailbox__thread *tailbox__thread_register(void)
 		return tailbox__self;
 	}
 	forget_self();
-	if (is_open()) {
+	if (is_recording()) {
 		t = take_entry();
 		if (t != NULL)
 			tailbox__self_epoch = t->epoch;
@@ -230,7 +242,7 @@ void tailbox__loss(enum tailbox__loss what)
 {
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 
-	if (h != NULL && is_open())
+	if (h != NULL && is_recording())
 		atomic_fetch_add_explicit(&h->losses[what], 1,
 		                          memory_order_relaxed);
 }
@@ -270,10 +282,10 @@ static bool make_threads(void)
 	static char *memory; /* kept: what is never freed is no leak */
 	const size_t line = _Alignof(struct tailbox__thread);
 
-	memory = tailbox__zalloc(1, THREADS_MAX * sizeof(*threads) + line);
+	memory = tailbox__zalloc(1, 2 * THREADS_MAX * sizeof(*tables) + line);
 	if (memory == NULL)
 		return false;
-	threads = (void *)(memory + (line - (uintptr_t)memory % line) % line);
+	tables = (void *)(memory + (line - (uintptr_t)memory % line) % line);
 	return true;
 }
 
@@ -284,11 +296,11 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	struct tailbox__recorder *r = &tailbox__recorder;
 	int rc;
 
-	if (r->tape.header != NULL)
+	if (tailbox__recorder_is_open())
 		return tailbox__fail(err, -EALREADY, "already started");
 	pthread_once(&once, set_up_once);
 	tailbox__clock_init();
-	if (threads == NULL && !make_threads())
+	if (tables == NULL && !make_threads())
 		return tailbox__fail(err, -ENOMEM, "out of memory");
 	r->hash_seed = random_seed();
 	r->has_membarrier =
@@ -298,15 +310,13 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	                        tape_bytes, err);
 	if (rc != 0)
 		return rc;
-	rc = tailbox__names_open();
-	if (rc == 0)
-		rc = tailbox__slots_open();
-	if (rc != 0) {
-		tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, 1);
-		return tailbox__fail(err, rc, "out of memory");
-	}
+	tailbox__names_open();
+	tailbox__slots_open();
+	threads = threads == tables ? tables + THREADS_MAX : tables;
+	TAILBOX__SET(*blocks_active(), 0);
 	no_free_threads();
-	TAILBOX__SET(r->blocks_active, 0);
+	/* Release: who sees it finds the tape's pointers. */
+	atomic_store_explicit(&r->is_open, 1, memory_order_release);
 	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);
 	atomic_fetch_add(&r->epoch, 1);
 	atomic_store(&r->on, 1);
@@ -323,7 +333,7 @@ void tailbox__recorder_set_hold_min(uint64_t min_us)
 	pthread_mutex_lock(&lock);
 	TAILBOX__SET(r->hold_min, min ? min : UINT64_MAX);
 	TAILBOX__SET(r->hold_notice, min && min < eighth ? min : eighth);
-	if (r->tape.header != NULL && !is_off)
+	if (tailbox__recorder_is_open() && !is_off)
 		tell_hold_min();
 	pthread_mutex_unlock(&lock);
 }
@@ -332,10 +342,11 @@ void tailbox__recorder_close(bool keep_file)
 {
 	struct tailbox__recorder *r = &tailbox__recorder;
 
-	if (r->tape.header == NULL)
+	if (!tailbox__recorder_is_open())
 		return;
 	atomic_store(&r->on, 0);
 	pthread_mutex_lock(&lock);
+	atomic_store(&r->is_open, 0);
 	if (!is_off)
 		atomic_fetch_add(&r->epoch, 1);
 	is_off = false;
@@ -412,7 +423,7 @@ bool tailbox__recorder_set(bool on)
 	bool is_changed;
 
 	pthread_mutex_lock(&lock);
-	is_changed = tailbox__recorder.tape.header != NULL && on == is_off;
+	is_changed = tailbox__recorder_is_open() && on == is_off;
 	if (is_changed && on)
 		switch_on();
 	else if (is_changed)
@@ -448,11 +459,9 @@ void tailbox__recorder_anchor(void)
 	struct tailbox__anchor a;
 	uint64_t seq;
 
-	if (h == NULL)
-		return;
 	/* Not after it was switched off. */
 	pthread_mutex_lock(&lock);
-	if (is_off)
+	if (is_off || !tailbox__recorder_is_open())
 		goto out;
 	tailbox__slots_settle();
 	tailbox__anchor_take(&a);

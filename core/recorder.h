@@ -42,6 +42,7 @@ struct tailbox__thread {
 	uint32_t look;            /* reads still due after a hold */
 	uint32_t held_count;      /* in all; the ring holds the last 16 */
 	bool needs_fence; /* no membarrier: begin has a fence of its own */
+	tailbox__a32 *blocks_active; /* of its tape, on no line of a thread's */
 	_Alignas(64) struct tailbox__out out[3]; /* by block kind less 1 */
 	struct tailbox__held {
 		uint64_t start, end, number;
@@ -54,6 +55,7 @@ struct tailbox__thread {
 struct tailbox__recorder {
 	struct tailbox__tape tape;
 	_Atomic int on;       /* requests are recorded */
+	_Atomic int is_open;  /* there is a tape, on or off */
 	tailbox__a32 epoch;  /* advances at every open and close; odd = open */
 	uint64_t hash_seed;
 	/* In ticks. Relaxed: a worker that learns of another threshold a
@@ -63,9 +65,13 @@ struct tailbox__recorder {
 	                             smaller of hold_min and an eighth of a
 	                             jiffy */
 	bool has_membarrier;
-	/* Blocks that are being written in, and those that are booked; with
-	 * each block that changes hands, so on a line of its own. */
-	_Alignas(64) tailbox__a32 blocks_active;
+	/* Blocks that are being written in, and those that are booked: with
+	 * each block that changes hands, so on a line of its own. Of one tape
+	 * and the next in turn, as the threads: who is late has that of its
+	 * own tape. */
+	struct {
+		_Alignas(64) tailbox__a32 n;
+	} blocks_active[2];
 };
 
 extern struct tailbox__recorder tailbox__recorder
@@ -76,7 +82,8 @@ extern struct tailbox__recorder tailbox__recorder
 int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err);
-/* After the last callback. keep_file: leave the tape behind. */
+/* keep_file: leave the tape behind. Workers may be in the middle of anything:
+ * what they hold of the tape stays valid until the next close. */
 void tailbox__recorder_close(bool keep_file);
 /* The kill switch. While off nothing is written to the tape, with one rest:
  * requests that were open when it went off. A callback of the application that
@@ -94,6 +101,14 @@ static inline bool tailbox__recorder_is_on(void)
 {
 	return atomic_load_explicit(&tailbox__recorder.on,
 	                            memory_order_relaxed);
+}
+
+/* Whether a tape is open, and then its pointers are this tape's. */
+static inline bool tailbox__recorder_is_open(void)
+{
+	/* Pairs with the release of tailbox__recorder_open(). */
+	return atomic_load_explicit(&tailbox__recorder.is_open,
+	                            memory_order_acquire);
 }
 
 /* This thread's state; registers it at first use (a system call for the tid).

@@ -22,6 +22,7 @@
 
 #include "core/clock.h"
 #include "core/daemons.h"
+#include "core/fd.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1u
@@ -72,8 +73,9 @@ static int take_lock(int fd)
 	return fcntl(fd, F_SETLK, &lock) == 0 ? 0 : -errno;
 }
 
-/* Whether a living process writes into it: -EBUSY. What is no file, a link or
- * a folder that somebody put there, is not opened. */
+/* Whether a living process writes into it: -EBUSY; this one: -EALREADY, and it
+ * is not even opened. Nor is what is no file, a link or a folder that somebody
+ * put there. */
 static int check_free(int dirfd, const char *name)
 {
 	struct stat st;
@@ -83,6 +85,8 @@ static int check_free(int dirfd, const char *name)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	if (tailbox__fd_is_open_here(&st))
+		return -EALREADY;
 	fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -119,6 +123,10 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 	t->fd = openat(dirfd, name, flags, 0600);
 	if (t->fd < 0 && errno == EEXIST) {
 		rc = move_aside(dirfd, name);
+		if (rc == -EALREADY)
+			return tailbox__fail(
+			        err, -EBUSY, "another copy of tailbox in this "
+			        "process records in %s", t->path);
 		if (rc != 0)
 			return tailbox__fail(
 			        err, rc, "%s is there and %s: %s", t->path,
@@ -140,8 +148,17 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 static int allocate(struct tailbox__tape *t, uint64_t bytes,
                     struct tailbox__error *err)
 {
+	const uint64_t limit = tailbox__fd_limit();
 	int rc;
 
+	while (bytes > limit && bytes > TAILBOX__TAPE_MIN)
+		bytes /= 2;
+	if (bytes > limit)
+		return tailbox__fail(err, -EFBIG,
+		                     "no tape of 1 MiB in %s: no file of this "
+		                     "process may be over %llu bytes "
+		                     "(RLIMIT_FSIZE)",
+		                     t->path, (unsigned long long)limit);
 	for (;;) {
 		rc = posix_fallocate(t->fd, 0, (off_t)bytes);
 		if (rc == 0)
@@ -205,9 +222,9 @@ static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
 	h->slot_bytes = sizeof(struct tailbox__slot);
 	h->block_bytes = bytes < (8u << 20) ? TAILBOX__BLOCK_LEAST
 	                                    : TAILBOX__BLOCK_MOST;
-	h->names_max = clamp(bytes / 8192, 256, 4096);
+	h->names_max = clamp(bytes / 8192, 256, TAILBOX__NAMES_MOST);
 	h->threads_max = clamp(bytes / 16384, 128, 1024);
-	h->slots_max = clamp(bytes / 8192, 128, 65536);
+	h->slots_max = clamp(bytes / 8192, 128, TAILBOX__SLOTS_MOST);
 	h->names_off = 4096;
 	h->threads_off = h->names_off + (uint64_t)h->names_max * h->name_bytes;
 	h->slots_off =
@@ -248,28 +265,23 @@ static void identify(struct tailbox__tape_header *h, const char *service,
 	TAILBOX__SET(h->recorder_on, 1);
 }
 
-/* Memory of an earlier tape of this process, kept mapped (private, empty) so
- * that a thread that still holds a pointer into it does no harm. */
-static void *old_map;
-static uint64_t old_bytes;
-
 static int map(struct tailbox__tape *t, struct tailbox__error *err)
 {
-	void *at = old_bytes == t->file_bytes ? old_map : NULL, *p;
+	struct tailbox__tape_header *h;
+	char *p;
 
-	p = mmap(at, t->file_bytes, PROT_READ | PROT_WRITE,
-	         MAP_SHARED | MAP_POPULATE | (at ? MAP_FIXED : 0), t->fd, 0);
+	p = mmap(NULL, t->file_bytes, PROT_READ | PROT_WRITE,
+	         MAP_SHARED | MAP_POPULATE, t->fd, 0);
 	if (p == MAP_FAILED)
 		return tailbox__fail(err, -errno, "cannot map tape %s: %s",
 		                     t->path, tailbox_strerror(errno));
-	if (at)
-		old_map = NULL, old_bytes = 0;
-	lay_out(p, t->file_bytes);
-	t->header = p;
-	t->names = (void *)((char *)p + t->header->names_off);
-	t->threads = (void *)((char *)p + t->header->threads_off);
-	t->slots = (void *)((char *)p + t->header->slots_off);
-	t->blocks = (char *)p + t->header->blocks_off;
+	h = (void *)p;
+	lay_out(h, t->file_bytes);
+	t->names = (void *)(p + h->names_off);
+	t->threads = (void *)(p + h->threads_off);
+	t->slots = (void *)(p + h->slots_off);
+	t->blocks = p + h->blocks_off;
+	t->header = h;
 	return 0;
 }
 
@@ -281,7 +293,6 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
 	char name[128];
 	int rc;
 
-	memset(t, 0, sizeof(*t));
 	t->fd = -1;
 	snprintf(name, sizeof(name), "%s.%ld.tape", service, (long)getpid());
 	if (snprintf(t->path, sizeof(t->path), "%s/%s", dir, name) >=
@@ -307,18 +318,31 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
 	return 0;
 }
 
+/* Private memory over the mapping, of the same shape and without a name left.
+ * Moved there in one step: at no instant is the shape not there. */
 static void map_private(struct tailbox__tape *t)
 {
-	if (mmap(t->header, t->file_bytes, PROT_READ | PROT_WRITE,
-	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-	         0) == MAP_FAILED)
+	struct tailbox__tape_header *h;
+
+	h = mmap(NULL, t->file_bytes, PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (h == MAP_FAILED)
 		return; /* then the old mapping stays: no harm either */
+	lay_out(h, t->file_bytes);
+	TAILBOX__SET(h->names_used, h->names_max);
+	if (mremap(h, t->file_bytes, t->file_bytes,
+	           MREMAP_MAYMOVE | MREMAP_FIXED, t->header) == MAP_FAILED)
+		munmap(h, t->file_bytes);
 }
+
+/* What is left of the tape before: see struct tailbox__tape. */
+static void *old_map;
+static uint64_t old_bytes;
 
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
                          int remove_file)
 {
-	if (t->header == NULL)
+	if (t->fd < 0)
 		return;
 	atomic_store_explicit(&t->header->end_state, how, memory_order_release);
 	if (remove_file)
@@ -329,17 +353,15 @@ void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
 	old_map = t->header;
 	old_bytes = t->file_bytes;
 	close(t->fd);
-	memset(t, 0, sizeof(*t));
 	t->fd = -1;
 }
 
 void tailbox__tape_in_child(struct tailbox__tape *t)
 {
-	if (t->header == NULL)
+	if (t->fd < 0)
 		return;
 	map_private(t);
 	/* Closing is harmless: the lock belongs to the parent. */
 	close(t->fd);
 	t->fd = -1;
-	t->header = NULL;
 }

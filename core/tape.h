@@ -17,6 +17,9 @@
 #define TAILBOX__TAPE_MIN ((uint64_t)1 << 20)
 #define TAILBOX__TAPE_DEFAULT ((uint64_t)16 << 20)
 #define TAILBOX__TAPE_MAX ((uint64_t)1 << 30)
+/* What the largest tape has of them. */
+#define TAILBOX__NAMES_MOST 4096u
+#define TAILBOX__SLOTS_MOST 65536u
 
 /* tape_size.c. How large a tape is to be. */
 struct tailbox__tape_wish {
@@ -35,14 +38,20 @@ uint64_t tailbox__tape_size(const struct tailbox__tape_wish *w, int dirfd,
  * a second; UINT64_MAX: none does. */
 uint64_t tailbox__tape_for(uint64_t fill, uint64_t ms);
 
+/* The pointers stay when the tape is closed, and so does what they point to
+ * until it is closed once more: who was in the middle of a record then goes on
+ * in memory that has the tape's shape, is full, and is read by nobody. So they
+ * say nothing about whether a tape is open (tailbox__recorder_is_open()). They
+ * are atomic because such a thread may read them while the next tape is opened;
+ * on x86 that costs nothing. */
 struct tailbox__tape {
-	int fd; /* -1 = none */
+	int fd; /* -1 = none is open */
 	char path[256];
-	struct tailbox__tape_header *header; /* NULL = none */
-	struct tailbox__name *names;
-	struct tailbox__thread_entry *threads;
-	struct tailbox__slot *slots;
-	char *blocks;
+	_Atomic(struct tailbox__tape_header *) header; /* NULL = none yet */
+	_Atomic(struct tailbox__name *) names;
+	_Atomic(struct tailbox__thread_entry *) threads;
+	_Atomic(struct tailbox__slot *) slots;
+	_Atomic(char *) blocks;
 	uint64_t file_bytes;
 };
 
@@ -52,7 +61,8 @@ struct tailbox__tape {
 int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
                        const char *service, const char *version,
                        uint64_t wanted, struct tailbox__error *err);
-/* Mark the end, unmap. The file is removed when `remove_file`. */
+/* Mark the end, put private memory in its place. The file is removed when
+ * `remove_file`. Does nothing when none is open. */
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
                          int remove_file);
 /* In a forked child: private memory over the mapping, descriptor closed. */

@@ -1,8 +1,10 @@
 area_HEADERS += \
-	middleware/tailbox/mhd.h
+	middleware/tailbox/mhd.h \
+	middleware/tailbox/mhd_drop_in.h
 libtailbox_all_la_SOURCES += \
 	middleware/connections.c \
 	middleware/daemon.c \
+	middleware/drop_in.c \
 	middleware/handler.c \
 	middleware/hooks.c \
 	middleware/ingress.c \

@@ -14,8 +14,10 @@ check_scripts = \
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
+EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
+	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
-	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/run.sh tests/kill9.sh tests/mhd_suite.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
@@ -68,10 +70,12 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
 	tests/test_crowd \
 	tests/test_fill \
+	tests/test_forked \
 	tests/test_format \
 	tests/test_holds \
 	tests/test_mhd_options \
@@ -87,13 +91,17 @@ unit_tests += \
 	tests/test_snapshot \
 	tests/test_slow_log \
 	tests/test_start \
+	tests/test_stopped \
 	tests/test_task \
 	tests/test_toml \
 	tests/test_trigger \
 	tests/test_trigger_watch \
 	tests/test_validate
+# It stops a thread where it has taken a lock.
+tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
 # These include analyzer/ or use libcurl.
 command_tests += \
+	tests/test_agent \
 	tests/test_analyze \
 	tests/test_analyze_parts \
 	tests/test_analyze_properties \
@@ -145,6 +153,7 @@ e2e_tests += \
 	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
+	tests/e2e_stop \
 	tests/e2e_switch \
 	tests/e2e_trigger \
 	tests/e2e_window
@@ -165,6 +174,11 @@ tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
 tests_long_compare_LDADD = $(LDADD) -lm
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
+# The agent's own objects are those of a shared library.
+tests_test_agent_SOURCES = tests/test_agent.c agent/take_out.c cli/run_elf.c
+tests_test_agent_CPPFLAGS = $(AM_CPPFLAGS)
+tests_test_agent_LDADD = $(CHECK_LIBS) $(MHD_LIBS)
+tests_test_agent_LDFLAGS = -Wl,--no-as-needed
 tests_test_tail_LDADD = libtailbox-live.la $(LDADD)
 tests_test_top_LDADD = libtailbox-live.la $(LDADD)
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
@@ -195,9 +209,11 @@ cli_tests = \
 	tests/cli_assert.sh \
 	tests/cli_compare.sh \
 	tests/cli_config.sh \
+	tests/cli_drop_in.sh \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
 	tests/cli_live.sh \
+	tests/cli_run.sh \
 	tests/cli_screen.sh \
 	tests/cli_snapshot.sh \
 	tests/cli_targets.sh \

@@ -143,8 +143,9 @@ END_TEST
 
 START_TEST(a_hold_that_finds_no_block_is_counted)
 {
-	TAILBOX__SET(tailbox__recorder.blocks_active,
-	             tailbox__recorder.tape.header->blocks_max);
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	TAILBOX__SET(*self->blocks_active, h->blocks_max);
 	hold(TAILBOX__HOLD_HANDLER, MS);
 	hold(TAILBOX__HOLD_HANDLER, MS - 1);
 	ck_assert_uint_eq(TAILBOX__GET(self->entry->lost_holds), 1);

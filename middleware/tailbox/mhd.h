@@ -51,6 +51,20 @@ tailbox_mhd_start_daemon_array(unsigned int flags, uint16_t port,
                                MHD_AccessHandlerCallback dh, void *dh_cls,
                                const struct MHD_OptionItem *options);
 
+/* What MHD_start_daemon and _va become by <tailbox/mhd_drop_in.h>: as the two
+ * above, after a tailbox_start(NULL, NULL) that does nothing when it was called
+ * before; where this is the first call, tailbox_stop() runs by atexit().
+ * Threads: any thread. Since 0.1. */
+TAILBOX_API struct MHD_Daemon *
+tailbox_drop_in_start_daemon(unsigned int flags, uint16_t port,
+                             MHD_AcceptPolicyCallback apc, void *apc_cls,
+                             MHD_AccessHandlerCallback dh, void *dh_cls, ...);
+TAILBOX_API struct MHD_Daemon *
+tailbox_drop_in_start_daemon_va(unsigned int flags, uint16_t port,
+                                MHD_AcceptPolicyCallback apc, void *apc_cls,
+                                MHD_AccessHandlerCallback dh, void *dh_cls,
+                                va_list ap);
+
 /* As MHD_stop_daemon; also frees what the start above made. NULL does
  * nothing. Threads: as MHD_stop_daemon. Since 0.1. */
 TAILBOX_API void tailbox_mhd_stop_daemon(struct MHD_Daemon *daemon);
