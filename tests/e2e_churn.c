@@ -196,9 +196,31 @@ static void *churn(void *arg)
 
 static struct tailbox__recorder_status status;
 
+static struct {
+	uint64_t answered, begun, opened;
+} sum;
+
+static void add_up(void)
+{
+	memset(&sum, 0, sizeof(sum));
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		sum.answered += clients[i].answered;
+		sum.begun += clients[i].begun;
+		sum.opened += clients[i].opened;
+	}
+}
+
+/* What a client has left may not even have been accepted yet. */
 static bool is_quiet(void *cls)
 {
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	uint64_t accepted = 0;
+
 	(void)cls;
+	for (uint64_t i = 0; i < TAILBOX__GET(tape->header->threads_used); i++)
+		accepted += TAILBOX__GET(tape->threads[i].connections);
+	if (accepted < sum.opened)
+		return false;
 	tailbox__recorder_status(&status);
 	return status.connections == 0;
 }
@@ -213,6 +235,7 @@ static void run(unsigned seconds)
 		e2e_start(&clients[i].thread, churn, &clients[i]);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		e2e_join(clients[i].thread);
+	add_up();
 	e2e_wait(is_quiet, NULL, "the last connection to close");
 }
 
@@ -250,20 +273,6 @@ static void expect_no_slot_in_use(void)
 		        TAILBOX__SLOT_FREE);
 }
 
-static struct {
-	uint64_t answered, begun, opened;
-} sum;
-
-static void add_up(void)
-{
-	memset(&sum, 0, sizeof(sum));
-	for (unsigned i = 0; i < CLIENTS; i++) {
-		sum.answered += clients[i].answered;
-		sum.begun += clients[i].begun;
-		sum.opened += clients[i].opened;
-	}
-}
-
 /* A server and a client for each connection. */
 static void take_descriptors(unsigned connections)
 {
@@ -295,7 +304,6 @@ static void churn_with(unsigned connections)
 	run(SECONDS);
 	expect_no_slot_in_use();
 	const unsigned long after = resident_kb();
-	add_up();
 	printf("%llu connections, %llu requests, %llu then %llu slots, "
 	       "%lu then %lu kB\n", (unsigned long long)sum.opened,
 	       (unsigned long long)status.begun, (unsigned long long)slots,
