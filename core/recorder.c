@@ -109,6 +109,7 @@ static void in_child(void)
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
 	is_off = false;
 	free_thread = 0;
+	tailbox__recorder.hash_seed = 0;
 	forget_self();
 	tailbox__daemons_in_child();
 }
@@ -222,9 +223,9 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	struct tailbox__tape_header *h = tape->header;
 	uint64_t ticket = 1 + atomic_fetch_add_explicit(&h->next_ticket, 1,
 	                                                memory_order_relaxed);
+	char *blocks = tape->blocks;
 	struct tailbox__block *b =
-	        (void *)(tape->blocks +
-	                 ticket % h->blocks_max * h->block_bytes);
+	        (void *)(blocks + ticket % h->blocks_max * h->block_bytes);
 	uint64_t old = atomic_load_explicit(&b->head, memory_order_relaxed);
 
 	/* Active: its thread is still filling it. Newer: we were asleep
@@ -314,6 +315,16 @@ static bool make_threads(void)
 	return true;
 }
 
+/* What stays for the life of the process, for workers may be reading it when
+ * tailbox is started again. A child is another process. */
+static void settle(struct tailbox__recorder *r)
+{
+	r->hash_seed = random_seed();
+	r->has_membarrier =
+	        syscall(SYS_membarrier,
+	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
 int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err)
@@ -327,18 +338,18 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	tailbox__clock_init();
 	if (tables == NULL && !make_threads())
 		return tailbox__fail(err, -ENOMEM, "out of memory");
-	r->hash_seed = random_seed();
-	r->has_membarrier =
-	        syscall(SYS_membarrier,
-	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	if (r->hash_seed == 0)
+		settle(r);
 	rc = tailbox__tape_open(&r->tape, dirfd, dir, service, version,
 	                        tape_bytes, err);
 	if (rc != 0)
 		return rc;
 	tailbox__names_open();
 	tailbox__slots_open();
+	pthread_mutex_lock(&lock);
 	threads = threads == tables ? tables + THREADS_MAX : tables;
 	free_thread = 0;
+	pthread_mutex_unlock(&lock);
 	/* Release: who sees it finds the tape's pointers. */
 	atomic_store_explicit(&r->is_open, 1, memory_order_release);
 	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);
