@@ -2,11 +2,12 @@
 EXTRA_PROGRAMS += bench/analyze bench/record bench/mhd bench/instructions \
 	bench/follower bench/stall
 bench_analyze_SOURCES = bench/analyze.c
-bench_analyze_LDADD = libtailbox-analyzer.la libtailbox-all.la $(ZLIB_LIBS)
+bench_analyze_LDADD = libtailbox-analyzer.la libtailbox-all.la $(MHD_LIBS) \
+	$(ZLIB_LIBS)
 bench_record_SOURCES = bench/record.c
-bench_record_LDADD = libtailbox-all.la
+bench_record_LDADD = libtailbox-all.la $(MHD_LIBS) $(ZLIB_LIBS)
 bench_stall_SOURCES = bench/stall.c
-bench_stall_LDADD = libtailbox-all.la
+bench_stall_LDADD = libtailbox-all.la $(MHD_LIBS) $(ZLIB_LIBS)
 bench_follower_SOURCES = bench/follower.c
 bench_follower_LDADD = libtailbox-all.la $(MHD_LIBS) $(ZLIB_LIBS)
 bench_mhd_SOURCES = bench/mhd.c bench/server.c bench/server.h

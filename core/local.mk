@@ -70,6 +70,7 @@ libtailbox_all_la_SOURCES += \
 	core/validate.c \
 	core/alloc.h \
 	core/artifact.h \
+	core/board.h \
 	core/artifact_format.h \
 	core/assemble.h \
 	core/assemble_plan.h \

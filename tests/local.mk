@@ -14,6 +14,8 @@ check_scripts = \
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
+EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
+	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
 	tests/run.sh tests/kill9.sh tests/mhd_suite.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
@@ -97,6 +99,7 @@ unit_tests += \
 tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
 # These include analyzer/ or use libcurl.
 command_tests += \
+	tests/test_agent \
 	tests/test_analyze \
 	tests/test_analyze_parts \
 	tests/test_analyze_properties \
@@ -166,6 +169,11 @@ tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
 tests_long_compare_LDADD = $(LDADD) -lm
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
+# The agent's own objects are those of a shared library.
+tests_test_agent_SOURCES = tests/test_agent.c agent/take_out.c cli/run_elf.c
+tests_test_agent_CPPFLAGS = $(AM_CPPFLAGS)
+tests_test_agent_LDADD = $(CHECK_LIBS) $(MHD_LIBS)
+tests_test_agent_LDFLAGS = -Wl,--no-as-needed
 tests_test_tail_LDADD = libtailbox-live.la $(LDADD)
 tests_test_top_LDADD = libtailbox-live.la $(LDADD)
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
@@ -198,6 +206,7 @@ cli_tests = \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
 	tests/cli_live.sh \
+	tests/cli_run.sh \
 	tests/cli_screen.sh \
 	tests/cli_snapshot.sh \
 	tests/cli_targets.sh \

@@ -163,7 +163,8 @@ build() {
 }
 
 # suite BUILD PART...: tests that automake runs. Those with a service run one
-# after the other, since some measure time.
+# after the other, since some measure time; with a sanitizer, which slows all of
+# them and widens their limits, as many at once as there are processors.
 suite() {
 	dir=$top/_build/$1
 	build=$1
@@ -171,8 +172,10 @@ suite() {
 	find "$dir/tests" -name '*.trs' -exec rm -f {} +
 	rc=0
 	for part; do
-		beside=
-		test "$part" != check-beside || beside=-j$jobs
+		beside=-j$jobs
+		case $build.$part in
+		main.check-alone | main.check-long) beside= ;;
+		esac
 		say "$build: $part"
 		# shellcheck disable=SC2086 # nothing or one word
 		$wrap make -s -C "$dir" -k $beside "$part" \
