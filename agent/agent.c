@@ -109,7 +109,7 @@ static char *copy(const char *variable)
 	return value != NULL && *value != '\0' ? strdup(value) : NULL;
 }
 
-__attribute__((constructor)) static void loaded(void)
+static void load_once(void)
 {
 	tailbox__tell_init();
 	given.name = copy(TAILBOX__AGENT_NAME);
@@ -123,6 +123,15 @@ __attribute__((constructor)) static void loaded(void)
 	unsetenv(TAILBOX__AGENT_BOARD);
 	unsetenv(TAILBOX__AGENT_PRELOAD);
 	unsetenv(TAILBOX__AGENT_NAME);
+}
+
+/* Also called by the first daemon: a library of the program may start one in
+ * a constructor that runs before this one. */
+__attribute__((constructor)) static void loaded(void)
+{
+	static pthread_once_t done = PTHREAD_ONCE_INIT;
+
+	pthread_once(&done, load_once);
 }
 
 /* --- what is told --------------------------------------------------------- */
@@ -250,6 +259,7 @@ bool tailbox__agent_is_attached(void)
 
 bool tailbox__agent_attach(const void *caller)
 {
+	loaded();
 	pthread_once(&once, set_up_once);
 	pthread_mutex_lock(&lock);
 	if (atomic_load(&state) == IDLE) {

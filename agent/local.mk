@@ -21,6 +21,7 @@ libtailbox_agent_la_SOURCES = \
 	agent/real.c \
 	agent/take_out.c \
 	agent/tell.c \
+	agent/ulfius.c \
 	agent/agent.h \
 	agent/real.h
 EXTRA_DIST += agent/agent.sym

@@ -6,10 +6,9 @@
 
 #include <string.h>
 
-#include <curl/curl.h>
-
 #include <tailbox.h>
 
+#include "cli/http.h"
 #include "cli/output.h"
 #include "core/alloc.h"
 
@@ -324,9 +323,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	tailbox__alloc_prefer_huge();
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
-		return cli__fail("libcurl does not start");
 	int rc = cli__finish(run(argc, argv));
-	curl_global_cleanup();
+	cli__http_end();
 	return rc;
 }

@@ -26,7 +26,11 @@
 const struct tailbox__artifact_list
         tailbox__artifact_lists[TAILBOX__ARTIFACT_LIST_COUNT] = {
 #define X(letters, member, size)                                               \
-	{ letters, size, offsetof(struct tailbox__run, member) },
+	{ letters, size,                                                       \
+	  letters == TAILBOX__KIND('R', 'E', 'X', 'T')                          \
+	          ? TAILBOX__ARTIFACT_OLDER_EXT                                \
+	          : size,                                                      \
+	  offsetof(struct tailbox__run, member) },
 	TAILBOX__ARTIFACT_LISTS(X)
 #undef X
 };

@@ -21,6 +21,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_samples.c \
 	core/assemble_sort.c \
 	core/assemble_spans.c \
+	core/blocks.c \
 	core/clock.c \
 	core/config.c \
 	core/config_check.c \
@@ -63,6 +64,7 @@ libtailbox_all_la_SOURCES += \
 	core/task.c \
 	core/tape_feed.c \
 	core/tape_run.c \
+	core/tape_size.c \
 	core/toml.c \
 	core/toml_names.c \
 	core/toml_value.c \

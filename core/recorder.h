@@ -23,7 +23,6 @@ struct tailbox__out {
 	char *next, *end;             /* in the present block */
 	struct tailbox__block *block; /* NULL = none */
 	uint64_t pub;      /* what block->pub says: ticket << 16 | units */
-	uint64_t retry_at; /* no block was free: not before this tick */
 	uint64_t blocks;   /* taken so far */
 };
 
@@ -42,8 +41,8 @@ struct tailbox__thread {
 	uint64_t busy_since;      /* start of the present run of callbacks */
 	uint32_t look;            /* reads still due after a hold */
 	uint32_t held_count;      /* in all; the ring holds the last 16 */
-	uint32_t next_free;
 	bool needs_fence; /* no membarrier: begin has a fence of its own */
+	uint8_t half;     /* of the tables and of blocks_active */
 	_Alignas(64) struct tailbox__out out[3]; /* by block kind less 1 */
 	struct tailbox__held {
 		uint64_t start, end, number;
@@ -66,6 +65,10 @@ struct tailbox__recorder {
 	                             smaller of hold_min and an eighth of a
 	                             jiffy */
 	bool has_membarrier;
+	/* Blocks that are being written in, and those that are booked; with
+	 * each block that changes hands, so on a line of its own. One for the
+	 * tape, the other for the one before, which may still be in use. */
+	_Alignas(64) tailbox__a32 blocks_active[2];
 };
 
 extern struct tailbox__recorder tailbox__recorder
@@ -106,7 +109,8 @@ static inline bool tailbox__recorder_is_open(void)
 }
 
 /* This thread's state; registers it at first use (a system call for the tid).
- * NULL when off, not open, or the table is full (counted). */
+ * NULL when off, not open, or the table is full: who loses something by that
+ * counts it, by tailbox__lost_to_table(). */
 extern __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
 /* The epoch in which tailbox__self was registered, 0 while it is NULL; a
@@ -201,6 +205,9 @@ static inline uint64_t tailbox__request_open(struct tailbox__thread *t,
 	                      memory_order_release);
 	return now;
 }
+/* Something is not recorded because this thread has no entry: one request, span
+ * or gauge move. Not counted when that is because of the kill switch. */
+void tailbox__lost_to_table(void);
 /* Room for n records of 64 bytes (n * 2 of 32) of a kind in one block, or
  * NULL (the caller counts). Publish what was stored with tailbox__publish. */
 char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,

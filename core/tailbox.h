@@ -66,7 +66,8 @@ struct tailbox_options {
 	uint64_t tape_bytes;       /* 0 = min(16 MiB, 1/4 of the free space, 1/32
 	                              of the cgroup's limit); else 1 MiB..1 GiB.
 	                              Halved until it has room and is not above
-	                              RLIMIT_FSIZE */
+	                              RLIMIT_FSIZE. A time, too, in a file:
+	                              [tape] history */
 	uint32_t sample_interval_ms; /* 0 = by mode: 500 light, 100
 	                              investigation; else 10..60000 */
 	uint32_t drain_timeout_ms; /* 0 = 10000; max 600000 */

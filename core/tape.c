@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <tailbox.h>
@@ -35,6 +34,7 @@ _Static_assert(sizeof(struct tailbox__slot) == 384, "slot");
 _Static_assert(sizeof(struct tailbox__block) == 64, "block");
 _Static_assert(sizeof(struct tailbox__rec_request) == 64, "request");
 _Static_assert(sizeof(struct tailbox__rec_more) == 64, "more");
+_Static_assert(sizeof(struct tailbox__rec_reader) == 64, "reader");
 _Static_assert(sizeof(struct tailbox__rec_trace) == 64, "trace");
 _Static_assert(sizeof(struct tailbox__rec_id) == 64, "id");
 _Static_assert(sizeof(struct tailbox__rec_connection) == 64, "connection");
@@ -66,55 +66,6 @@ int tailbox__run_folder(const char *path, struct tailbox__error *err)
 		                     "folder %s is open to others", path);
 	}
 	return fd;
-}
-
-static uint64_t read_number(const char *path)
-{
-	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return UINT64_MAX;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0 || text[0] < '0' || text[0] > '9')
-		return UINT64_MAX; /* "max" too */
-	return strtoull(text, NULL, 10);
-}
-
-/* The memory limit of our cgroup where it can be seen without effort: inside
- * a container it is at the root of what is mounted. */
-static uint64_t cgroup_limit(void)
-{
-	uint64_t v2 = read_number("/sys/fs/cgroup/memory.max");
-	uint64_t v1 = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-	return v2 < v1 ? v2 : v1;
-}
-
-static uint64_t default_bytes(int dirfd)
-{
-	uint64_t bytes = TAILBOX__TAPE_DEFAULT, limit = cgroup_limit();
-	struct statvfs fs;
-
-	if (fstatvfs(dirfd, &fs) == 0) {
-		uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-		if (room / 4 < bytes)
-			bytes = room / 4;
-	}
-	if (limit / 32 < bytes)
-		bytes = limit / 32;
-	return bytes;
-}
-
-/* Round down to a power of two, at least the minimum: halving stays tidy. */
-static uint64_t tidy_bytes(uint64_t bytes)
-{
-	uint64_t b = TAILBOX__TAPE_MAX;
-
-	while (b > bytes && b > TAILBOX__TAPE_MIN)
-		b /= 2;
-	return b;
 }
 
 static int take_lock(int fd)
@@ -339,6 +290,7 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
                        const char *service, const char *version,
                        uint64_t wanted, struct tailbox__error *err)
 {
+	const struct tailbox__tape_wish size = { .bytes = wanted };
 	char name[128];
 	int rc;
 
@@ -352,9 +304,7 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
 	if (rc != 0 && t->fd < 0)
 		return rc;
 	if (rc == 0)
-		rc = allocate(t, tidy_bytes(wanted ? wanted
-		                                   : default_bytes(dirfd)),
-		              err);
+		rc = allocate(t, tailbox__tape_size(&size, dirfd, 0), err);
 	if (rc == 0)
 		rc = map(t, err);
 	if (rc != 0) {

@@ -9,6 +9,8 @@
 #ifndef TAILBOX_CORE_TAPE_H
 #define TAILBOX_CORE_TAPE_H 1
 
+#include <stdint.h>
+
 #include "core/error.h"
 #include "core/record.h"
 
@@ -18,6 +20,23 @@
 /* What the largest tape has of them. */
 #define TAILBOX__NAMES_MOST 4096u
 #define TAILBOX__SLOTS_MOST 65536u
+
+/* tape_size.c. How large a tape is to be. */
+struct tailbox__tape_wish {
+	uint64_t bytes;      /* 0 = by the default rule. With a history: what
+	                        the tape takes at most, 0 = by the rule */
+	uint64_t history_ms; /* what it is to hold; 0 = nothing was said */
+	uint64_t fill; /* bytes of tape a second, as an earlier tape took them;
+	                  0 = not known, and then there is the default */
+};
+/* Bytes, a power of two from 1 MiB to 1 GiB: of bytes rounded down, for a
+ * history rounded up. dirfd: where the tape will lie. freed: what is in use
+ * there now and will not be then. */
+uint64_t tailbox__tape_size(const struct tailbox__tape_wish *w, int dirfd,
+                            uint64_t freed);
+/* A power of two from 1 MiB to 1 GiB that holds `ms` of history at `fill` bytes
+ * a second; UINT64_MAX: none does. */
+uint64_t tailbox__tape_for(uint64_t fill, uint64_t ms);
 
 /* The pointers stay when the tape is closed, and so does what they point to
  * until it is closed once more: who was in the middle of a record then goes on

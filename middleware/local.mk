@@ -1,6 +1,8 @@
 area_HEADERS += \
 	middleware/tailbox/mhd.h \
-	middleware/tailbox/mhd_drop_in.h
+	middleware/tailbox/mhd_drop_in.h \
+	middleware/tailbox/ulfius.h \
+	middleware/tailbox/ulfius_route.h
 libtailbox_all_la_SOURCES += \
 	middleware/connections.c \
 	middleware/daemon.c \
@@ -10,6 +12,7 @@ libtailbox_all_la_SOURCES += \
 	middleware/ingress.c \
 	middleware/options.c \
 	middleware/phases.c \
+	middleware/reader.c \
 	middleware/route.c \
 	middleware/suspend.c \
 	middleware/tasks.c \

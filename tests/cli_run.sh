@@ -228,6 +228,28 @@ if readelf -rW "$library" | grep -q 'MHD_start_daemon_va'; then
 else
 	unrecorded "host is not recorded: it has started no daemon"
 fi
+# A library that serves before main(), and before the agent is at work.
+# shellcheck disable=SC2086
+build early.so host -DPLUGIN -DEARLY -shared -fPIC $TEST_LIBS ||
+	fail "host.c with -DEARLY: $(cat cc)"
+cat >line.c <<'END'
+#include <stdio.h>
+int main(void)
+{
+	int c;
+	while ((c = getchar()) != '\n' && c != EOF)
+		;
+	return 3;
+}
+END
+$CC -o line line.c -Wl,--no-as-needed "$d/early.so" "-Wl,-rpath,$d" ||
+	fail "line.c"
+begin "$tailbox" run ./line
+get / 2
+get / 2
+finish 3
+recorded 4
+
 # Of two in one process the first, and the other is left in peace.
 cp "$library" other.so
 begin "$tailbox" run ./host dlopen "$library" "$d/other.so"

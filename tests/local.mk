@@ -13,6 +13,13 @@ check_scripts = \
 	tests/check-sources
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
+# They fetch packages.
+fetching_scripts = \
+	tests/mhd_programs.sh \
+	tests/mhd_versions.sh \
+	tests/ulfius.sh
+LONG_TESTS += $(fetching_scripts)
+EXTRA_DIST += $(fetching_scripts) tests/beside.sh tests/ulfius/api.c
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
 EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
 	tests/agent/tty.c
@@ -55,6 +62,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
+	tests/e2e_server.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
@@ -73,6 +81,8 @@ unit_tests += \
 	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
+	tests/test_crowd \
+	tests/test_fill \
 	tests/test_forked \
 	tests/test_format \
 	tests/test_holds \
@@ -132,8 +142,10 @@ command_tests += \
 e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_attack \
+	tests/e2e_churn \
 	tests/e2e_config \
 	tests/e2e_crash \
+	tests/e2e_crowd \
 	tests/e2e_doctor \
 	tests/e2e_handover \
 	tests/e2e_headline \
@@ -142,9 +154,11 @@ e2e_tests += \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
+	tests/e2e_matrix \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
+	tests/e2e_mhd_responses \
 	tests/e2e_reload \
 	tests/e2e_report \
 	tests/e2e_sampler \
@@ -156,9 +170,11 @@ e2e_tests += \
 # The same sources again with more of all of it, in `make check-long`.
 long_tests += \
 	tests/e2e_long_attack \
+	tests/e2e_long_churn \
 	tests/e2e_long_ingress \
 	tests/e2e_long_kill9 \
 	tests/e2e_long_main_job \
+	tests/e2e_long_matrix \
 	tests/e2e_long_parity \
 	tests/e2e_long_reload \
 	tests/e2e_long_trigger \
@@ -179,12 +195,22 @@ tests_test_top_LDADD = libtailbox-live.la $(LDADD)
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
 tests_e2e_long_attack_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_attack_LDADD = $(LDADD) -lm
+tests_e2e_long_churn_SOURCES = tests/e2e_churn.c
+tests_e2e_long_churn_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_ingress_SOURCES = tests/e2e_mhd_ingress.c
 tests_e2e_long_ingress_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_kill9_SOURCES = tests/e2e_kill9.c
 tests_e2e_long_kill9_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_main_job_SOURCES = tests/e2e_main_job.c
 tests_e2e_long_main_job_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+matrix_sources = tests/e2e_matrix.c \
+	tests/matrix_app.c \
+	tests/matrix_app.h \
+	tests/matrix_peer.c \
+	tests/matrix_peer.h
+tests_e2e_matrix_SOURCES = $(matrix_sources)
+tests_e2e_long_matrix_SOURCES = $(matrix_sources)
+tests_e2e_long_matrix_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_reload_SOURCES = tests/e2e_reload.c
@@ -242,8 +268,9 @@ endif
 if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_tape
 BESIDE_TESTS += tests/fuzz_tape
-tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/from_tape.c cli/options.c \
-	cli/output.c cli/services.c cli/sock.c cli/tape_json.c cli/tape_text.c
+tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/options.c cli/services.c \
+	cli/sock.c cli/tape_json.c cli/tape_text.c
+tests_fuzz_tape_LDADD = libtailbox-live.la $(LDADD)
 endif
 
 # The reader of settings, with any bytes.

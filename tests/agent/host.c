@@ -8,7 +8,7 @@
  *
  * Either way it serves until a line comes on standard input, unloads the
  * library, and ends with 3. Built by tests/cli_run.sh, the plugin as well: this
- * file with -DPLUGIN.
+ * file with -DPLUGIN. With -DEARLY it serves as soon as it is loaded.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -79,6 +79,14 @@ void stop(void *library, void *d)
 	(void)library;
 	CALL(library, stop_daemon)(d);
 }
+
+#ifdef EARLY
+/* Before main(), and maybe before the agent. */
+__attribute__((constructor)) static void early(void)
+{
+	start(NULL);
+}
+#endif
 
 #ifndef PLUGIN
 static void *open_library(const char *path)
