@@ -35,7 +35,8 @@ static tailbox__a32 *blocks_active(const struct tailbox__thread *t)
 
 static bool book(const struct tailbox__thread *t)
 {
-	const uint32_t max = tailbox__recorder.tape.header->blocks_max;
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const uint32_t max = h->blocks_max;
 	tailbox__a32 *const active = blocks_active(t);
 
 	/* No writing to it while there is nothing to be had. */
@@ -74,11 +75,11 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	struct tailbox__tape *tape = &tailbox__recorder.tape;
 	struct tailbox__tape_header *h = tape->header;
 	struct tailbox__out *o = &TAILBOX__OUT(t, kind);
+	char *blocks = tape->blocks;
 	uint64_t ticket = 1 + atomic_fetch_add_explicit(&h->next_ticket, 1,
 	                                                memory_order_relaxed);
 	struct tailbox__block *b =
-	        (void *)(tape->blocks +
-	                 ticket % h->blocks_max * h->block_bytes);
+	        (void *)(blocks + ticket % h->blocks_max * h->block_bytes);
 	uint64_t old = atomic_load_explicit(&b->head, memory_order_relaxed);
 
 	/* Active: its thread is still filling it. Newer: we were asleep
@@ -121,8 +122,8 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	if (!book(t))
 		return NULL;
 	/* A round finds it; the free one may move on before us a few times. */
-	const uint64_t rounds =
-	        (uint64_t)tailbox__recorder.tape.header->blocks_max * 8;
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const uint64_t rounds = (uint64_t)h->blocks_max * 8;
 	for (uint64_t i = 0; i < rounds; i++)
 		if (claim(t, kind))
 			return TAILBOX__OUT(t, kind).next;

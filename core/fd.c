@@ -6,13 +6,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Linux moves at most 2 GiB a call; stay below on purpose. */
-enum { MOST_BYTES = 1 << 30, FDS_TRIED = 4096 };
+enum { MOST_BYTES = 1 << 30 };
 
 static size_t piece(size_t left)
 {
@@ -42,27 +41,18 @@ static bool is_at_limit(int fd)
 	return at >= 0 && (uint64_t)at >= limit;
 }
 
-static bool is_same(int fd, const struct stat *st)
-{
-	struct stat own;
-
-	return fstat(fd, &own) == 0 && own.st_dev == st->st_dev &&
-	       own.st_ino == st->st_ino;
-}
-
+/* By the links, so that no descriptor of the application's is touched. */
 bool tailbox__fd_is_open_here(const struct stat *st)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	bool found = false;
+	struct stat open;
 
 	for (const struct dirent *d; dir && !found && (d = readdir(dir));)
-		if (d->d_name[0] != '.')
-			found = is_same((int)strtol(d->d_name, NULL, 10), st);
+		found = fstatat(dirfd(dir), d->d_name, &open, 0) == 0 &&
+		        open.st_dev == st->st_dev && open.st_ino == st->st_ino;
 	if (dir)
 		closedir(dir);
-	/* Without /proc: the numbers that a start may have been given. */
-	for (int fd = 0; !dir && !found && fd < FDS_TRIED; fd++)
-		found = is_same(fd, st);
 	return found;
 }
 

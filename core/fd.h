@@ -19,7 +19,8 @@ uint64_t tailbox__fd_limit(void);
 /* Whether this process has the file open. Of a tape that says that a copy of
  * tailbox in it records there: this one or another, that a plugin or the
  * preload agent brings. A lock of fcntl() cannot say it, and opening the file
- * to ask would end in dropping the lock. Any thread; reads /proc/self/fd. */
+ * to ask would end in dropping the lock. Any thread; reads /proc/self/fd, and
+ * without /proc it says false. */
 bool tailbox__fd_is_open_here(const struct stat *st);
 
 /* Write len bytes, going on after short writes and signals. Blocks. 0 or

@@ -65,8 +65,9 @@ uint64_t tailbox__name_hash(const char *text, size_t len)
 
 static bool same(uint32_t number, uint64_t hash, const char *text, size_t len)
 {
-	const struct tailbox__name *n = &tailbox__recorder.tape.names[number];
+	const struct tailbox__name *n = tailbox__recorder.tape.names;
 
+	n += number;
 	/* The table gave the number by acquire: the text is there. */
 	return n->hash == hash && TAILBOX__GET(n->ready) == len + 1 &&
 	       memcmp(n->text, text, len) == 0;
@@ -119,7 +120,8 @@ static uint16_t insert(uint64_t hash, const char *text, size_t len)
 		tailbox__loss(TAILBOX__LOSS_NAMES);
 		return TAILBOX__NAME_OTHER;
 	}
-	n = &tailbox__recorder.tape.names[number];
+	n = tailbox__recorder.tape.names;
+	n += number;
 	n->hash = hash;
 	memcpy(n->text, text, len);
 	n->text[len] = '\0';

@@ -41,10 +41,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int has_key;
-/* Twice TAILBOX__THREADS_MAX, never freed. The tapes of a process use one half and the
- * other in turn: a worker that was in a callback of the application when
- * tailbox was stopped and started does not share its state with a thread of the
- * new tape. */
+/* Twice TAILBOX__THREADS_MAX, never freed. The tapes of a process use one half
+ * and the other in turn: a worker that was in a callback of the application
+ * when tailbox was stopped and started does not share its state with a thread
+ * of the new tape. */
 static struct tailbox__thread *tables, *threads;
 /* Entries of threads that have gone, the last one on top; those below `bare`
  * have no blocks any more. With lock; the count is a hint for who has none. */
@@ -145,6 +145,7 @@ static void in_child(void)
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
 	is_off = false;
 	no_free_threads();
+	tailbox__recorder.hash_seed = 0;
 	forget_self();
 	tailbox__daemons_in_child();
 }
@@ -317,6 +318,16 @@ static bool make_threads(void)
 	return true;
 }
 
+/* What stays for the life of the process, for workers may be reading it when
+ * tailbox is started again. A child is another process. */
+static void settle(struct tailbox__recorder *r)
+{
+	r->hash_seed = random_seed();
+	r->has_membarrier =
+	        syscall(SYS_membarrier,
+	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
 int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err)
@@ -330,19 +341,19 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	tailbox__clock_init();
 	if (tables == NULL && !make_threads())
 		return tailbox__fail(err, -ENOMEM, "out of memory");
-	r->hash_seed = random_seed();
-	r->has_membarrier =
-	        syscall(SYS_membarrier,
-	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	if (r->hash_seed == 0)
+		settle(r);
 	rc = tailbox__tape_open(&r->tape, dirfd, dir, service, version,
 	                        tape_bytes, err);
 	if (rc != 0)
 		return rc;
 	tailbox__names_open();
 	tailbox__slots_open();
+	pthread_mutex_lock(&lock);
 	threads = threads == tables ? tables + TAILBOX__THREADS_MAX : tables;
 	no_free_threads();
 	TAILBOX__SET(r->blocks_active[half()], 0);
+	pthread_mutex_unlock(&lock);
 	/* Release: who sees it finds the tape's pointers. */
 	atomic_store_explicit(&r->is_open, 1, memory_order_release);
 	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);

@@ -78,12 +78,11 @@ static uint32_t fresh(void)
  * started. */
 static uint32_t index_of(const struct tailbox__slot *s)
 {
-	const struct tailbox__tape *tape = &tailbox__recorder.tape;
-	const uintptr_t at = (uintptr_t)s - (uintptr_t)tape->slots;
-	const uintptr_t index = at / sizeof(*s);
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const struct tailbox__slot *first = tailbox__recorder.tape.slots;
+	const uintptr_t index = ((uintptr_t)s - (uintptr_t)first) / sizeof(*s);
 
-	return index < tape->header->slots_max ? (uint32_t)index
-	                                       : TAILBOX__SLOTS_MOST;
+	return index < h->slots_max ? (uint32_t)index : TAILBOX__SLOTS_MOST;
 }
 
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
@@ -107,7 +106,8 @@ struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 		}
 		index--;
 	}
-	s = &tailbox__recorder.tape.slots[index];
+	s = tailbox__recorder.tape.slots;
+	s += index;
 	TAILBOX__SET(s->thread, t->index);
 	TAILBOX__SET(s->flags, 0);
 	TAILBOX__SET(s->connection, 0);

@@ -43,7 +43,8 @@ uint64_t tailbox__tape_for(uint64_t fill, uint64_t ms);
  * in memory that has the tape's shape, is full, and is read by nobody. So they
  * say nothing about whether a tape is open (tailbox__recorder_is_open()). They
  * are atomic because such a thread may read them while the next tape is opened;
- * on x86 that costs nothing. */
+ * on x86 that costs nothing. Such a thread copies one first: gcc 12 reads it
+ * without the atomic load where it is indexed in place. */
 struct tailbox__tape {
 	int fd; /* -1 = none is open */
 	char path[256];

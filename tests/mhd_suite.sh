@@ -292,9 +292,10 @@ validate() {
 table() {
 	for f in $FOLDERS; do
 		for way in bare agent; do
-			printf '%-12s %-6s %4d of %-4d\n' "$f" $way \
-				"$(grep -c "^$f/" "$d/$way.pass")" \
-				"$(grep -c "^$f/" "$d/$way")"
+			printf '%-12s %-6s %4d of %d pass, %d skip themselves\n' \
+				"$f" $way "$(grep -c "^$f/" "$d/$way.pass")" \
+				"$(grep -c "^$f/" "$d/$way")" \
+				"$(grep -c "^$f/.* SKIP$" "$d/$way")"
 		done
 	done
 	recorded=$(find "$d/ended" -name '*.tailbox' ! -name 'snap-*' | wc -l)
