@@ -38,6 +38,7 @@ static void add_latencies(struct tailbox__rates *r,
 {
 	const uint64_t ticks = slow->ticks;
 	const unsigned late = ticks == UINT64_MAX ? 0 : TAILBOX__KNOWN_INGRESS;
+	const uint64_t rare = slow->rare_ticks;
 
 	struct tailbox__rec_request q;
 
@@ -49,6 +50,8 @@ static void add_latencies(struct tailbox__rates *r,
 		tailbox__rates_add(r, total);
 		if (__builtin_expect(total >= ticks || q.known & late, 0))
 			tailbox__slow_log_note(slow, at);
+		if (__builtin_expect(tailbox__rare_may_be(&q, total, rare), 0))
+			tailbox__rare_note(records + at, bytes - at);
 	}
 }
 
@@ -237,11 +240,13 @@ int tailbox__follow(void)
 	pthread_mutex_lock(&c->follow_lock);
 	follow_past(c);
 	tailbox__slow_log_begin(&slow);
+	slow.rare_ticks = tailbox__rare_begin();
 	tailbox__lock();
 	tailbox__rates_turn(&c->rates, tailbox__mono_ns(), tickets());
 	tailbox__unlock();
 	const int ret = tailbox__reader_poll(c->reader, take_batch, &slow);
 	tailbox__slow_log_end(&slow);
+	tailbox__rare_end(c->reader, false);
 	tailbox__lock();
 	c->lost_blocks = tailbox__reader_lost_blocks(c->reader);
 	tailbox__unlock();

@@ -154,6 +154,7 @@ enum { TAILBOX__SLOW_MAX = 10 }; /* lines a second */
 /* What one pass of the follower found; lines to say without a lock held. */
 struct tailbox__slow_pass {
 	uint64_t ticks; /* as slow as this; UINT64_MAX = nothing is logged */
+	uint64_t rare_ticks; /* as slow as this is kept: rare.c */
 	uint32_t count; /* in this batch */
 	size_t at[TAILBOX__SLOW_MAX]; /* the first of them */
 	uint32_t line_count;
@@ -180,6 +181,30 @@ void tailbox__slow_log_batch(struct tailbox__slow_pass *p,
 void tailbox__slow_log_end(struct tailbox__slow_pass *p);
 /* Without a lock held. */
 void tailbox__slow_log_say(const struct tailbox__slow_pass *p);
+
+/* --- rare.c: slow, failed and cancelled requests, kept apart ------------ */
+
+/* As slow as that is kept; 0 = only what failed or was cancelled. Any
+ * thread. */
+void tailbox__rare_set(uint64_t slow_ms);
+/* Before the first pass; the others: with follow_lock held. */
+void tailbox__rare_open(void);
+/* Begin a pass: ticks that a request must take to be kept; UINT64_MAX: the
+ * tape has no room for them. */
+uint64_t tailbox__rare_begin(void);
+/* Whether the follower is to look closer at a finished request that took
+ * `total` ticks; its further records are for the look. */
+static inline bool tailbox__rare_may_be(const struct tailbox__rec_request *q,
+                                        uint64_t total, uint64_t ticks)
+{
+	return total >= ticks || q->known & TAILBOX__KNOWN_INGRESS ||
+	       q->status >= 500 || q->termination > TAILBOX__TERM_COMPLETED ||
+	       q->outcome > TAILBOX__NAME_OK || !(q->termination | q->outcome);
+}
+/* Its record is at `records`: note it, if it is one. */
+void tailbox__rare_note(const char *records, size_t bytes);
+/* The pass is over: put those into the tape that were noted. */
+void tailbox__rare_end(struct tailbox__reader *r, bool is_last);
 
 /* --- follower.c -------------------------------------------------------- */
 

@@ -47,6 +47,7 @@ libtailbox_all_la_SOURCES += \
 	controller/handover.c \
 	controller/headline.c \
 	controller/keep.c \
+	controller/rare.c \
 	controller/rates.c \
 	controller/settings.c \
 	controller/slow_log.c \

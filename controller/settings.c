@@ -113,6 +113,7 @@ void tailbox__settings_open(const char *service,
 	put_environment(&base);
 	first = now = base;
 	tailbox__slow_log_set(base.log.slow);
+	tailbox__rare_set(base.rare.slow);
 	(void)tailbox__patterns_set(&base.routes.patterns);
 }
 
@@ -250,6 +251,7 @@ static int install(const struct tailbox__config *c,
 	tailbox__folder_caps(c->artifacts.max_size, c->artifacts.max_count);
 	tailbox__recorder_set_hold_min(c->holds.min);
 	tailbox__slow_log_set(c->log.slow);
+	tailbox__rare_set(c->rare.slow);
 	tailbox__trigger_set(&c->triggers);
 	name_fixed_keys(c, status.restart, sizeof(status.restart));
 	status.is_loaded = true;

@@ -35,7 +35,7 @@ struct tailbox__reader {
 		size_t count, room;
 	} follow;
 	uint64_t lost_blocks;
-	uint64_t damaged_blocks, damaged_names; /* met so far */
+	uint64_t damaged_blocks, damaged_names, damaged_kept; /* met so far */
 	char buf[TAILBOX__BLOCK_MOST];
 };
 

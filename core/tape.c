@@ -40,6 +40,8 @@ _Static_assert(sizeof(struct tailbox__rec_connection) == 64, "connection");
 _Static_assert(sizeof(struct tailbox__rec_span) == 32, "span");
 _Static_assert(sizeof(struct tailbox__rec_sample) == 64, "sample");
 _Static_assert(sizeof(struct tailbox__rec_values) == 64, "values");
+_Static_assert(sizeof(struct tailbox__rare) == 128, "rare");
+_Static_assert(sizeof(struct tailbox__kept) == 64, "kept");
 _Static_assert(sizeof(struct tailbox__tape_header) <= 4096, "header");
 
 int tailbox__run_folder(const char *path, struct tailbox__error *err)
@@ -244,7 +246,33 @@ static uint32_t clamp(uint64_t v, uint32_t low, uint32_t high)
 	return v < low ? low : v > high ? high : (uint32_t)v;
 }
 
-/* Names, threads and slots take a sixteenth; the rest is blocks. */
+static uint64_t wanted_rare = UINT64_MAX;
+
+void tailbox__tape_set_rare(uint64_t bytes)
+{
+	wanted_rare = bytes;
+}
+
+/* A ring is a whole number of units, and the section begins on a page. */
+static uint64_t rare_bytes(uint64_t tape_bytes)
+{
+	uint64_t bytes = wanted_rare == UINT64_MAX
+	                         ? tape_bytes / TAILBOX__RARE_SHARE
+	                         : wanted_rare;
+
+	if (bytes == 0)
+		return 0;
+	if (bytes < TAILBOX__RARE_LEAST)
+		bytes = TAILBOX__RARE_LEAST;
+	if (bytes > tape_bytes / 2)
+		bytes = tape_bytes / 2;
+	if (bytes > TAILBOX__RARE_MAX)
+		bytes = TAILBOX__RARE_MAX;
+	return bytes / 64 * 64;
+}
+
+/* Names, threads and slots take a sixteenth, rare requests by default another;
+ * the rest is blocks. */
 static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
 {
 	h->version = TAILBOX__TAPE_VERSION;
@@ -264,6 +292,11 @@ static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
 	        h->threads_off + (uint64_t)h->threads_max * h->thread_bytes;
 	h->blocks_off = h->slots_off + (uint64_t)h->slots_max * h->slot_bytes;
 	h->blocks_off = (h->blocks_off + 4095) / 4096 * 4096;
+	h->rare_bytes = rare_bytes(bytes);
+	if (h->rare_bytes) {
+		h->rare_off = h->blocks_off;
+		h->blocks_off += (h->rare_bytes + 4095) / 4096 * 4096;
+	}
 	h->blocks_max = (uint32_t)((bytes - h->blocks_off) / h->block_bytes);
 }
 
@@ -319,6 +352,8 @@ static int map(struct tailbox__tape *t, struct tailbox__error *err)
 	t->names = (void *)((char *)p + t->header->names_off);
 	t->threads = (void *)((char *)p + t->header->threads_off);
 	t->slots = (void *)((char *)p + t->header->slots_off);
+	if (t->header->rare_bytes)
+		t->rare = (void *)((char *)p + t->header->rare_off);
 	t->blocks = (char *)p + t->header->blocks_off;
 	return 0;
 }
@@ -393,4 +428,5 @@ void tailbox__tape_in_child(struct tailbox__tape *t)
 	close(t->fd);
 	t->fd = -1;
 	t->header = NULL;
+	t->rare = NULL;
 }

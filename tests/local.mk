@@ -75,6 +75,7 @@ unit_tests += \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
 	tests/test_patterns \
+	tests/test_rare \
 	tests/test_reader_writer \
 	tests/test_record \
 	tests/test_run \

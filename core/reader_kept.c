@@ -1,0 +1,232 @@
+/* core/reader_kept.c - rare requests of a tape, and the spans of requests.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * An entry is read, and then it is asked whether the writer has passed it
+ * meanwhile: what the answer lets through was whole when it was read. What is
+ * no entry in spite of that is damage; the next is looked for unit by unit,
+ * as each says where it stands.
+ */
+#include "core/kept.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "core/alloc.h"
+#include "core/reader_internal.h"
+
+enum { UNIT = 32, SPAN_BLOCKS_MAX = 4096 };
+
+struct places {
+	uint64_t first, next;
+};
+
+static bool has_rare(const struct tailbox__reader *r)
+{
+	const struct tailbox__tape_header *h = &r->header;
+
+	return h->rare_bytes >= TAILBOX__RARE_LEAST &&
+	       h->rare_bytes <= TAILBOX__RARE_MAX && h->rare_bytes % 64 == 0 &&
+	       h->rare_off >= 896 && h->rare_off % 8 == 0 &&
+	       h->rare_off <= h->file_bytes &&
+	       h->rare_bytes <= h->file_bytes - h->rare_off;
+}
+
+static uint64_t ring_bytes(const struct tailbox__reader *r)
+{
+	return r->header.rare_bytes - sizeof(struct tailbox__rare);
+}
+
+static int read_places(struct tailbox__reader *r, struct places *p)
+{
+	return tailbox__reader_at(r, p, sizeof(*p), r->header.rare_off);
+}
+
+/* Bytes of the ring, round its end. */
+static int read_ring(struct tailbox__reader *r, void *to, size_t bytes,
+                     uint64_t place)
+{
+	const uint64_t ring = r->header.rare_off + sizeof(struct tailbox__rare);
+	const uint64_t at = place % ring_bytes(r);
+	const uint64_t left = ring_bytes(r) - at;
+	const size_t first = bytes < left ? bytes : (size_t)left;
+	int rc = tailbox__reader_at(r, to, first, ring + at);
+
+	if (rc == 0 && first < bytes)
+		rc = tailbox__reader_at(r, (char *)to + first, bytes - first,
+		                        ring);
+	return rc;
+}
+
+static bool can_be(const struct tailbox__kept *k, uint64_t place,
+                   uint64_t next)
+{
+	return k->magic == TAILBOX__KEPT_MAGIC && k->at == place &&
+	       k->units > 0 && k->units <= TAILBOX__KEPT_UNITS_MAX &&
+	       k->spans <= TAILBOX__KEPT_SPANS_MAX &&
+	       k->bytes == sizeof(*k) + 64u * k->units + 32u * k->spans &&
+	       k->bytes <= next - place;
+}
+
+static bool is_whole(const char *entry, struct tailbox__kept head)
+{
+	const uint32_t checksum = head.checksum;
+
+	head.checksum = 0;
+	uint32_t crc = (uint32_t)crc32_z(0, (const Bytef *)&head, sizeof(head));
+	crc = (uint32_t)crc32_z(crc, (const Bytef *)entry + sizeof(head),
+	                        head.bytes - sizeof(head));
+	return crc == checksum;
+}
+
+static int hand_out(const char *entry, const struct tailbox__kept *head,
+                    tailbox__kept_fn fn, void *cls)
+{
+	struct tailbox__rec_span spans[TAILBOX__KEPT_SPANS_MAX];
+	const char *records = entry + sizeof(*head);
+	const struct tailbox__kept_request k = {
+		.why = head->why,
+		.cut_spans = head->cut_spans,
+		.records = records,
+		.record_bytes = 64u * head->units,
+		.spans = spans,
+		.span_count = head->spans,
+	};
+
+	memcpy(spans, records + k.record_bytes,
+	       k.span_count * sizeof(spans[0]));
+	return fn(cls, &k);
+}
+
+int tailbox__reader_kept(struct tailbox__reader *r, tailbox__kept_fn fn,
+                         void *cls)
+{
+	char entry[TAILBOX__KEPT_BYTES_MAX];
+	struct tailbox__kept head;
+	struct places p, now;
+	bool was_good = true;
+
+	if (!has_rare(r)) {
+		r->damaged_kept += r->header.rare_bytes != 0;
+		return 0;
+	}
+	int rc = read_places(r, &p);
+	if (rc == 0 && (p.next < p.first || p.next - p.first > ring_bytes(r) ||
+	                p.first % UNIT != 0 || p.next % UNIT != 0)) {
+		r->damaged_kept++;
+		return 0;
+	}
+	for (uint64_t at = p.first; rc == 0 && at < p.next;) {
+		size_t bytes = UNIT;
+		rc = read_ring(r, &head, sizeof(head), at);
+		bool is_good = rc == 0 && can_be(&head, at, p.next);
+		if (is_good) {
+			bytes = head.bytes;
+			rc = read_ring(r, entry, bytes, at);
+		}
+		if (rc == 0)
+			rc = read_places(r, &now);
+		if (rc != 0)
+			break;
+		if (now.first > at) { /* gone; or nonsense, and the end */
+			at = now.first;
+			continue;
+		}
+		is_good = is_good && memcmp(entry, &head, sizeof(head)) == 0 &&
+		          is_whole(entry, head);
+		if (is_good)
+			rc = hand_out(entry, &head, fn, cls);
+		else
+			r->damaged_kept += was_good;
+		was_good = is_good;
+		at += is_good ? bytes : UNIT;
+	}
+	return rc;
+}
+
+uint64_t tailbox__reader_damaged_kept(const struct tailbox__reader *r)
+{
+	return r->damaged_kept;
+}
+
+void tailbox__kept_status(struct tailbox__reader *r,
+                          struct tailbox__kept_status *out)
+{
+	struct tailbox__rare rare;
+
+	memset(out, 0, sizeof(*out));
+	if (!has_rare(r) || tailbox__reader_at(r, &rare, sizeof(rare),
+	                                       r->header.rare_off) != 0)
+		return;
+	out->bytes = r->header.rare_bytes;
+	out->slow_ns = tailbox__ticks_to_ns(tailbox__reader_scale(r),
+	                                    TAILBOX__GET(rare.slow));
+	out->kept = TAILBOX__GET(rare.kept);
+	out->overwritten = TAILBOX__GET(rare.overwritten);
+	out->passed_over = TAILBOX__GET(rare.passed_over);
+	out->cut_spans = TAILBOX__GET(rare.cut_spans);
+}
+
+/* --- spans ---------------------------------------------------------------- */
+
+struct block_head {
+	uint64_t head, pub, thread, first_tick;
+};
+
+/* Records of a block of spans, if it is still the one that its head says. */
+static int hand_spans(struct tailbox__reader *r, uint64_t at,
+                      const struct block_head *b, tailbox__records_fn fn,
+                      void *cls)
+{
+	const uint64_t ticket = TAILBOX__HEAD_TICKET(b->head);
+	const size_t bytes = (size_t)(b->pub & 0xffff) * TAILBOX__UNIT;
+	uint64_t again = 0;
+
+	if (b->pub >> 16 != (ticket & 0xffffffffffffull) || bytes == 0 ||
+	    bytes > r->header.block_bytes - sizeof(struct tailbox__block))
+		return 0;
+	int rc = tailbox__reader_at(r, r->buf, bytes,
+	                            at + sizeof(struct tailbox__block));
+	if (rc == 0)
+		rc = tailbox__reader_at(r, &again, sizeof(again), at);
+	if (rc != 0 || TAILBOX__HEAD_TICKET(again) != ticket)
+		return rc;
+	return fn(cls, TAILBOX__BLOCK_SPANS, (uint32_t)b->thread, r->buf,
+	          bytes);
+}
+
+/* Newest first: of a thread whose block was taken before `from`, older ones
+ * were full by then. One that is active may have been another thread's. */
+int tailbox__reader_spans(struct tailbox__reader *r, uint64_t from, uint64_t to,
+                          tailbox__records_fn fn, void *cls)
+{
+	const struct tailbox__tape_header *h = &r->header;
+	uint8_t is_done[65536 / 8] = { 0 };
+	uint64_t last = 0;
+	int rc = tailbox__reader_at(r, &last, sizeof(last),
+	                            offsetof(struct tailbox__tape_header,
+	                                     next_ticket));
+	uint64_t count = last < h->blocks_max ? last : h->blocks_max;
+
+	if (count > SPAN_BLOCKS_MAX)
+		count = SPAN_BLOCKS_MAX;
+	for (uint64_t i = 0; rc == 0 && i < count; i++) {
+		const uint64_t at = h->blocks_off + (last - i) % h->blocks_max *
+		                                            h->block_bytes;
+		struct block_head b;
+		rc = tailbox__reader_at(r, &b, sizeof(b), at);
+		if (rc != 0 ||
+		    TAILBOX__HEAD_KIND(b.head) != TAILBOX__BLOCK_SPANS ||
+		    b.first_tick > to)
+			continue;
+		const uint16_t thread = (uint16_t)b.thread;
+		const uint8_t bit = (uint8_t)(1u << thread % 8);
+		if (is_done[thread / 8] & bit && !TAILBOX__HEAD_ACTIVE(b.head))
+			continue;
+		if (b.first_tick <= from)
+			is_done[thread / 8] |= bit;
+		rc = hand_spans(r, at, &b, fn, cls);
+	}
+	return rc;
+}
