@@ -44,7 +44,14 @@
 	X(TAILBOX__KIND('O', 'P', 'E', 'N'), open, 64)                         \
 	X(TAILBOX__KIND('H', 'O', 'L', 'D'), holds, 40)
 
-#define TAILBOX__ARTIFACT_LIST_COUNT 12u
+/* The same of run->kept. */
+#define TAILBOX__ARTIFACT_KEPT_LISTS(X)                                        \
+	X(TAILBOX__KIND('K', 'R', 'E', 'Q'), requests, 64)                     \
+	X(TAILBOX__KIND('K', 'E', 'X', 'T'), ext, 184)                         \
+	X(TAILBOX__KIND('K', 'S', 'T', 'G'), stages, 64)                       \
+	X(TAILBOX__KIND('K', 'Q', 'U', 'E'), queues, 64)
+
+#define TAILBOX__ARTIFACT_LIST_COUNT 16u
 
 /* Every list of a run has this layout; copied in and out as bytes, because
  * their types differ. */
@@ -56,10 +63,14 @@ struct tailbox__any_list {
 struct tailbox__artifact_list {
 	uint32_t kind, item_bytes;
 	size_t offset; /* in struct tailbox__run */
+	bool is_kept;  /* of run->kept */
 };
 
 extern const struct tailbox__artifact_list
         tailbox__artifact_lists[TAILBOX__ARTIFACT_LIST_COUNT];
+/* List i of the run: an empty one where it has no kept requests. */
+struct tailbox__any_list
+tailbox__artifact_list_of(const struct tailbox__run *run, size_t i);
 
 /* The first 64 bytes. They keep their meaning in every version. */
 struct tailbox__artifact_header {

@@ -237,9 +237,15 @@ static int take_list(struct reader *r,
 	int rc = take_checked(r, head, &bytes);
 	if (rc)
 		return rc;
+	if (row->is_kept && !r->run->kept &&
+	    tailbox__run_create_kept(r->run, &r->run->kept) < 0) {
+		tailbox__free(bytes);
+		return -ENOMEM;
+	}
 	size_t count = (size_t)head->bytes / row->item_bytes;
 	struct tailbox__any_list list = { bytes, count, count };
-	memcpy((char *)r->run + row->offset, &list, sizeof(list));
+	struct tailbox__run *run = row->is_kept ? r->run->kept : r->run;
+	memcpy((char *)run + row->offset, &list, sizeof(list));
 	return 0;
 }
 

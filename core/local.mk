@@ -64,6 +64,7 @@ libtailbox_all_la_SOURCES += \
 	core/tape.c \
 	core/task.c \
 	core/tape_feed.c \
+	core/tape_kept.c \
 	core/tape_run.c \
 	core/toml.c \
 	core/toml_names.c \
