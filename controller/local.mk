@@ -9,6 +9,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_file.c \
 	controller/admin_guard.c \
 	controller/admin_index.c \
+	controller/admin_kept.c \
 	controller/admin_load.c \
 	controller/admin_look.c \
 	controller/admin_mount.c \

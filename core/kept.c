@@ -91,3 +91,23 @@ void tailbox__kept_put(struct tailbox__tape *tape,
 	atomic_store_explicit(&rare->next, next + head.bytes,
 	                      memory_order_release);
 }
+
+void tailbox__kept_status_of(const struct tailbox__tape *tape,
+                             struct tailbox__kept_status *out)
+{
+	const struct tailbox__rare *rare = tape->rare;
+
+	memset(out, 0, sizeof(*out));
+	if (rare == NULL)
+		return;
+	*out = (struct tailbox__kept_status){
+		.bytes = tape->header->rare_bytes,
+		.slow_ns = tailbox__ticks_to_ns(
+		        tailbox__scale_of_hz(tailbox__clock.hz),
+		        TAILBOX__GET(rare->slow)),
+		.kept = TAILBOX__GET(rare->kept),
+		.overwritten = TAILBOX__GET(rare->overwritten),
+		.passed_over = TAILBOX__GET(rare->passed_over),
+		.cut_spans = TAILBOX__GET(rare->cut_spans),
+	};
+}

@@ -33,6 +33,9 @@ struct tailbox__kept_status {
 };
 void tailbox__kept_status(struct tailbox__reader *r,
                           struct tailbox__kept_status *out);
+/* The same of a tape of this process. Any thread. */
+void tailbox__kept_status_of(const struct tailbox__tape *tape,
+                             struct tailbox__kept_status *out);
 
 /* Call fn for each that is there, oldest first. Those that are overwritten
  * meanwhile are left out, damaged ones are counted. fn returns 0, or a value

@@ -228,7 +228,8 @@ if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_tape
 BESIDE_TESTS += tests/fuzz_tape
 tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/from_tape.c cli/options.c \
-	cli/output.c cli/services.c cli/sock.c cli/tape_json.c cli/tape_text.c
+	cli/output.c cli/services.c cli/sock.c cli/tail.c cli/tape_json.c \
+	cli/tape_text.c
 endif
 
 # The reader of settings, with any bytes.
