@@ -35,10 +35,10 @@ static void put_row(const struct tailbox__run *run,
 
 	fprintf(out, "%9s  ", tailbox__show_us(time, r->latency_us));
 	const char *text = tailbox__run_text(run, r->route, &len);
-	tailbox__show_padded(out, text, len, 24);
+	tailbox__show_padded(out, text, len, 20);
 	text = tailbox__run_text(run, r->outcome, &len);
 	fputs("  ", out);
-	tailbox__show_padded(out, text, len, 10);
+	tailbox__show_padded(out, text, len, 9);
 	fprintf(out, " %s", tailbox__show_utc(time, r->end_ms));
 	if (r->ext && r->ext <= run->ext.count)
 		fprintf(out, "  %" PRIu64, run->ext.items[r->ext - 1].number);
@@ -55,7 +55,7 @@ void tailbox__tl_kept(const struct tailbox__run *run, FILE *out)
 	fprintf(out, "\nkept from before, in no figure above: %zu slow, failed "
 	             "or cancelled%s\n",
 	        n, n > SHOWN ? ", the last:" : "");
-	fprintf(out, "%9s  %-24s  %-10s %-19s  %s\n", "took", "route",
+	fprintf(out, "%9s  %-20s  %-9s %-19s  %s\n", "took", "route",
 	        "outcome", "ended (UTC)", "--request");
 	for (size_t i = 0; i < n && i < SHOWN; i++)
 		put_row(run->kept, &run->kept->requests.items[n - 1 - i], out);
@@ -75,10 +75,11 @@ int tailbox__tl_summarize_any(const struct tailbox__run *run,
 	if (rc == -ENOENT && o->request && tailbox__tl_kept_count(run)) {
 		*kept = tailbox__tl_kept_view(run);
 		*of = kept;
-		if (tailbox__tl_summarize(kept, o, out, NULL) == 0)
-			return 0;
+		rc = tailbox__tl_summarize(kept, o, out, NULL);
 	}
-	if (rc < 0 && err)
-		*err = why;
+	/* In neither: what the run said. */
+	if (rc < 0)
+		tailbox__fail(err, rc, "%s",
+		              rc == -ENOENT ? why.text : "out of memory");
 	return rc;
 }

@@ -102,7 +102,7 @@ void tailbox__kept_status_of(const struct tailbox__tape *tape,
 		return;
 	*out = (struct tailbox__kept_status){
 		.bytes = tape->header->rare_bytes,
-		.slow_ns = tailbox__ticks_to_ns(
+		.slow_ns = tailbox__kept_slow_ns(
 		        tailbox__scale_of_hz(tailbox__clock.hz),
 		        TAILBOX__GET(rare->slow)),
 		.kept = TAILBOX__GET(rare->kept),

@@ -31,6 +31,12 @@ struct tailbox__kept_status {
 	uint64_t slow_ns; /* as slow as that; 0 = slow ones are not kept */
 	uint64_t kept, overwritten, passed_over, cut_spans; /* ever */
 };
+/* As it was asked for: to the nearest microsecond. */
+static inline uint64_t tailbox__kept_slow_ns(struct tailbox__clock_scale scale,
+                                             uint64_t ticks)
+{
+	return (tailbox__ticks_to_ns(scale, ticks) + 500) / 1000 * 1000;
+}
 void tailbox__kept_status(struct tailbox__reader *r,
                           struct tailbox__kept_status *out);
 /* The same of a tape of this process. Any thread. */

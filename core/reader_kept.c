@@ -160,8 +160,8 @@ void tailbox__kept_status(struct tailbox__reader *r,
 	                                       r->header.rare_off) != 0)
 		return;
 	out->bytes = r->header.rare_bytes;
-	out->slow_ns = tailbox__ticks_to_ns(tailbox__reader_scale(r),
-	                                    TAILBOX__GET(rare.slow));
+	out->slow_ns = tailbox__kept_slow_ns(tailbox__reader_scale(r),
+	                                     TAILBOX__GET(rare.slow));
 	out->kept = TAILBOX__GET(rare.kept);
 	out->overwritten = TAILBOX__GET(rare.overwritten);
 	out->passed_over = TAILBOX__GET(rare.passed_over);

@@ -191,6 +191,7 @@ cli_tests = \
 	tests/cli_config.sh \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
+	tests/cli_kept.sh \
 	tests/cli_live.sh \
 	tests/cli_screen.sh \
 	tests/cli_snapshot.sh \
