@@ -70,13 +70,16 @@ static void add_entry(struct tailbox__text *t,
 
 static enum MHD_Result list_text(struct tailbox__admin_request *q,
                                  const struct tailbox__artifact_entry *e,
-                                 long n)
+                                 long n, long older)
 {
 	struct tailbox__text t = TAILBOX__TEXT_INIT;
 	struct tailbox__text rows = TAILBOX__TEXT_INIT;
 
-	tailbox__text_add(&t, "%ld in %s\n", n,
+	tailbox__text_add(&t, "%ld in %s", n,
 	                  tailbox__admin_facts->artifact_dir);
+	if (older > 0)
+		tailbox__text_add(&t, ", and %ld older ones", older);
+	tailbox__text_add(&t, "\n");
 	tailbox__text_add(&rows,
 	                  ">ID\tSTARTED\t>REQUESTS\t>SIZE\t>TOOK\tNAME\tHEADLINE\n");
 	for (long i = 0; i < n; i++)
@@ -89,7 +92,7 @@ static enum MHD_Result list_text(struct tailbox__admin_request *q,
 
 static enum MHD_Result list_json(struct tailbox__admin_request *q,
                                  const struct tailbox__artifact_entry *e,
-                                 long n)
+                                 long n, long older)
 {
 	struct tailbox__json j;
 
@@ -100,6 +103,7 @@ static enum MHD_Result list_json(struct tailbox__admin_request *q,
 	for (long i = 0; i < n; i++)
 		put_entry(&j, &e[i]);
 	tailbox__json_end_array(&j);
+	tailbox__admin_put_u64(&j, "older", (uint64_t)older);
 	tailbox__admin_put_text(&j, "folder",
 	                        tailbox__admin_facts->artifact_dir);
 	tailbox__json_end_object(&j);
@@ -128,14 +132,14 @@ enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q)
 {
 	struct tailbox__artifact_entry *e;
 	enum MHD_Result rc;
-	long n;
+	long n, older;
 
 	if (!tailbox__admin_has_windows(q, &rc))
 		return rc;
 	e = tailbox__alloc(TAILBOX__ADMIN_LIST_MAX, sizeof(*e));
 	if (e == NULL)
 		return MHD_NO;
-	n = tailbox__artifacts(e, TAILBOX__ADMIN_LIST_MAX);
+	n = tailbox__artifacts(e, TAILBOX__ADMIN_LIST_MAX, &older);
 	if (n == -ENOENT)
 		n = 0; /* made with the first artifact */
 	n = leave_out_early(e, n);
@@ -145,7 +149,8 @@ enum MHD_Result tailbox__admin_artifacts(struct tailbox__admin_request *q)
 		                          tailbox__admin_facts->artifact_dir,
 		                          tailbox_strerror((int)n));
 	else
-		rc = q->as_text ? list_text(q, e, n) : list_json(q, e, n);
+		rc = q->as_text ? list_text(q, e, n, older)
+		                : list_json(q, e, n, older);
 	tailbox__free(e);
 	return rc;
 }

@@ -170,11 +170,14 @@ long tailbox__folder_list(int dirfd, struct tailbox__artifact_key **out)
 	return count;
 }
 
-long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
+long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max,
+                        long *older)
 {
 	struct tailbox__artifact_key *all = NULL;
-	long n = 0;
+	long n = 0, i = 0;
 
+	if (older)
+		*older = 0;
 	if (!is_started())
 		return -TAILBOX_ESTATE;
 	const int dirfd =
@@ -182,8 +185,10 @@ long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max)
 	if (dirfd < 0)
 		return dirfd;
 	const long count = tailbox__folder_list(dirfd, &all);
-	for (long i = 0; i < count && (size_t)n < max; i++)
+	for (; i < count && (size_t)n < max; i++)
 		n += tailbox__folder_look(dirfd, &all[i], &out[n]) == 0;
+	if (older && count > i)
+		*older = count - i;
 	tailbox__free(all);
 	close(dirfd);
 	return count < 0 ? count : n;

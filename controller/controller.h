@@ -231,8 +231,10 @@ struct tailbox__artifact_entry {
 	uint32_t checksum;
 };
 /* List, newest first, at most `max`; returns the number or -errno. Only files
- * that are artifacts of this service by name and header. */
-long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max);
+ * that are artifacts of this service by name and header. *older, if not NULL:
+ * how many more there are by their names, which were not looked into. */
+long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max,
+                        long *older);
 /* Find by id (of this process) or full name; only [A-Za-z0-9._-].
  * 0, -EINVAL (no such name can be), -ENOENT, another -errno of file or folder,
  * -TAILBOX_E... for a file of that name that is no artifact, or damaged. */

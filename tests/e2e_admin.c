@@ -261,6 +261,19 @@ static void capture(int n, const char *target)
 	wait_until_disabled();
 }
 
+/* Where artifact 1 lies. */
+static void path_of_first(char *path, size_t size)
+{
+	struct answer a;
+	char name[256];
+
+	ask(&a, "HEAD", "/artifacts/1.tailbox");
+	ck_assert_int_eq(sscanf(strstr(a.head.p, "filename=\""),
+	                        "filename=\"%255[^\"]\"", name), 1);
+	forget(&a);
+	snprintf(path, size, "%s/artifacts/%s", folder, name);
+}
+
 /* What the native form of it is as Run JSON: made by the same writer, but
  * neither through HTTP nor through the stream. */
 static struct bytes as_json(const struct bytes *native, size_t *requests)
@@ -936,6 +949,25 @@ START_TEST(artifacts_are_pinned)
 }
 END_TEST
 
+/* Listed are 1000; that there are more is told. */
+START_TEST(older_artifacts_are_counted)
+{
+	char from[600], to[600];
+
+	capture(1, "/artifacts/1");
+	expect("GET", "/artifacts", 200, "\"older\": 0,");
+	path_of_first(from, sizeof(from));
+	for (int i = 1; i <= 1001; i++) {
+		snprintf(to, sizeof(to),
+		         "%s/artifacts/shop-20200101T000000Z-%d.tailbox",
+		         folder, i);
+		ck_assert_int_eq(link(from, to), 0);
+	}
+	expect("GET", "/artifacts", 200, "\"older\": 2,");
+	expect("GET", "/artifacts?format=text", 200, ", and 2 older ones");
+}
+END_TEST
+
 START_TEST(native_file_comes_in_parts)
 {
 	struct answer whole, a;
@@ -1001,18 +1033,13 @@ END_TEST
 
 START_TEST(damaged_artifact_is_an_error)
 {
-	char name[300], path[600];
 	unsigned char bytes[8];
-	struct answer a;
+	char path[600];
 	off_t at;
 	int fd;
 
 	capture(10, "/artifacts/1");
-	ask(&a, "HEAD", "/artifacts/1.tailbox");
-	ck_assert_int_eq(sscanf(strstr(a.head.p, "filename=\""),
-	                        "filename=\"%255[^\"]\"", name), 1);
-	forget(&a);
-	snprintf(path, sizeof(path), "%s/artifacts/%s", folder, name);
+	path_of_first(path, sizeof(path));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	/* In the middle: the header, and with it the list, stay good. Each
@@ -1409,6 +1436,7 @@ static Suite *suite(void)
 	tcase_add_test(t, duration_ends_a_window);
 	tcase_add_test(t, window_is_downloaded_in_both_forms);
 	tcase_add_test(t, artifacts_are_pinned);
+	tcase_add_test(t, older_artifacts_are_counted);
 	tcase_add_test(t, native_file_comes_in_parts);
 	tcase_add_test(t, stop_while_artifacts_are_loading);
 	tcase_add_test(t, damaged_artifact_is_an_error);

@@ -166,13 +166,15 @@ END_TEST
 START_TEST(artifacts_are_listed_newest_first)
 {
 	struct tailbox__artifact_entry e[5];
+	long older;
 
 	for (int i = 0; i < 4; i++) {
 		arm(NULL);
 		requests((unsigned)i);
 		disarm();
 	}
-	ck_assert_int_eq(tailbox__artifacts(e, 5), 4);
+	ck_assert_int_eq(tailbox__artifacts(e, 5, &older), 4);
+	ck_assert_int_eq(older, 0);
 	for (uint64_t i = 0; i < 4; i++) {
 		ck_assert_uint_eq(e[i].key.id, 4 - i);
 		ck_assert_uint_eq(e[i].requests, 3 - i);
@@ -181,9 +183,10 @@ START_TEST(artifacts_are_listed_newest_first)
 		ck_assert_uint_ge(e[i].finalized_ms, e[i].started_ms);
 	}
 	/* As many as there is room for, no more: the newest. */
-	ck_assert_int_eq(tailbox__artifacts(e, 2), 2);
+	ck_assert_int_eq(tailbox__artifacts(e, 2, &older), 2);
+	ck_assert_int_eq(older, 2);
 	ck_assert_uint_eq(e[1].key.id, 3);
-	ck_assert_int_eq(tailbox__artifacts(NULL, 0), 0);
+	ck_assert_int_eq(tailbox__artifacts(NULL, 0, NULL), 0);
 }
 END_TEST
 
@@ -204,7 +207,7 @@ START_TEST(only_artifacts_of_this_service_are_listed)
 	snprintf(path, sizeof(path), "%s/test-20251120T031115Z-5.tailbox",
 	         artifact_dir);
 	ck_assert_int_eq(mkfifo(path, 0600), 0); /* must not block */
-	ck_assert_int_eq(tailbox__artifacts(e, 5), 0);
+	ck_assert_int_eq(tailbox__artifacts(e, 5, NULL), 0);
 	/* They are there, and that they are no artifacts is no secret. */
 	ck_assert_int_eq(tailbox__artifact_find("test-20251120T031113Z-3", e),
 	                 -TAILBOX_ETRUNCATED);
@@ -215,7 +218,7 @@ START_TEST(only_artifacts_of_this_service_are_listed)
 	ck_assert_int_eq(tailbox__artifact_find("test-20251120T031116Z-6", e),
 	                 -ENOENT);
 	disarm();
-	ck_assert_int_eq(tailbox__artifacts(e, 5), 1);
+	ck_assert_int_eq(tailbox__artifacts(e, 5, NULL), 1);
 	ck_assert(!exists("test-20251120T031113Z-1.part"));
 }
 END_TEST
@@ -277,10 +280,10 @@ START_TEST(a_list_without_memory_says_so)
 	arm(NULL);
 	disarm();
 	tailbox__alloc_fail_after(0);
-	const long ret = tailbox__artifacts(e, 2);
+	const long ret = tailbox__artifacts(e, 2, NULL);
 	tailbox__alloc_fail_after(-1);
 	ck_assert_int_eq(ret, -ENOMEM);
-	ck_assert_int_eq(tailbox__artifacts(e, 2), 1);
+	ck_assert_int_eq(tailbox__artifacts(e, 2, NULL), 1);
 }
 END_TEST
 

@@ -61,7 +61,7 @@ static long count(void)
 {
 	static struct tailbox__artifact_entry e[200];
 
-	return tailbox__artifacts(e, 200);
+	return tailbox__artifacts(e, 200, NULL);
 }
 
 static bool exists(const char *name, const char *suffix)

@@ -99,7 +99,7 @@ START_TEST(a_storm_of_calls_makes_one_artifact_and_999_are_counted)
 	                  999);
 	ck_assert_uint_gt(s->cooling_ms, 50000);
 	struct tailbox__artifact_entry e[3];
-	ck_assert_int_eq(tailbox__artifacts(e, 3), 1);
+	ck_assert_int_eq(tailbox__artifacts(e, 3, NULL), 1);
 	struct tailbox__run *run = load_kept("s1");
 	ck_assert_uint_eq(run->requests.count, 5);
 	cause_is(run, "call storm??");
