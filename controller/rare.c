@@ -197,7 +197,7 @@ static int take_spans(void *cls, unsigned kind, uint32_t thread,
 
 static void look(struct tailbox__reader *r)
 {
-	uint64_t from = UINT64_MAX, to = 0;
+	uint64_t from = UINT64_MAX, to = 0, whole_from;
 
 	for (unsigned i = 0; i < state.count; i++) {
 		const struct note *n = &state.notes[i];
@@ -205,7 +205,10 @@ static void look(struct tailbox__reader *r)
 		to = n->end > to ? n->end : to;
 	}
 	/* What cannot be read is left out: the requests are here. */
-	(void)tailbox__reader_spans(r, from, to, take_spans, NULL);
+	(void)tailbox__reader_spans(r, from, to, take_spans, NULL, &whole_from);
+	for (unsigned i = 0; i < state.count; i++)
+		if (state.notes[i].start < whole_from)
+			state.notes[i].kept.why |= TAILBOX__RARE_INCOMPLETE;
 }
 
 void tailbox__rare_end(struct tailbox__reader *r, bool is_last)

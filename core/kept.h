@@ -57,9 +57,11 @@ uint64_t tailbox__reader_damaged_kept(const struct tailbox__reader *r);
 
 /* Call fn for the spans of all blocks that may hold one that was published
  * between two ticks, and for others. Of a tape of many blocks only of the
- * newest 4096. Not from within another call for the same reader. As
- * tailbox__reader_poll(). */
+ * newest 4096. *whole_from: what was published since that tick was there, and
+ * some of what was before may have been overwritten; 0: all was there. Not from
+ * within another call for the same reader. As tailbox__reader_poll(). */
 int tailbox__reader_spans(struct tailbox__reader *r, uint64_t from, uint64_t to,
-                          tailbox__records_fn fn, void *cls);
+                          tailbox__records_fn fn, void *cls,
+                          uint64_t *whole_from);
 
 #endif

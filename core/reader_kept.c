@@ -16,7 +16,12 @@
 #include "core/alloc.h"
 #include "core/reader_internal.h"
 
-enum { UNIT = 32, SPAN_BLOCKS_MAX = 4096 };
+enum {
+	UNIT = 32,
+	SPAN_BLOCKS_MAX = 4096,
+	THREADS = 1024, /* a tape has no more */
+	ALL_OF_IT = 1   /* no tick */
+};
 
 struct places {
 	uint64_t first, next;
@@ -171,7 +176,7 @@ void tailbox__kept_status(struct tailbox__reader *r,
 /* --- spans ---------------------------------------------------------------- */
 
 struct block_head {
-	uint64_t head, pub, thread, first_tick;
+	uint64_t head, pub, thread, first_tick, order;
 };
 
 /* Records of a block of spans, if it is still the one that its head says. */
@@ -196,37 +201,52 @@ static int hand_spans(struct tailbox__reader *r, uint64_t at,
 	          bytes);
 }
 
-/* Newest first: of a thread whose block was taken before `from`, older ones
- * were full by then. One that is active may have been another thread's. */
+/* Newest first: of a thread whose block was taken before `from`, or was its
+ * first, older ones are of no interest. One that is active may have been another
+ * thread's. reach: of each thread, when its oldest block that was found was
+ * taken. */
+static int look_at(struct tailbox__reader *r, uint64_t at, uint64_t from,
+                   uint64_t to, uint64_t *reach, tailbox__records_fn fn,
+                   void *cls)
+{
+	struct block_head b;
+	int rc = tailbox__reader_at(r, &b, sizeof(b), at);
+
+	if (rc != 0 || TAILBOX__HEAD_KIND(b.head) != TAILBOX__BLOCK_SPANS)
+		return rc;
+	uint64_t *mine = &reach[b.thread % THREADS];
+	if (*mine == ALL_OF_IT && !TAILBOX__HEAD_ACTIVE(b.head))
+		return 0;
+	if (b.first_tick <= from || b.order == 1)
+		*mine = ALL_OF_IT;
+	else if (*mine != ALL_OF_IT)
+		*mine = b.first_tick;
+	return b.first_tick > to ? 0 : hand_spans(r, at, &b, fn, cls);
+}
+
 int tailbox__reader_spans(struct tailbox__reader *r, uint64_t from, uint64_t to,
-                          tailbox__records_fn fn, void *cls)
+                          tailbox__records_fn fn, void *cls,
+                          uint64_t *whole_from)
 {
 	const struct tailbox__tape_header *h = &r->header;
-	uint8_t is_done[65536 / 8] = { 0 };
+	uint64_t reach[THREADS] = { 0 };
 	uint64_t last = 0;
 	int rc = tailbox__reader_at(r, &last, sizeof(last),
 	                            offsetof(struct tailbox__tape_header,
 	                                     next_ticket));
 	uint64_t count = last < h->blocks_max ? last : h->blocks_max;
 
+	*whole_from = 0;
 	if (count > SPAN_BLOCKS_MAX)
 		count = SPAN_BLOCKS_MAX;
-	for (uint64_t i = 0; rc == 0 && i < count; i++) {
-		const uint64_t at = h->blocks_off + (last - i) % h->blocks_max *
-		                                            h->block_bytes;
-		struct block_head b;
-		rc = tailbox__reader_at(r, &b, sizeof(b), at);
-		if (rc != 0 ||
-		    TAILBOX__HEAD_KIND(b.head) != TAILBOX__BLOCK_SPANS ||
-		    b.first_tick > to)
-			continue;
-		const uint16_t thread = (uint16_t)b.thread;
-		const uint8_t bit = (uint8_t)(1u << thread % 8);
-		if (is_done[thread / 8] & bit && !TAILBOX__HEAD_ACTIVE(b.head))
-			continue;
-		if (b.first_tick <= from)
-			is_done[thread / 8] |= bit;
-		rc = hand_spans(r, at, &b, fn, cls);
-	}
+	for (uint64_t i = 0; rc == 0 && i < count; i++)
+		rc = look_at(r, h->blocks_off + (last - i) % h->blocks_max *
+		                                        h->block_bytes,
+		             from, to, reach, fn, cls);
+	for (size_t i = 0; i < THREADS; i++)
+		if (reach[i] != ALL_OF_IT && reach[i] > *whole_from)
+			*whole_from = reach[i];
+	if (rc != 0)
+		*whole_from = UINT64_MAX;
 	return rc;
 }

@@ -485,7 +485,10 @@ struct tailbox__rare { /* 128 bytes, then the ring */
 enum { /* kept.why */
 	TAILBOX__RARE_SLOW = 1u << 0,
 	TAILBOX__RARE_FAILED = 1u << 1,
-	TAILBOX__RARE_CANCELLED = 1u << 2
+	TAILBOX__RARE_CANCELLED = 1u << 2,
+	/* No reason: some of its spans may have been overwritten before it
+	 * was kept. */
+	TAILBOX__RARE_INCOMPLETE = 1u << 3
 };
 
 /* "KEPT" */

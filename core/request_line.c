@@ -351,6 +351,8 @@ static void put_kept(struct out *o, const struct tailbox__line *l)
 		is_first = false;
 	}
 	end(o);
+	if (l->kept_why & TAILBOX__RARE_INCOMPLETE)
+		put_text(o, "spans", "incomplete");
 	put_number(o, "cut_spans", l->cut_spans ? l->cut_spans : TAILBOX__NONE);
 }
 
@@ -415,6 +417,8 @@ static void json_kept(struct tailbox__json *j, const struct tailbox__line *l)
 			tailbox__json_cstr(j, why_names[i]);
 	tailbox__json_end_array(j);
 	put_num(j, "cut_spans", l->cut_spans);
+	tailbox__json_key(j, "spans_incomplete");
+	tailbox__json_bool(j, l->kept_why & TAILBOX__RARE_INCOMPLETE);
 }
 
 void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)

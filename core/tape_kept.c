@@ -22,7 +22,7 @@ struct taking {
 	uint64_t *numbers; /* of the run's requests, ascending */
 	size_t count;
 	uint64_t from;
-	uint64_t taken, older, cut_spans;
+	uint64_t taken, older, cut_spans, incomplete;
 };
 
 static int by_value(const void *a, const void *b)
@@ -70,6 +70,7 @@ static int take(void *cls, const struct tailbox__kept_request *k)
 		return ret;
 	t->taken++;
 	t->cut_spans += k->cut_spans;
+	t->incomplete += (k->why & TAILBOX__RARE_INCOMPLETE) != 0;
 	return tailbox__tape_feed(&t->feed, TAILBOX__BLOCK_SPANS, q.thread,
 	                          (const char *)k->spans,
 	                          k->span_count * sizeof(*k->spans));
@@ -110,6 +111,7 @@ static int put_facts(const struct taking *t,
 		{ "kept_overwritten", s->overwritten },
 		{ "kept_passed_over", s->passed_over },
 		{ "kept_cut_spans", t->cut_spans },
+		{ "kept_incomplete", t->incomplete },
 	};
 	int ret = 0;
 

@@ -136,6 +136,20 @@ static void request(const char *route, uint64_t ms, const char *outcome)
 	now += 1000;
 }
 
+static void slow_with_spans(const char *route)
+{
+	tailbox_request r = tailbox_request_begin(route, "job");
+
+	TAILBOX_STAGE(r, "work") {
+		now += 700000000;
+	}
+	TAILBOX_WAIT(r, "pool", 3) {
+		now += 100000000;
+	}
+	tailbox_request_finish(r, "timeout");
+	now += 1000;
+}
+
 static void flood(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -379,10 +393,46 @@ START_TEST(spans_of_all_threads_and_passes_are_kept)
 	ck_assert_uint_eq(seen.items[0].spans, 3);
 	ck_assert_uint_eq(seen.items[0].span_ticks, 100 + 5000 + 30);
 	ck_assert_uint_eq(seen.items[0].cut, 0);
+	ck_assert_uint_eq(seen.items[0].why, TAILBOX__RARE_SLOW);
 	tailbox_request_finish(other, NULL);
 	settle(2);
 	ck_assert_uint_eq(seen.items[1].spans, 1);
 	ck_assert_uint_eq(seen.items[1].span_ticks, 600000000);
+}
+END_TEST
+
+/* It runs for longer than the tape reaches back. */
+START_TEST(spans_that_are_gone_before_it_ends_are_told)
+{
+	tailbox_request r = tailbox_request_begin("/long", NULL);
+
+	TAILBOX_STAGE(r, "early") {
+		now += 700000000;
+	}
+	for (unsigned i = 0; i < 2 * TAPE / 64; i++) {
+		tailbox_request other = tailbox_request_begin("/fast", NULL);
+		TAILBOX_STAGE(other, "work") {
+			now += 10;
+		}
+		tailbox_request_finish(other, NULL);
+		if (i % 1000 == 0)
+			ck_assert_int_eq(tailbox__follow(), 0);
+	}
+	TAILBOX_STAGE(r, "late") {
+		now += 1000;
+	}
+	tailbox_request_finish(r, NULL);
+	settle(1);
+	ck_assert_uint_eq(seen.items[0].spans, 1);
+	ck_assert_uint_eq(seen.items[0].span_ticks, 1000);
+	ck_assert_uint_eq(seen.items[0].why,
+	                  TAILBOX__RARE_SLOW | TAILBOX__RARE_INCOMPLETE);
+	/* The next one is not. */
+	slow_with_spans("/slow");
+	settle(2);
+	ck_assert_uint_eq(seen.items[1].why,
+	                  TAILBOX__RARE_SLOW | TAILBOX__RARE_FAILED);
+	ck_assert_uint_eq(seen.items[1].spans, 2);
 }
 END_TEST
 
@@ -609,20 +659,6 @@ static void each_is_there_once(const struct tailbox__run *run)
 static const char *text(const struct tailbox__run *run, tailbox__str s)
 {
 	return tailbox__run_text(run, s, NULL);
-}
-
-static void slow_with_spans(const char *route)
-{
-	tailbox_request r = tailbox_request_begin(route, "job");
-
-	TAILBOX_STAGE(r, "work") {
-		now += 700000000;
-	}
-	TAILBOX_WAIT(r, "pool", 3) {
-		now += 100000000;
-	}
-	tailbox_request_finish(r, "timeout");
-	now += 1000;
 }
 
 START_TEST(snapshot_has_what_the_blocks_forgot_and_nothing_twice)
@@ -869,6 +905,7 @@ static Suite *suite(void)
 	tcase_add_test(t, entries_go_round_the_end_of_the_ring);
 	tcase_add_test(t, too_many_at_once_are_counted);
 	tcase_add_test(t, spans_of_all_threads_and_passes_are_kept);
+	tcase_add_test(t, spans_that_are_gone_before_it_ends_are_told);
 	tcase_add_test(t, spans_beyond_the_maximum_are_cut_and_counted);
 	tcase_add_test(t, torn_entry_is_left_out_and_the_others_are_not);
 	tcase_add_test(t, half_an_entry_is_not_seen);
