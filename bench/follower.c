@@ -7,7 +7,9 @@
  * read, as status tells it: without triggers, with all of them. Alternating,
  * medians. Records come in large batches here; a service with few of them pays
  * more for each, because each pass has its price. With "alone" as argument:
- * only what the triggers do with a request, in a loop.
+ * only what the triggers do with a request, in a loop. With "rare": on the usual
+ * tape without and with a section of rare requests, one of 2000 of which fails,
+ * so that each pass keeps some and looks for their spans.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 
 #define ROUNDS 11
 
+static bool is_rare;
 static char folder[] = "/dev/shm/tailbox-bench-XXXXXX";
 static struct tailbox__config settings;
 
@@ -67,7 +70,9 @@ static void load(void)
 			tailbox_request r = tailbox_request_begin("/job", NULL);
 			TAILBOX_STAGE(r, "a") { }
 			TAILBOX_STAGE(r, "b") { }
-			tailbox_request_finish(r, NULL);
+			tailbox_request_finish(r, is_rare && k == 1000
+			                                  ? "error"
+			                                  : NULL);
 		}
 		nanosleep(&pause, NULL);
 	}
@@ -81,7 +86,7 @@ static double follow(bool has_triggers)
 	struct tailbox__recorder_status s;
 
 	tailbox__config_init(&settings);
-	if (has_triggers)
+	if (has_triggers && !is_rare)
 		all_on(&settings.triggers);
 	tailbox__trigger_set(&settings.triggers);
 	if (tailbox__controller_start(&c) != 0)
@@ -133,6 +138,7 @@ int main(int argc, char **argv)
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	double ns[2][ROUNDS];
 
+	is_rare = argc > 1 && strcmp(argv[1], "rare") == 0;
 	if (!mkdtemp(folder))
 		return 1;
 	for (int i = 0; i < ROUNDS; i++) {
@@ -141,8 +147,10 @@ int main(int argc, char **argv)
 				ns[on][i] = alone(on);
 				continue;
 			}
-			if (tailbox__recorder_open(AT_FDCWD, folder, "bench",
-			                           NULL, 64 << 20, &err) != 0) {
+			tailbox__tape_set_rare(is_rare && on ? UINT64_MAX : 0);
+			if (tailbox__recorder_open(
+			            AT_FDCWD, folder, "bench", NULL,
+			            is_rare ? 16 << 20 : 64 << 20, &err) != 0) {
 				fprintf(stderr, "%s\n", err.text);
 				return 1;
 			}
@@ -150,9 +158,11 @@ int main(int argc, char **argv)
 			tailbox__recorder_close(false);
 		}
 	}
-	printf("triggers off  %5.1f ns a %s\ntriggers on   %5.1f ns a %s\n",
-	       median(ns[0]), is_alone ? "request" : "record", median(ns[1]),
-	       is_alone ? "request" : "record");
+	const char *what = is_rare ? "rare" : "triggers";
+	const char *unit = is_alone ? "request" : "record";
+
+	printf("%s off  %5.1f ns a %s\n%s on   %5.1f ns a %s\n", what,
+	       median(ns[0]), unit, what, median(ns[1]), unit);
 	rmdir(folder);
 	return 0;
 }

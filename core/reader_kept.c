@@ -201,52 +201,95 @@ static int hand_spans(struct tailbox__reader *r, uint64_t at,
 	          bytes);
 }
 
-/* Newest first: of a thread whose block was taken before `from`, or was its
- * first, older ones are of no interest. One that is active may have been another
- * thread's. reach: of each thread, when its oldest block that was found was
- * taken. */
-static int look_at(struct tailbox__reader *r, uint64_t at, uint64_t from,
-                   uint64_t to, uint64_t *reach, tailbox__records_fn fn,
-                   void *cls)
+struct look {
+	uint64_t from, to;
+	tailbox__records_fn fn;
+	void *cls;
+	/* Of each thread: its present block, and when the oldest one that was
+	 * found was taken. */
+	uint64_t present[THREADS], reach[THREADS];
+	size_t open; /* threads whose reach is neither 0 nor ALL_OF_IT */
+};
+
+static void found(struct look *l, const struct block_head *b)
 {
+	uint64_t *reach = &l->reach[b->thread % THREADS];
+
+	l->open -= *reach > ALL_OF_IT;
+	if (b->first_tick <= l->from || b->order == 1)
+		*reach = ALL_OF_IT;
+	else if (*reach != ALL_OF_IT)
+		*reach = b->first_tick;
+	l->open += *reach > ALL_OF_IT;
+}
+
+/* The block of a ticket; *is_old: it was taken before `from`. */
+static int look_at(struct tailbox__reader *r, struct look *l, uint64_t ticket,
+                   bool is_present, bool *is_old)
+{
+	const struct tailbox__tape_header *h = &r->header;
+	const uint64_t at =
+	        h->blocks_off + ticket % h->blocks_max * h->block_bytes;
 	struct block_head b;
 	int rc = tailbox__reader_at(r, &b, sizeof(b), at);
 
-	if (rc != 0 || TAILBOX__HEAD_KIND(b.head) != TAILBOX__BLOCK_SPANS)
+	*is_old = rc == 0 && b.first_tick <= l->from;
+	/* What is skipped carries an older ticket. */
+	if (rc != 0 || TAILBOX__HEAD_KIND(b.head) != TAILBOX__BLOCK_SPANS ||
+	    TAILBOX__HEAD_TICKET(b.head) != ticket)
 		return rc;
-	uint64_t *mine = &reach[b.thread % THREADS];
-	if (*mine == ALL_OF_IT && !TAILBOX__HEAD_ACTIVE(b.head))
+	const size_t thread = b.thread % THREADS;
+	if (is_present)
+		l->present[thread] = ticket;
+	else if (l->present[thread] == ticket ||
+	         l->reach[thread] == ALL_OF_IT)
 		return 0;
-	if (b.first_tick <= from || b.order == 1)
-		*mine = ALL_OF_IT;
-	else if (*mine != ALL_OF_IT)
-		*mine = b.first_tick;
-	return b.first_tick > to ? 0 : hand_spans(r, at, &b, fn, cls);
+	found(l, &b);
+	return b.first_tick > l->to ? 0
+	                            : hand_spans(r, at, &b, l->fn, l->cls);
+}
+
+/* The block that each thread writes to, however old it is; then the others,
+ * newest first, until they are older than `from` and no thread has one of before
+ * to be found: an older one was full by then. */
+static int look_at_all(struct tailbox__reader *r, struct look *l)
+{
+	const struct tailbox__thread_entry *t;
+	const long threads = tailbox__reader_threads(r, &t);
+	uint64_t last = 0;
+	bool is_old = false;
+	int rc = threads < 0 ? (int)threads : 0;
+
+	for (long i = 0; rc == 0 && i < threads; i++) {
+		const uint64_t ticket =
+		        TAILBOX__GET(t[i].block_ticket[TAILBOX__BLOCK_SPANS]);
+		if (ticket != 0)
+			rc = look_at(r, l, ticket, true, &is_old);
+	}
+	if (rc == 0)
+		rc = tailbox__reader_at(r, &last, sizeof(last),
+		                        offsetof(struct tailbox__tape_header,
+		                                 next_ticket));
+	uint64_t count = last < r->header.blocks_max ? last
+	                                             : r->header.blocks_max;
+	if (count > SPAN_BLOCKS_MAX)
+		count = SPAN_BLOCKS_MAX;
+	is_old = false;
+	for (uint64_t i = 0; rc == 0 && i < count && (!is_old || l->open); i++)
+		rc = look_at(r, l, last - i, false, &is_old);
+	return rc;
 }
 
 int tailbox__reader_spans(struct tailbox__reader *r, uint64_t from, uint64_t to,
                           tailbox__records_fn fn, void *cls,
                           uint64_t *whole_from)
 {
-	const struct tailbox__tape_header *h = &r->header;
-	uint64_t reach[THREADS] = { 0 };
-	uint64_t last = 0;
-	int rc = tailbox__reader_at(r, &last, sizeof(last),
-	                            offsetof(struct tailbox__tape_header,
-	                                     next_ticket));
-	uint64_t count = last < h->blocks_max ? last : h->blocks_max;
+	struct look l = { .from = from, .to = to, .fn = fn, .cls = cls };
+	const int rc = look_at_all(r, &l);
 
-	*whole_from = 0;
-	if (count > SPAN_BLOCKS_MAX)
-		count = SPAN_BLOCKS_MAX;
-	for (uint64_t i = 0; rc == 0 && i < count; i++)
-		rc = look_at(r, h->blocks_off + (last - i) % h->blocks_max *
-		                                        h->block_bytes,
-		             from, to, reach, fn, cls);
-	for (size_t i = 0; i < THREADS; i++)
-		if (reach[i] != ALL_OF_IT && reach[i] > *whole_from)
-			*whole_from = reach[i];
-	if (rc != 0)
-		*whole_from = UINT64_MAX;
+	*whole_from = rc != 0 ? UINT64_MAX : 0;
+	for (size_t i = 0; rc == 0 && i < THREADS; i++)
+		if (l.reach[i] > ALL_OF_IT && l.reach[i] > *whole_from)
+			*whole_from = l.reach[i];
 	return rc;
 }
