@@ -350,7 +350,7 @@ START_TEST(artifacts_are_told_with_caps_and_pins)
 	start_again(); /* the end of a service ends a window */
 	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
 	finds("ok", "artifacts", "1 artifact (cap 100) of ");
-	ck_assert_int_eq(tailbox__artifacts(&e, 1), 1);
+	ck_assert_int_eq(tailbox__artifacts(&e, 1, NULL), 1);
 	ck_assert_int_eq(tailbox__artifact_pin(&e, true), 0);
 	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
 	finds("ok", "artifacts", ", 1 pinned");

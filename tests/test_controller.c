@@ -207,7 +207,7 @@ START_TEST(stop_seals_at_once_with_what_is_open)
 	tailbox_request_finish(r, NULL);
 	start_with(0);
 	struct tailbox__artifact_entry e;
-	ck_assert_int_eq(tailbox__artifacts(&e, 1), 1);
+	ck_assert_int_eq(tailbox__artifacts(&e, 1, NULL), 1);
 	ck_assert(!e.is_ours); /* of the controller before */
 	struct tailbox__run *run;
 	const int fd = tailbox__artifact_open(&e);
@@ -262,7 +262,7 @@ START_TEST(strict_lifecycle_and_stop_leave_no_artifact)
 	tailbox_request_finish(r, NULL);
 	start_with(0);
 	struct tailbox__artifact_entry e;
-	ck_assert_int_eq(tailbox__artifacts(&e, 1), 0);
+	ck_assert_int_eq(tailbox__artifacts(&e, 1, NULL), 0);
 }
 END_TEST
 
@@ -788,7 +788,7 @@ START_TEST(calls_without_a_controller_do_nothing)
 	ck_assert_int_eq(tailbox__arm(&a, NULL, NULL), -TAILBOX_ESTATE);
 	ck_assert_int_eq(tailbox__disarm(NULL, NULL, NULL),
 	                 TAILBOX__DISARM_ALREADY);
-	ck_assert_int_lt(tailbox__artifacts(&e, 1), 0);
+	ck_assert_int_lt(tailbox__artifacts(&e, 1, NULL), 0);
 	ck_assert_int_eq(tailbox__artifact_find("1", &e), -ENOENT);
 	tailbox__recorder_status(&s);
 	ck_assert_uint_eq(s.rate_milli, 0);
