@@ -110,6 +110,8 @@ stall) stall "${2-10}" "${3-}" ;;
 follower)
 	say "$build/bench/follower"
 	say "$build/bench/follower" alone
+	say "$build/bench/follower" rare
+	say "$build/bench/follower" rare none
 	;;
 all)
 	say "$build/bench/record"
@@ -117,6 +119,8 @@ all)
 	instructions
 	say "$build/bench/follower"
 	say "$build/bench/follower" alone
+	say "$build/bench/follower" rare
+	say "$build/bench/follower" rare none
 	analyze 1000000 5
 	;;
 esac
