@@ -85,18 +85,47 @@ static bool is_whole(const char *entry, struct tailbox__kept head)
 	return crc == checksum;
 }
 
-static int hand_out(const char *entry, const struct tailbox__kept *head,
-                    tailbox__kept_fn fn, void *cls)
+/* One entry in memory of our own. */
+struct entry {
+	struct tailbox__kept head;
+	char bytes[TAILBOX__KEPT_BYTES_MAX];
+	bool is_gone; /* overwritten meanwhile; `first` is where it goes on */
+	bool is_good;
+	uint64_t first;
+};
+
+static int read_entry(struct tailbox__reader *r, uint64_t at, uint64_t next,
+                      struct entry *e)
+{
+	struct places now;
+	int rc = read_ring(r, &e->head, sizeof(e->head), at);
+
+	e->is_good = rc == 0 && can_be(&e->head, at, next);
+	if (e->is_good)
+		rc = read_ring(r, e->bytes, e->head.bytes, at);
+	if (rc == 0)
+		rc = read_places(r, &now);
+	if (rc != 0)
+		return rc;
+	e->first = now.first;
+	e->is_gone = now.first > at;
+	e->is_good = e->is_good &&
+	             memcmp(e->bytes, &e->head, sizeof(e->head)) == 0 &&
+	             is_whole(e->bytes, e->head);
+	return 0;
+}
+
+static int hand_out(const struct entry *e, tailbox__kept_fn fn, void *cls)
 {
 	struct tailbox__rec_span spans[TAILBOX__KEPT_SPANS_MAX];
-	const char *records = entry + sizeof(*head);
+	const char *records = e->bytes + sizeof(e->head);
 	const struct tailbox__kept_request k = {
-		.why = head->why,
-		.cut_spans = head->cut_spans,
+		.why = e->head.why,
+		.cut_spans = e->head.cut_spans,
 		.records = records,
-		.record_bytes = 64u * head->units,
+		.record_bytes = 64u * e->head.units,
 		.spans = spans,
-		.span_count = head->spans,
+		.span_count = e->head.spans,
 	};
 
 	memcpy(spans, records + k.record_bytes,
@@ -104,48 +133,46 @@ static int hand_out(const char *entry, const struct tailbox__kept *head,
 	return fn(cls, &k);
 }
 
-int tailbox__reader_kept(struct tailbox__reader *r, tailbox__kept_fn fn,
-                         void *cls)
+/* Where the entries are; none, and counted, where that makes no sense. */
+static int find_places(struct tailbox__reader *r, struct places *p)
 {
-	char entry[TAILBOX__KEPT_BYTES_MAX];
-	struct tailbox__kept head;
-	struct places p, now;
-	bool was_good = true;
-
+	*p = (struct places){ 0, 0 };
 	if (!has_rare(r)) {
 		r->damaged_kept += r->header.rare_bytes != 0;
 		return 0;
 	}
-	int rc = read_places(r, &p);
-	if (rc == 0 && (p.next < p.first || p.next - p.first > ring_bytes(r) ||
-	                p.first % UNIT != 0 || p.next % UNIT != 0)) {
-		r->damaged_kept++;
+	const int rc = read_places(r, p);
+	if (rc == 0 && p->next >= p->first &&
+	    p->next - p->first <= ring_bytes(r) && p->first % UNIT == 0 &&
+	    p->next % UNIT == 0)
 		return 0;
-	}
+	r->damaged_kept += rc == 0;
+	*p = (struct places){ 0, 0 };
+	return rc;
+}
+
+int tailbox__reader_kept(struct tailbox__reader *r, tailbox__kept_fn fn,
+                         void *cls)
+{
+	bool was_good = true;
+	struct places p;
+	struct entry e;
+	int rc = find_places(r, &p);
+
 	for (uint64_t at = p.first; rc == 0 && at < p.next;) {
-		size_t bytes = UNIT;
-		rc = read_ring(r, &head, sizeof(head), at);
-		bool is_good = rc == 0 && can_be(&head, at, p.next);
-		if (is_good) {
-			bytes = head.bytes;
-			rc = read_ring(r, entry, bytes, at);
-		}
-		if (rc == 0)
-			rc = read_places(r, &now);
+		rc = read_entry(r, at, p.next, &e);
 		if (rc != 0)
 			break;
-		if (now.first > at) { /* gone; or nonsense, and the end */
-			at = now.first;
+		if (e.is_gone) { /* or `first` is nonsense now: the end */
+			at = e.first;
 			continue;
 		}
-		is_good = is_good && memcmp(entry, &head, sizeof(head)) == 0 &&
-		          is_whole(entry, head);
-		if (is_good)
-			rc = hand_out(entry, &head, fn, cls);
-		else
+		at += e.is_good ? e.head.bytes : UNIT;
+		if (e.is_good)
+			rc = hand_out(&e, fn, cls);
+		else /* units of one gap count once */
 			r->damaged_kept += was_good;
-		was_good = is_good;
-		at += is_good ? bytes : UNIT;
+		was_good = e.is_good;
 	}
 	return rc;
 }
