@@ -36,6 +36,10 @@ void tailbox__piece_label(const struct tailbox__run *run,
 		snprintf(buf, size, "%s", phase_labels[p->phase]);
 		return;
 	}
+	if (p->kind == TAILBOX__PIECE_READER) {
+		snprintf(buf, size, "content reader");
+		return;
+	}
 	snprintf(buf, size, is_wait ? "wait " : "stage ");
 	used = strlen(buf);
 	const char *name = tailbox__run_text(run, p->name, &len);
@@ -59,7 +63,8 @@ void tailbox__piece_json(const struct tailbox__run *run,
                          const struct tailbox__piece *p,
                          struct tailbox__json *j)
 {
-	static const char *const kinds[] = { "phase", "wait", "stage" };
+	static const char *const kinds[] = { "phase", "wait", "stage",
+		                             "phase" };
 	size_t len;
 	const char *name = tailbox__run_text(run, p->name, &len);
 
@@ -68,6 +73,8 @@ void tailbox__piece_json(const struct tailbox__run *run,
 	tailbox__json_key(j, "name");
 	if (p->kind == TAILBOX__PIECE_PHASE)
 		tailbox__json_cstr(j, tailbox__phase_names[p->phase]);
+	else if (p->kind == TAILBOX__PIECE_READER)
+		tailbox__json_cstr(j, "reader");
 	else
 		tailbox__json_string(j, name, len);
 }

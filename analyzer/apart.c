@@ -233,6 +233,7 @@ static int take_apart_phases(struct tailbox__apart *a,
 		TAILBOX__PHASE_RESUME,  TAILBOX__PHASE_HEADERS,
 		TAILBOX__PHASE_INGRESS
 	};
+	const bool has_reader = ext->reader_ns != TAILBOX__NONE;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		const uint64_t ns = ext->phase_ns[order[i]];
@@ -246,6 +247,12 @@ static int take_apart_phases(struct tailbox__apart *a,
 		us = tailbox__min_u64(us, *rest);
 		*rest -= us;
 		/* The pieces of phases are the first ones, in their order. */
+		if (order[i] == TAILBOX__PHASE_SEND && has_reader) {
+			off = tailbox__min_u64(us, ext->reader_ns / 1000);
+			us -= off;
+			if (add(a, TAILBOX__PHASE_COUNT, off) < 0)
+				return -ENOMEM;
+		}
 		if (add(a, order[i], us) < 0)
 			return -ENOMEM;
 	}
@@ -278,12 +285,14 @@ int tailbox__apart_init(struct tailbox__apart *a,
 	const size_t n = tailbox__run_str_count(run);
 
 	*a = (struct tailbox__apart){ .run = run, .index = index };
-	for (unsigned i = 0; i < TAILBOX__PHASE_COUNT; i++) {
+	for (unsigned i = 0; i <= TAILBOX__PHASE_COUNT; i++) {
 		struct tailbox__apart_piece *p = tailbox__list_grow(
 		        (void **)&a->pieces, &a->count, &a->room, sizeof(*p));
 		if (!p)
 			return -ENOMEM;
 		p->phase = i;
+		if (i == TAILBOX__PHASE_COUNT)
+			p->kind = TAILBOX__PIECE_READER;
 	}
 	for (int k = 0; k < 2; k++) {
 		a->piece_of[k] = tailbox__alloc(n + 1, sizeof(uint32_t));

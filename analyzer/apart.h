@@ -23,7 +23,8 @@ struct tailbox__apart_edge;
 enum tailbox__piece_kind {
 	TAILBOX__PIECE_PHASE, /* the middleware's */
 	TAILBOX__PIECE_WAIT,
-	TAILBOX__PIECE_STAGE
+	TAILBOX__PIECE_STAGE,
+	TAILBOX__PIECE_READER /* of the phase SEND: in the content reader */
 };
 
 struct tailbox__apart_piece {
@@ -34,7 +35,8 @@ struct tailbox__apart_piece {
 };
 
 struct tailbox__apart {
-	/* What was met so far: phases in their order, then waits and stages.
+	/* What was met so far: phases in their order, the reader, then waits
+	 * and stages.
 	 * The number of one never changes. */
 	struct tailbox__apart_piece *pieces;
 	size_t count, room;

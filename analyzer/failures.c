@@ -52,7 +52,8 @@ static bool is_before(const struct tailbox__run *run,
 {
 	static const unsigned rank[] = { [TAILBOX__PIECE_WAIT] = 0,
 		                         [TAILBOX__PIECE_STAGE] = 1,
-		                         [TAILBOX__PIECE_PHASE] = 2 };
+		                         [TAILBOX__PIECE_PHASE] = 2,
+		                         [TAILBOX__PIECE_READER] = 3 };
 
 	if (a->us != b->us)
 		return a->us > b->us;

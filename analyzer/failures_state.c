@@ -269,6 +269,23 @@ static int take_holders(const struct tailbox__run *run,
 	return 0;
 }
 
+/* How many open requests are where the group was. Of a content reader there is
+ * only the phase that it is a part of. */
+static uint64_t open_in(const struct tailbox__fail_work *w,
+                        const struct tailbox__failure_group *g)
+{
+	switch (g->piece.kind) {
+	case TAILBOX__PIECE_PHASE:
+		return w->open_by_phase[g->piece.phase];
+	case TAILBOX__PIECE_READER:
+		return w->open_by_phase[TAILBOX__PHASE_SEND];
+	case TAILBOX__PIECE_WAIT:
+	case TAILBOX__PIECE_STAGE:
+		break;
+	}
+	return w->open_by_name[g->piece.name];
+}
+
 /* --- a group -------------------------------------------------------------- */
 
 int tailbox__fail_state(struct tailbox__fail_work *w,
@@ -283,9 +300,7 @@ int tailbox__fail_state(struct tailbox__fail_work *w,
 		                            .waiting = TAILBOX__NONE,
 		                            .oldest_us = TAILBOX__NONE };
 	if (g->is_explained)
-		g->open = g->piece.kind == TAILBOX__PIECE_PHASE
-		                  ? w->open_by_phase[g->piece.phase]
-		                  : w->open_by_name[g->piece.name];
+		g->open = open_in(w, g);
 	if (!g->is_wait && !g->is_for_worker)
 		return 0;
 	w->spans.count = 0;

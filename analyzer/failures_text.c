@@ -150,6 +150,8 @@ static void put_place(const struct writer *w,
 		fputs(phase_words[TAILBOX__PHASE_INGRESS], w->line);
 	} else if (g->piece.kind == TAILBOX__PIECE_PHASE) {
 		fputs(phase_words[g->piece.phase], w->line);
+	} else if (g->piece.kind == TAILBOX__PIECE_READER) {
+		fputs("stayed in the content reader", w->line);
 	} else {
 		fputs(g->is_wait ? "waited on " : "stayed in stage ", w->line);
 		put_name(w, g->piece.name);

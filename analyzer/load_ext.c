@@ -334,7 +334,7 @@ static struct tailbox__run_ext *add_ext(struct tailbox__run *run,
 
 	if (!e)
 		return NULL;
-	e->bytes_in = e->bytes_out = TAILBOX__NONE;
+	e->bytes_in = e->bytes_out = e->reader_ns = TAILBOX__NONE;
 	e->worker = UINT32_MAX;
 	for (size_t i = 0; i < TAILBOX__PHASE_COUNT; i++)
 		e->phase_ns[i] = TAILBOX__NONE;

@@ -55,6 +55,7 @@ static const struct tailbox__ext_field request_fields[] = {
 	OF_EXT("worker", U32, worker),
 	OF_EXT("connection_id", U64, connection),
 	OF_EXT("termination", TERM, termination),
+	OF_EXT("reader_us", US, reader_ns),
 	HEX_EXT("trace_id", 16, trace_id),
 	HEX_EXT("parent_id", 8, parent_id),
 	OF_EXT("trace_flags", U8, trace_flags),

@@ -80,6 +80,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/suspects.c \
 	analyzer/timeline.c \
 	analyzer/timeline_draw.c \
+	analyzer/timeline_facts.c \
 	analyzer/timeline_head.c \
 	analyzer/timeline_json.c \
 	analyzer/timeline_kept.c \

@@ -24,12 +24,15 @@ unsigned tailbox__own_score(uint64_t tail_permille, uint64_t all_permille,
 	                      95, t >= 960 && a >= 920 && n >= 20);
 }
 
-static void add(struct tailbox__own_sum *to, uint64_t us, bool is_tail)
+/* Most requests have nothing of most of it. */
+static inline void add(struct tailbox__own_sum *to, uint64_t us, bool is_tail)
 {
+	if (us == 0)
+		return;
 	to->all_us = tailbox__sat_add(to->all_us, us);
 	if (is_tail)
 		to->tail_us = tailbox__sat_add(to->tail_us, us);
-	to->count += us > 0;
+	to->count++;
 }
 
 static void add_name(struct tailbox__own *own, int which, tailbox__str name,
@@ -192,7 +195,9 @@ static void add_request(struct tailbox__case *c, struct tailbox__own *own,
 	p->tail_count += is_tail;
 	for (unsigned k = 0; k < TAILBOX__PHASE_COUNT; k++)
 		p->phases_known[k] += x->phase_ns[k] != TAILBOX__NONE;
-	if (x->holder_number || x->holder_route)
+	if (ingress == 0)
+		; /* it did not wait, or that is not known */
+	else if (x->holder_number || x->holder_route)
 		add_ingress(own, p, x, s, ingress, is_tail);
 	else if (s->is_first)
 		add(&p->of[TAILBOX__OWN_ACCEPT], ingress, is_tail);
@@ -200,13 +205,14 @@ static void add_request(struct tailbox__case *c, struct tailbox__own *own,
 		add_unknown(p, ingress, is_tail);
 	add(&p->of[TAILBOX__OWN_BODY], phase_us(x, TAILBOX__PHASE_BODY),
 	    is_tail);
-	add(&p->of[TAILBOX__OWN_SEND],
-	    is_large ? phase_us(x, TAILBOX__PHASE_SEND) : 0, is_tail);
+	if (is_large)
+		add(&p->of[TAILBOX__OWN_SEND], phase_us(x, TAILBOX__PHASE_SEND),
+		    is_tail);
 	add(&p->of[TAILBOX__OWN_RESUME], phase_us(x, TAILBOX__PHASE_RESUME),
 	    is_tail);
 	add(&p->of[TAILBOX__OWN_BARE], s->bare_us, is_tail);
-	add(&p->of[TAILBOX__OWN_BARE_HELD], s->has_held ? s->bare_us : 0,
-	    is_tail);
+	if (s->has_held)
+		add(&p->of[TAILBOX__OWN_BARE_HELD], s->bare_us, is_tail);
 	add(&p->of[TAILBOX__OWN_WAITS], s->wait_us, is_tail);
 	add(&p->of[TAILBOX__OWN_STAGES], s->stage_us, is_tail);
 }

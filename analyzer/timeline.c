@@ -16,7 +16,7 @@
 #include "analyzer/timeline_text.h"
 #include "core/alloc.h"
 
-enum { ROUTES = 20, OPEN_SHOWN = 5, HOLDS_SHOWN = 5, WARNINGS_SHOWN = 5 };
+enum { ROUTES = 20, OPEN_SHOWN = 5, WARNINGS_SHOWN = 5 };
 
 struct page {
 	const struct tailbox__run *run;
@@ -30,26 +30,6 @@ void tailbox__timeline_options_init(struct tailbox__timeline_options *o)
 	o->width = TAILBOX__TIMELINE_WIDTH;
 	o->slowest = TAILBOX__TIMELINE_SLOWEST;
 	o->max_routes = ROUTES;
-}
-
-uint64_t tailbox__tl_run_end_us(const struct tailbox__run *run)
-{
-	const struct tailbox__run_meta *m = &run->meta;
-	uint64_t end = 0;
-
-	for (size_t i = 0; i < run->requests.count; i++) {
-		const struct tailbox__run_request *r = &run->requests.items[i];
-		if ((r->flags & TAILBOX__HAS_END_US) && r->end_us > end)
-			end = r->end_us;
-	}
-	if (m->finalized_ms != TAILBOX__NONE &&
-	    m->finalized_ms > m->started_ms &&
-	    m->finalized_ms - m->started_ms < UINT64_MAX / 1000) {
-		uint64_t us = (m->finalized_ms - m->started_ms) * 1000;
-		if (us > end)
-			end = us;
-	}
-	return end;
 }
 
 static void put_str(const struct page *p, tailbox__str s, size_t columns)
@@ -115,16 +95,6 @@ static void put_when(const struct page *p)
 	}
 }
 
-bool tailbox__tl_is_loss(const struct tailbox__run *run,
-                         const struct tailbox__run_pair *pair)
-{
-	size_t len;
-	const char *key = tailbox__run_text(run, pair->key, &len);
-
-	return !pair->text && len == strlen(key) &&
-	       (!strncmp(key, "lost_", 5) || !strcmp(key, "late_spans"));
-}
-
 /* Extensions that count losses, "lost_blocks 3". Returns whether any. */
 static bool put_losses(const struct page *p)
 {
@@ -166,22 +136,11 @@ static bool put_losses(const struct page *p)
 static bool put_cuts(const struct page *p)
 {
 	const struct tailbox__run_truncation *t = &p->run->truncation;
-	const struct tailbox__run_pair *holds =
-	        tailbox__run_extra(p->run, "dropped_holds");
-	const struct {
-		const char *what;
-		uint64_t n;
-	} cuts[] = {
-		{ "requests", t->dropped_requests },
-		{ "stages", t->dropped_stages },
-		{ "waits", t->dropped_queues },
-		{ "gauge moves", t->dropped_inflight_snapshots },
-		{ "samples", t->dropped_runtime_snapshots },
-		{ "holds", holds && !holds->text ? holds->number : 0 },
-	};
+	struct tailbox__tl_cut cuts[TAILBOX__TL_CUTS];
 	bool any = false;
 
-	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+	tailbox__tl_cuts(p->run, cuts);
+	for (size_t i = 0; i < TAILBOX__TL_CUTS; i++) {
 		if (!cuts[i].n)
 			continue;
 		fprintf(p->out, "%s%s %" PRIu64, any ? ", " : "CUT OFF  ",
@@ -380,28 +339,16 @@ static void put_hold(const struct page *p, const struct tailbox__run_hold *h)
 	fputc('\n', p->out);
 }
 
-/* The longest, longest first; equal ones by their starts. */
 static void put_holds(const struct page *p)
 {
-	const struct tailbox__run_hold *items = p->run->holds.items;
 	const size_t n = p->run->holds.count;
-	size_t shown[HOLDS_SHOWN], count = 0;
+	size_t shown[TAILBOX__TL_HOLDS];
+	const size_t count = tailbox__tl_longest_holds(p->run, shown);
 
-	for (size_t i = 0; i < n; i++) {
-		size_t at = count;
-		while (at > 0 && items[shown[at - 1]].dur_us < items[i].dur_us)
-			at--;
-		if (at == HOLDS_SHOWN)
-			continue;
-		count += count < HOLDS_SHOWN;
-		memmove(shown + at + 1, shown + at,
-		        (count - at - 1) * sizeof(*shown));
-		shown[at] = i;
-	}
 	if (n)
 		fprintf(p->out, "\nlongest holds of a worker, of %zu\n", n);
 	for (size_t i = 0; i < count; i++)
-		put_hold(p, &items[shown[i]]);
+		put_hold(p, &p->run->holds.items[shown[i]]);
 }
 
 /* --- all ------------------------------------------------------------------ */

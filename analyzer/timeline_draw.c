@@ -331,8 +331,12 @@ static void put_rows(struct drawing *d)
 		fprintf(d->out, "   ... and %zu more stages and waits\n",
 		        r->hidden_items);
 	put_unmarked(d);
-	if (i < r->phase_rows)
+	if (i < r->phase_rows) {
 		put_row(d, &r->rows.items[i]);
+		if (r->ext->reader_ns != TAILBOX__NONE && r->ext->reader_ns)
+			put_rest(d, "  in the content reader",
+			         r->ext->reader_ns);
+	}
 	uint64_t rest = r->latency_ns > r->phases_ns
 	                        ? r->latency_ns - r->phases_ns
 	                        : 0;

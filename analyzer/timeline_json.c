@@ -2,14 +2,17 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * One object: service, requests, losses first, then routes, slowest. All
- * times in microseconds; what is not known is left out.
+ * One object with what the page has: service, what was lost and cut off, then
+ * routes, what had not ended, the longest holds, the slowest. Facts of a request
+ * have the keys that they have in an artifact (doc/format.md). All times in
+ * microseconds; what is not known is left out.
  */
 #include "analyzer/timeline.h"
 
 #include <errno.h>
 
 #include "analyzer/timeline_model.h"
+#include "core/run_json.h"
 
 static void put_num(struct tailbox__json *j, const char *key, uint64_t value)
 {
@@ -62,31 +65,10 @@ static void put_span(struct tailbox__json *j, const struct tailbox__run *run,
 		tailbox__json_key(j, "success");
 		tailbox__json_bool(j, !(item->span->flags & TAILBOX__FAILED));
 	}
+	if (item->span->depth != TAILBOX__NONE)
+		put_num(j, "depth_at_start", item->span->depth);
 	put_str(j, run, "site", item->span->site);
 	tailbox__json_end_object(j);
-}
-
-static void put_ext(struct tailbox__json *j, const struct tailbox__run *run,
-                    const struct tailbox__run_ext *e)
-{
-	if (e->status)
-		put_num(j, "status", e->status);
-	if (e->number)
-		put_num(j, "number", e->number);
-	if (e->worker != UINT32_MAX)
-		put_num(j, "worker", e->worker);
-	if (e->connection)
-		put_num(j, "connection_id", e->connection);
-	tailbox__json_key(j, "phases_us");
-	tailbox__json_begin_object(j);
-	for (unsigned p = 0; p < TAILBOX__PHASE_COUNT; p++)
-		if (e->phase_ns[p] != TAILBOX__NONE)
-			put_num(j, tailbox__phase_names[p],
-			        e->phase_ns[p] / 1000);
-	tailbox__json_end_object(j);
-	put_str(j, run, "held_by_route", e->holder_route);
-	if (e->holder_number)
-		put_num(j, "held_by_number", e->holder_number);
 }
 
 static int put_request(struct tailbox__json *j, const struct tailbox__run *run,
@@ -102,13 +84,20 @@ static int put_request(struct tailbox__json *j, const struct tailbox__run *run,
 	put_str(j, run, "outcome", r.request->outcome);
 	put_num(j, "latency_us", r.request->latency_us);
 	put_num(j, "started_at_unix_ms", r.request->start_ms);
+	if (r.request->flags & TAILBOX__HAS_START_US)
+		put_num(j, "started_at_run_us", r.request->start_us);
 	if (r.ext)
-		put_ext(j, run, r.ext);
+		tailbox__run_json_request_facts(j, run, r.ext);
+	if (r.phase_rows)
+		put_num(j, "in_known_phases_us", r.phases_ns / 1000);
+	put_num(j, "in_spans_us", r.covered_ns / 1000);
 	tailbox__json_key(j, "spans");
 	tailbox__json_begin_array(j);
 	for (size_t i = 0; i < r.items.count; i++)
 		put_span(j, run, &r.items.items[i]);
 	tailbox__json_end_array(j);
+	if (r.hidden_items)
+		put_num(j, "more_spans", r.hidden_items);
 	tailbox__json_end_object(j);
 	tailbox__tl_request_fini(&r);
 	return 0;
@@ -132,11 +121,56 @@ static int put_kept(struct tailbox__json *j, const struct tailbox__run *run)
 	return rc;
 }
 
+/* What the recorder lost, and what the limits cut off. */
+static void put_quality(struct tailbox__json *j, const struct tailbox__run *run)
+{
+	const struct tailbox__run_meta *m = &run->meta;
+	struct tailbox__tl_cut cuts[TAILBOX__TL_CUTS];
+	bool is_cut = run->truncation.limits_hit;
+	size_t len;
+
+	tailbox__json_key(j, "lost");
+	tailbox__json_begin_object(j);
+	for (size_t i = 0; i < m->extra.count; i++) {
+		const struct tailbox__run_pair *x = &m->extra.items[i];
+		if (x->number && tailbox__tl_is_loss(run, x))
+			put_num(j, tailbox__run_text(run, x->key, &len),
+			        x->number);
+	}
+	tailbox__json_end_object(j);
+	tailbox__tl_cuts(run, cuts);
+	for (size_t i = 0; i < TAILBOX__TL_CUTS; i++) {
+		put_num(j, cuts[i].key, cuts[i].n);
+		is_cut |= cuts[i].n > 0;
+	}
+	tailbox__json_key(j, "truncated");
+	tailbox__json_bool(j, is_cut);
+	put_num(j, "unfinished_requests", m->unfinished_count);
+	tailbox__json_key(j, "warnings");
+	tailbox__json_begin_array(j);
+	for (size_t i = 0; i < m->warnings.count; i++) {
+		const char *text =
+		        tailbox__run_text(run, m->warnings.items[i], &len);
+		tailbox__json_string(j, text, len);
+	}
+	tailbox__json_end_array(j);
+}
+
+static void put_extra(struct tailbox__json *j, const struct tailbox__run *run,
+                      const char *key)
+{
+	const struct tailbox__run_pair *x = tailbox__run_extra(run, key);
+
+	if (x && x->text)
+		put_str(j, run, key, x->text);
+	else if (x)
+		put_num(j, key, x->number);
+}
+
 static void put_head(struct tailbox__json *j, const struct tailbox__run *run,
                      const struct tailbox__tl_summary *s)
 {
 	const struct tailbox__run_meta *m = &run->meta;
-	const struct tailbox__run_truncation *t = &run->truncation;
 
 	put_str(j, run, "run_id", m->run_id);
 	put_str(j, run, "service_name", m->service_name);
@@ -147,15 +181,36 @@ static void put_head(struct tailbox__json *j, const struct tailbox__run *run,
 	put_num(j, "started_at_unix_ms", m->started_ms);
 	if (m->finalized_ms != TAILBOX__NONE)
 		put_num(j, "finalized_at_unix_ms", m->finalized_ms);
-	tailbox__json_key(j, "truncated");
-	tailbox__json_bool(j, t->limits_hit || t->dropped_requests ||
-	                              t->dropped_stages || t->dropped_queues ||
-	                              t->dropped_inflight_snapshots ||
-	                              t->dropped_runtime_snapshots);
-	put_num(j, "dropped_requests", t->dropped_requests);
-	put_num(j, "unfinished_requests", m->unfinished_count);
+	tailbox__json_key(j, "mode");
+	tailbox__json_cstr(j, m->mode == TAILBOX__MODE_INVESTIGATION
+	                              ? "investigation"
+	                              : "light");
+	put_extra(j, run, "note");
+	put_extra(j, run, "jiffy_us");
+	put_quality(j, run);
+	put_num(j, "requests_in_run", run->requests.count);
 	tailbox__json_key(j, "all");
 	put_route(j, run, &s->all);
+}
+
+/* All that had not ended, and the longest holds. */
+static void put_open_and_holds(struct tailbox__json *j,
+                               const struct tailbox__run *run)
+{
+	size_t shown[TAILBOX__TL_HOLDS];
+	const size_t n = tailbox__tl_longest_holds(run, shown);
+
+	tailbox__json_key(j, "open_requests");
+	tailbox__json_begin_array(j);
+	for (size_t i = 0; i < run->open.count; i++)
+		tailbox__run_json_open_request(j, run, &run->open.items[i]);
+	tailbox__json_end_array(j);
+	put_num(j, "holds", run->holds.count);
+	tailbox__json_key(j, "longest_holds");
+	tailbox__json_begin_array(j);
+	for (size_t i = 0; i < n; i++)
+		tailbox__run_json_hold(j, run, &run->holds.items[shown[i]]);
+	tailbox__json_end_array(j);
 }
 
 int tailbox__timeline_json(const struct tailbox__run *run,
@@ -176,6 +231,8 @@ int tailbox__timeline_json(const struct tailbox__run *run,
 	for (size_t i = 0; i < s.route_count; i++)
 		put_route(j, run, &s.routes[i]);
 	tailbox__json_end_array(j);
+	if (!o->request)
+		put_open_and_holds(j, run);
 	tailbox__json_key(j, "slowest");
 	tailbox__json_begin_array(j);
 	for (size_t i = 0; rc == 0 && i < s.slowest_count; i++)

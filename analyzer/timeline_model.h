@@ -127,6 +127,19 @@ const char *tailbox__tl_row_name(const struct tailbox__run *run,
                                  size_t *len);
 /* Run offset, in us, of the end of the run as far as it is known. */
 uint64_t tailbox__tl_run_end_us(const struct tailbox__run *run);
+/* The longest holds, longest first, equal ones by their starts: their indexes.
+ * Gives how many. */
+#define TAILBOX__TL_HOLDS 5u
+size_t tailbox__tl_longest_holds(const struct tailbox__run *run,
+                                 size_t shown[TAILBOX__TL_HOLDS]);
+/* What the run's limits cut off, by kind. */
+struct tailbox__tl_cut {
+	const char *key, *what; /* "dropped_queues", "waits" */
+	uint64_t n;
+};
+enum { TAILBOX__TL_CUTS = 6 };
+void tailbox__tl_cuts(const struct tailbox__run *run,
+                      struct tailbox__tl_cut cuts[TAILBOX__TL_CUTS]);
 /* Whether a further fact of the run counts what the recorder lost. */
 bool tailbox__tl_is_loss(const struct tailbox__run *run,
                          const struct tailbox__run_pair *pair);

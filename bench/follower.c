@@ -11,6 +11,11 @@
  * tape without and with a section of rare requests, one of 2000 of which fails,
  * so that each pass keeps some and looks for their spans; "rare none": none
  * fails.
+ *
+ *     follower count N off|on|armed
+ *
+ * is for callgrind, with --toggle-collect=tailbox__follow: a pass over N
+ * requests, without triggers, with all of them, and with a window as well.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,27 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/server.h"
+#include "bench/triggers.h"
 #include "controller/internal.h"
-#include "controller/trigger_watch.h"
 #include "core/recorder.h"
 
 #define ROUNDS 11
 
 static bool is_rare, has_failures;
 static char folder[] = "/dev/shm/tailbox-bench-XXXXXX";
-static struct tailbox__config settings;
-
-static void all_on(struct tailbox__config_triggers *c)
-{
-	c->slow = c->open = c->held = 60000;
-	c->p99_factor = 1000;
-	c->p99_floor = 60000;
-	snprintf(c->error_rate, sizeof(c->error_rate), "100%%");
-	snprintf(c->accept_queue, sizeof(c->accept_queue), "100%%");
-	snprintf(c->route_p99.items[0], sizeof(c->route_p99.items[0]),
-	         "/job 60s");
-	c->route_p99.count = 1;
-}
 
 static double cpu_ns(void)
 {
@@ -62,19 +55,23 @@ static double median(double *of)
 	return of[ROUNDS / 2];
 }
 
+static void make(int requests)
+{
+	for (int k = 0; k < requests; k++) {
+		tailbox_request r = tailbox_request_begin("/job", NULL);
+		TAILBOX_STAGE(r, "a") { }
+		TAILBOX_STAGE(r, "b") { }
+		tailbox_request_finish(
+		        r, has_failures && k == requests / 2 ? "error" : NULL);
+	}
+}
+
 /* 2000 requests at a time, a hundred times a second. */
 static void load(void)
 {
 	for (int i = 0; i < 100; i++) {
 		const struct timespec pause = { .tv_nsec = 5000000 };
-		for (int k = 0; k < 2000; k++) {
-			tailbox_request r = tailbox_request_begin("/job", NULL);
-			TAILBOX_STAGE(r, "a") { }
-			TAILBOX_STAGE(r, "b") { }
-			tailbox_request_finish(r, has_failures && k == 1000
-			                                  ? "error"
-			                                  : NULL);
-		}
+		make(2000);
 		nanosleep(&pause, NULL);
 	}
 }
@@ -86,10 +83,7 @@ static double follow(bool has_triggers)
 	};
 	struct tailbox__recorder_status s;
 
-	tailbox__config_init(&settings);
-	if (has_triggers && !is_rare)
-		all_on(&settings.triggers);
-	tailbox__trigger_set(&settings.triggers);
+	bench_triggers(has_triggers && !is_rare, "/job");
 	if (tailbox__controller_start(&c) != 0)
 		exit(1);
 	load();
@@ -102,13 +96,13 @@ static double follow(bool has_triggers)
 static double alone(bool has_triggers)
 {
 	static struct tailbox__rec_request q[4096];
+	static struct tailbox__config_triggers settings;
 	static struct tailbox__triggers t;
 	const int loops = 2000;
 
-	tailbox__config_init(&settings);
-	if (has_triggers)
-		all_on(&settings.triggers);
-	if (tailbox__triggers_init(&t, &settings.triggers, 1000000000, NULL,
+	bench_triggers(has_triggers, "/job");
+	tailbox__trigger_config(&settings);
+	if (tailbox__triggers_init(&t, &settings, 1000000000, NULL,
 	                           NULL) != 0)
 		exit(1);
 	for (unsigned i = 0; i < 4096; i++) {
@@ -133,16 +127,64 @@ static double alone(bool has_triggers)
 	return ns;
 }
 
+static int pass(int requests, bool has_triggers, bool is_armed)
+{
+	const struct tailbox__controller_config c = {
+		.service = "bench", .artifact_dir = folder
+	};
+	struct tailbox__activation a;
+	uint64_t id;
+
+	bench_triggers(has_triggers, "/job");
+	if (tailbox__controller_start(&c) != 0)
+		return 1;
+	tailbox__follower_stop();
+	tailbox__activation_init(&a, TAILBOX__MODE_INVESTIGATION);
+	if (is_armed && tailbox__arm(&a, &id, NULL) != 0)
+		return 1;
+	make(requests);
+	int rc = tailbox__follow();
+	if (rc == 0)
+		rc = tailbox__follower_start();
+	tailbox__controller_stop();
+	return rc < 0;
+}
+
+static int open_tape(void)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+
+	if (tailbox__recorder_open(AT_FDCWD, folder, "bench", NULL,
+	                           is_rare ? 16 << 20 : 64 << 20, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err.text);
+	return 1;
+}
+
+static int count(int requests, const char *state)
+{
+	const bool is_armed = strcmp(state, "armed") == 0;
+
+	if (requests <= 0 || open_tape() != 0)
+		return 2;
+	const int rc = pass(requests, is_armed || strcmp(state, "on") == 0,
+	                    is_armed);
+	tailbox__recorder_close(false);
+	bench_remove(folder);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	const bool is_alone = argc > 1 && strcmp(argv[1], "alone") == 0;
-	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	double ns[2][ROUNDS];
 
 	is_rare = argc > 1 && strcmp(argv[1], "rare") == 0;
 	has_failures = is_rare && argc == 2;
 	if (!mkdtemp(folder))
 		return 1;
+	if (argc == 4 && strcmp(argv[1], "count") == 0)
+		return count((int)strtol(argv[2], NULL, 10), argv[3]);
 	for (int i = 0; i < ROUNDS; i++) {
 		for (int on = 0; on < 2; on++) {
 			if (is_alone) {
@@ -150,12 +192,8 @@ int main(int argc, char **argv)
 				continue;
 			}
 			tailbox__tape_set_rare(is_rare && on ? UINT64_MAX : 0);
-			if (tailbox__recorder_open(
-			            AT_FDCWD, folder, "bench", NULL,
-			            is_rare ? 16 << 20 : 64 << 20, &err) != 0) {
-				fprintf(stderr, "%s\n", err.text);
+			if (open_tape() != 0)
 				return 1;
-			}
 			ns[on][i] = follow(on);
 			tailbox__recorder_close(false);
 		}

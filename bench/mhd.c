@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * One process, the same connections throughout; the state (paused, recording,
- * armed) is changed every 4,000 requests of a fixed-count client. CPU time of
+ * recording with every trigger, armed) is changed every 4,000 requests of a
+ * fixed-count client. CPU time of
  * the server's threads by schedstat; differences of neighbours, medians with
  * a 95% interval from order statistics; paused against paused is the noise
  * floor. Client and workers share one processor, which makes their turns the
@@ -19,11 +20,13 @@
 #include <tailbox.h>
 
 #include "bench/server.h"
+#include "bench/triggers.h"
 #include "controller/controller.h"
+#include "controller/internal.h"
 #include "core/recorder.h"
 
 #define SLICE 4000
-enum state { PAUSED, RECORDING, ARMED };
+enum state { PAUSED, RECORDING, WATCHED, ARMED };
 
 static int ascending(const void *a, const void *b)
 {
@@ -51,6 +54,9 @@ static int set_state(enum state s)
 	uint32_t in_flight;
 
 	tailbox__recorder_set(s != PAUSED);
+	bench_triggers(s == WATCHED, "/");
+	if (tailbox__follow() != 0) /* the settings count from here on */
+		return -1;
 	tailbox__window_status(&w);
 	if (s == ARMED && w.state == TAILBOX__WINDOW_DISABLED) {
 		tailbox__activation_init(&a, TAILBOX__MODE_LIGHT);
@@ -85,8 +91,9 @@ static double slice(struct bench *b, enum state s)
 
 static double measure(unsigned workers, int at_once, int n)
 {
-	double *paused = calloc((size_t)n * 4, sizeof(double));
+	double *paused = calloc((size_t)n * 5, sizeof(double));
 	double *noise = paused + n, *cost = noise + n, *armed = cost + n;
+	double *watched = armed + n;
 	struct bench b;
 	double base, r;
 
@@ -97,14 +104,19 @@ static double measure(unsigned workers, int at_once, int n)
 	slice(&b, RECORDING);
 	for (int i = 0; i < n; i++) {
 		/* Both orders in turn, so that a drift cancels. */
-		double p1 = slice(&b, PAUSED), p2, q, a;
+		double p1 = slice(&b, PAUSED), p2, q, a, w = 0;
+		if (i % 2)
+			w = slice(&b, WATCHED);
 		r = slice(&b, RECORDING);
+		if (i % 2 == 0)
+			w = slice(&b, WATCHED);
 		a = slice(&b, ARMED);
 		p2 = slice(&b, PAUSED);
 		q = slice(&b, PAUSED);
 		paused[i] = p1;
 		cost[i] = r - (p1 + p2) / 2;
 		armed[i] = a - r;
+		watched[i] = w - r;
 		noise[i] = i % 2 ? q - p2 : p2 - q;
 	}
 	bench_stop(&b);
@@ -117,6 +129,7 @@ static double measure(unsigned workers, int at_once, int n)
 	report("paused over paused", noise, n, base);
 	report("recording over paused", cost, n, base);
 	r = cost[n / 2] / base;
+	report("triggers over recording", watched, n, base);
 	report("armed over recording", armed, n, base);
 	free(paused);
 	return r;

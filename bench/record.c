@@ -8,7 +8,8 @@
  * here slot and code are always in the nearest cache. CPU time of the thread,
  * variants alternating, medians of 31. Two processors that are threads of one
  * core slow each other down whatever they do: the floor loop on two threads,
- * which share nothing, tells how much.
+ * which share nothing, tells how much. At the end the same with a controller,
+ * whose follower reads along, with every trigger and with none.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/server.h"
+#include "bench/triggers.h"
+#include "controller/internal.h"
 #include "core/recorder.h"
 #include "core/run.h"
 
@@ -131,6 +135,43 @@ static double median_of_both(double *a, double *b)
 	return (median(a, ROUNDS) + median(b, ROUNDS)) / 2;
 }
 
+/* --- beside a follower, with and without triggers ----------------------- */
+
+/* The settings count when a pass is over. */
+static double with(bool has_triggers)
+{
+	bench_triggers(has_triggers, "/bench");
+	if (tailbox__follow() != 0)
+		exit(1);
+	return run(record_loop, EACH);
+}
+
+static int triggers(const char *dir)
+{
+	const struct tailbox__controller_config c = { .service = "bench",
+		                                      .artifact_dir = dir };
+	double off[ROUNDS], again[ROUNDS], on[ROUNDS], more[ROUNDS];
+
+	if (tailbox__controller_start(&c) != 0)
+		return 1;
+	for (int i = 0; i < ROUNDS; i++) {
+		off[i] = with(false);
+		on[i] = with(true);
+		again[i] = with(false);
+		more[i] = on[i] - (off[i] + again[i]) / 2;
+	}
+	tailbox__controller_stop();
+	const double none = median(off, ROUNDS);
+	const double pair = median(more, ROUNDS); /* sorts them */
+	printf("beside a follower        %7.1f ns  (again: %.1f)\n", none,
+	       median(again, ROUNDS));
+	printf("  with every trigger     %7.1f ns  %+.1f ns in pairs, half of "
+	       "them %+.1f to %+.1f\n",
+	       median(on, ROUNDS), pair, more[ROUNDS / 4],
+	       more[ROUNDS - 1 - ROUNDS / 4]);
+	return 0;
+}
+
 int main(void)
 {
 	char dir[] = "/dev/shm/tailbox-bench-XXXXXX";
@@ -181,7 +222,10 @@ int main(void)
 	printf("floor loop, 2 threads    %7.1f ns  %+.0f%% over 1: what the "
 	       "machine takes\n", floor_two, (floor_two / base - 1) * 100);
 	printf("public calls with names  %7.1f ns\n", median(p, ROUNDS));
+	const int rc = triggers(dir);
 	tailbox__recorder_close(false);
-	rmdir(dir);
+	bench_remove(dir);
+	if (rc != 0)
+		return rc;
 	return !(one / base <= 1.4 && two / one <= 1.15);
 }

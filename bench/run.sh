@@ -4,8 +4,10 @@
 #
 # SPDX-License-Identifier: MIT
 #
-#   bench/run.sh record          the record call against the floor loop
-#   bench/run.sh mhd [SLICES]    a server's emptiest request, by CPU time
+#   bench/run.sh record          the record call against the floor loop, and
+#                                with and without triggers
+#   bench/run.sh mhd [SLICES]    a server's emptiest request, by CPU time, and
+#                                with and without triggers
 #   bench/run.sh instructions    the same in instructions, by callgrind
 #   bench/run.sh follower        what the follower pays for a record
 #   bench/run.sh analyze [REQUESTS [ROUNDS]]   tailbox analyze, large runs

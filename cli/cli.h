@@ -8,6 +8,7 @@
 #ifndef TAILBOX_CLI_CLI_H
 #define TAILBOX_CLI_CLI_H 1
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,7 @@ int cli__fetch(const struct cli__command *self, int argc, char **argv);
 int cli__validate(const struct cli__command *self, int argc, char **argv);
 int cli__export(const struct cli__command *self, int argc, char **argv);
 int cli__recover(const struct cli__command *self, int argc, char **argv);
+int cli__run(const struct cli__command *self, int argc, char **argv);
 int cli__config(const struct cli__command *self, int argc, char **argv);
 int cli__doctor(const struct cli__command *self, int argc, char **argv);
 int cli__timeline(const struct cli__command *self, int argc, char **argv);
@@ -54,6 +56,9 @@ int cli__tail_command(const struct cli__command *self, int argc, char **argv);
 int cli__top_command(const struct cli__command *self, int argc, char **argv);
 int cli__overview(void); /* `tailbox` alone */
 void cli__help_target(FILE *out); /* `tailbox help target` */
+/* To standard error what is wrong in a file of settings; nothing when nothing
+ * is. */
+void cli__config_tell(const char *file);
 
 /* --- options -------------------------------------------------------------- */
 
@@ -88,8 +93,10 @@ extern const char *cli__token_file;
 #define CLI__TOKEN_MAX 512u /* bytes */
 
 /* Parse. On true argv[*first] is the first argument that is no option and
- * there are `min` to `max` of those. On false *rc is the exit code (help was
- * printed: CLI__DONE). */
+ * there are `min` to `max` of those; of CLI__REST the first one ends the
+ * options, and what follows is not looked at. On false *rc is the exit code
+ * (help was printed: CLI__DONE). */
+#define CLI__REST INT_MAX
 bool cli__options(const struct cli__command *self, int argc, char **argv,
                   const struct cli__option *options, int min, int max,
                   int *first, int *rc);

@@ -82,6 +82,17 @@ static struct work *load(const char *file, int *rc)
 	return w;
 }
 
+/* A service goes on without a file that is wrong. */
+void cli__config_tell(const char *file)
+{
+	int rc;
+	struct work *w = load(file, &rc);
+
+	if (w)
+		say_all(file, &w->report);
+	tailbox__free(w);
+}
+
 static void put_messages(struct tailbox__json *j, const char *key,
                          const struct tailbox__config_report *r, bool warnings)
 {

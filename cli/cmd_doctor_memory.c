@@ -160,10 +160,29 @@ bool cli__check_tape_size(struct cli__patient *p, struct cli__finding *f)
 	return true;
 }
 
+/* The tape is shorter than what the settings wish. next: bytes of the next
+ * start's. */
+static void tell_of_wish(struct cli__finding *f, uint64_t bytes, uint64_t next,
+                         uint64_t wished)
+{
+	char a[TAILBOX__SHOW_ROOM];
+	const size_t len = strlen(f->found);
+
+	f->health = CLI__DEGRADED;
+	snprintf(f->found + len, sizeof(f->found) - len, "; %s are wished",
+	         tailbox__show_coarse(a, wished * 1000000, 1000000));
+	if (next > bytes)
+		cli__mend(f, "restart the service: its tape will have %s",
+		          tailbox__show_bytes(a, next));
+	else
+		cli__mend(f, "it may take no more: raise size of [tape], or "
+		             "give it more memory");
+}
+
 bool cli__check_tape(struct cli__patient *p, struct cli__finding *f)
 {
 	tailbox__tree *tape = tailbox__tree_member(p->status, "tape");
-	uint64_t none = UINT64_MAX, bytes = none, history;
+	uint64_t none = UINT64_MAX, bytes = none, history, wished, next;
 	char a[TAILBOX__SHOW_ROOM], b[TAILBOX__SHOW_ROOM], limit[96];
 	struct limit l;
 
@@ -171,6 +190,9 @@ bool cli__check_tape(struct cli__patient *p, struct cli__finding *f)
 		bytes = tailbox__reader_header(p->reader)->file_bytes;
 	bytes = tailbox__tree_number(tape, "bytes", bytes);
 	history = tailbox__tree_number(tape, "history_ms", none);
+	wished = tailbox__tree_number(tape, "wished_ms", 0);
+	/* Known once the rate is that of 10 s. */
+	next = tailbox__tree_number(tape, "bytes_at_next_start", 0);
 	if (bytes == none)
 		return false;
 	find_limit(&l, p->pid);
@@ -188,6 +210,8 @@ bool cli__check_tape(struct cli__patient *p, struct cli__finding *f)
 	if (p->pid && bytes > l.bytes / SHARE_SHOWS) {
 		f->health = CLI__DEGRADED;
 		cli__mend(f, "set a smaller tape, or raise the memory limit");
+	} else if (history < wished && next) {
+		tell_of_wish(f, bytes, next, wished);
 	} else if (history < HISTORY_MIN_MS) {
 		f->health = CLI__DEGRADED;
 		cli__mend(f, "set a larger tape: under 10 s of history is "

@@ -20,8 +20,8 @@
 #include "core/json_put.h"
 
 struct wish {
-	const char *path; /* -o; NULL = in the artifact folder */
-	bool keep, is_json;
+	struct cli__recover_wish recover;
+	bool is_json;
 	bool is_only; /* one tape: then the first screen, too */
 	size_t made;  /* artifacts, so far */
 };
@@ -139,7 +139,7 @@ static void put_in_flight(const struct tailbox__run *run)
 }
 
 /* A run without a finished request has nothing to analyse. */
-static int put_screen(const struct cli__recovered *r)
+int cli__recovered_screen(const struct cli__recovered *r)
 {
 	struct cli__view_names names = { .service = "" };
 	int rc = CLI__DONE;
@@ -183,7 +183,7 @@ static size_t pick(struct cli__services *all, const char *word)
 static int one(const char *tape, struct wish *w, struct tailbox__json *j)
 {
 	struct cli__recovered r;
-	int rc = cli__recover_tape(tape, w->path, w->keep, &r);
+	int rc = cli__recover_tape(tape, &w->recover, &r);
 
 	if (rc != CLI__DONE)
 		return rc;
@@ -193,7 +193,7 @@ static int one(const char *tape, struct wish *w, struct tailbox__json *j)
 	else
 		put_line(&r);
 	if (w->is_only && !w->is_json)
-		rc = put_screen(&r);
+		rc = cli__recovered_screen(&r);
 	cli__recovered_fini(&r);
 	return rc;
 }
@@ -241,7 +241,7 @@ static int all_of(const struct cli__command *self, const char *arg,
 			return rc;
 		n = pick(&all, arg);
 	}
-	if (n > 1 && w->path)
+	if (n > 1 && w->recover.path)
 		rc = cli__usage(self, "-o takes one artifact, %zu tapes were "
 		                      "left behind; give one as TARGET (tailbox "
 		                      "ls)", n);
@@ -257,10 +257,10 @@ static int all_of(const struct cli__command *self, const char *arg,
 
 int cli__recover(const struct cli__command *self, int argc, char **argv)
 {
-	struct wish w = { .path = NULL };
+	struct wish w = { .recover.replace = true };
 	const struct cli__option options[] = {
-		{ "output", 'o', CLI__TEXT, &w.path, 0, 0 },
-		{ "keep", 'k', CLI__FLAG, &w.keep, 0, 0 },
+		{ "output", 'o', CLI__TEXT, &w.recover.path, 0, 0 },
+		{ "keep", 'k', CLI__FLAG, &w.recover.keep, 0, 0 },
 		{ "json", 0, CLI__FLAG, &w.is_json, 0, 0 },
 		{ NULL, 0, CLI__FLAG, NULL, 0, 0 }
 	};
@@ -269,7 +269,7 @@ int cli__recover(const struct cli__command *self, int argc, char **argv)
 
 	if (!cli__options(self, argc, argv, options, 0, 1, &first, &rc))
 		return rc;
-	if (w.path && !strcmp(w.path, "-"))
+	if (w.recover.path && !strcmp(w.recover.path, "-"))
 		return cli__usage(self, "-o -: an artifact and what is said of "
 		                        "it do not both fit on standard output");
 	tailbox__json_init(&j, true);

@@ -28,6 +28,7 @@ struct tail {
 	uint64_t left;  /* lines still to print */
 	uint64_t lines; /* printed */
 	uint64_t told;  /* skipped requests, as last told */
+	uint64_t told_damaged;
 	const char *name;
 	uint32_t pid;
 };
@@ -86,6 +87,17 @@ static void tell_skipped(struct tail *t, const struct cli__tail *from)
 	t->told = n;
 }
 
+static void tell_damaged(struct tail *t, const struct cli__tail *from)
+{
+	const uint64_t n = cli__tail_damaged(from);
+
+	if (n <= t->told_damaged)
+		return;
+	cli__say("the tape is damaged: %" PRIu64 " blocks and names are left "
+	         "out", n - t->told_damaged);
+	t->told_damaged = n;
+}
+
 /* One look. *rc: the exit code, when it gives false: that was the last. */
 static bool step(struct tail *t, struct cli__tail *from, int *rc)
 {
@@ -107,6 +119,7 @@ static bool step(struct tail *t, struct cli__tail *from, int *rc)
 		return false;
 	}
 	tell_skipped(t, from);
+	tell_damaged(t, from);
 	return ret != STOP;
 }
 

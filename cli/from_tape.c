@@ -132,7 +132,8 @@ uint64_t cli__tape_lost(struct cli__tape_view *v,
 const char *cli__tape_hold(uint32_t kind)
 {
 	static const char *const names[] = { "idle", "handler", "uri log",
-	                                     "completed", "connection" };
+	                                     "completed", "connection",
+	                                     "reader" };
 
 	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
 }

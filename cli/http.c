@@ -142,6 +142,26 @@ static const char *why_no_connection(const char *sock)
 	}
 }
 
+/* Most commands call nobody, and libcurl with its TLS library takes longer to
+ * start than all else does. The commands make their calls from one thread. */
+static bool is_started;
+
+static bool start(struct way *w)
+{
+	if (!is_started)
+		is_started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	if (!is_started)
+		snprintf(w->why, sizeof(w->why), "libcurl does not start");
+	return is_started;
+}
+
+void cli__http_end(void)
+{
+	if (is_started)
+		curl_global_cleanup();
+	is_started = false;
+}
+
 int cli__http(struct cli__http *h)
 {
 	struct sink sink = { .h = h };
@@ -151,7 +171,7 @@ int cli__http(struct cli__http *h)
 	h->status = 0;
 	h->is_timeout = false;
 	h->body.max = CLI__HTTP_ANSWER_MAX;
-	if (way_open(&w, h))
+	if (way_open(&w, h) && start(&w))
 		sink.curl = curl_easy_init();
 	if (sink.curl)
 		rc = set_options(sink.curl, h, &sink, &w);

@@ -31,6 +31,8 @@ void cli__http_to(const struct cli__target *t, struct cli__http *h);
 /* 0: an answer came, see status. -1: none came whole, see why. */
 int cli__http(struct cli__http *h);
 void cli__http_fini(struct cli__http *h);
+/* Before the process ends: give back what the calls left. */
+void cli__http_end(void);
 
 /* Ask the service of a target. Failures, and answers that are not 200, are
  * told on standard error with the server's reason. On true the body is in h

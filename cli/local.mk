@@ -27,7 +27,7 @@ libtailbox_live_la_SOURCES += \
 	cli/top_text.c \
 	cli/top_workers.c
 tailbox_LDADD = libtailbox-live.la libtailbox-analyzer.la libtailbox-all.la \
-	$(CURL_LIBS)
+	$(CURL_LIBS) $(MHD_LIBS) $(ZLIB_LIBS)
 tailbox_SOURCES += \
 	cli/analyze_assert.c \
 	cli/cmd_analyze.c \
@@ -47,6 +47,7 @@ tailbox_SOURCES += \
 	cli/cmd_fetch.c \
 	cli/cmd_ls.c \
 	cli/cmd_recover.c \
+	cli/cmd_run.c \
 	cli/cmd_snapshot.c \
 	cli/cmd_status.c \
 	cli/cmd_switch.c \
@@ -63,6 +64,11 @@ tailbox_SOURCES += \
 	cli/progress.c \
 	cli/recover.c \
 	cli/report_view.c \
+	cli/run_after.c \
+	cli/run_agent.c \
+	cli/run_elf.c \
+	cli/run_program.c \
+	cli/run_why.c \
 	cli/services.c \
 	cli/snapshot_tape.c \
 	cli/sock.c \
@@ -87,6 +93,7 @@ tailbox_SOURCES += \
 	cli/progress.h \
 	cli/recover.h \
 	cli/report_view.h \
+	cli/run.h \
 	cli/snapshot.h \
 	cli/services.h \
 	cli/sock.h \

@@ -6,10 +6,9 @@
 
 #include <string.h>
 
-#include <curl/curl.h>
-
 #include <tailbox.h>
 
+#include "cli/http.h"
 #include "cli/output.h"
 #include "core/alloc.h"
 
@@ -166,6 +165,23 @@ const struct cli__command cli__commands[] = {
 	  "  -k, --keep          keep the tape\n"
 	  "      --json          as JSON\n",
 	  cli__recover },
+	{ "run", "[options] [--] PROGRAM [ARGUMENT...]",
+	  "Record a program of libmicrohttpd as it is, while it runs",
+	  "Nothing in the program is changed: an agent is loaded into it, which\n"
+	  "records its daemons. When it has ended, what it did last is saved in\n"
+	  "this folder, and the first screen shown. That goes to standard error;\n"
+	  "standard output and the exit status are the program's.\n"
+	  "A program that cannot be recorded runs all the same; why is said.\n\n"
+	  "  -o, --output FILE      save as FILE, replacing it\n"
+	  "  -l, --last TIME        so much of its end (default: what the tape\n"
+	  "                         holds)\n"
+	  "      --name NAME        of the service (default: the program's)\n"
+	  "      --config FILE      settings, see tailbox.conf(5)\n"
+	  "      --dir DIR          for tape and socket\n"
+	  "      --children         also programs that it starts\n"
+	  "      --no-report        save the artifact, show nothing of it\n"
+	  "      --agent FILE       this libtailbox-agent.so\n",
+	  cli__run },
 	{ "export", "--to json [TARGET] [-o FILE]",
 	  "Write an artifact or a whole tape as Run JSON",
 	  ANY_TARGET_HELP
@@ -309,9 +325,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	tailbox__alloc_prefer_huge();
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
-		return cli__fail("libcurl does not start");
 	int rc = cli__finish(run(argc, argv));
-	curl_global_cleanup();
+	cli__http_end();
 	return rc;
 }

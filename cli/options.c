@@ -153,8 +153,10 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
                   int *first, int *rc)
 {
 	struct option table[OPTIONS_MAX + 3] = { { NULL, 0, NULL, 0 } };
-	char letters[2 * OPTIONS_MAX + 4] = ":h";
-	size_t n = 0, at = 2;
+	char letters[2 * OPTIONS_MAX + 5] = "+:h";
+	/* '+': an option behind an argument is not ours. */
+	const char *use = max == CLI__REST ? letters : letters + 1;
+	size_t n = 0, at = 3;
 	uint32_t seen = 0; /* by OPTIONS_MAX */
 
 	for (; options[n].name && n < OPTIONS_MAX; n++) {
@@ -174,7 +176,7 @@ bool cli__options(const struct cli__command *self, int argc, char **argv,
 	opterr = 0;
 	optind = 0; /* a glibc way to say: start over */
 	for (;;) {
-		int c = getopt_long(argc, argv, letters, table, NULL);
+		int c = getopt_long(argc, argv, use, table, NULL);
 		if (c == -1)
 			break;
 		if (c == HELP || c == 'h') {

@@ -87,15 +87,21 @@ int cli__write_all(int fd, const char *s, size_t len)
 	return 0;
 }
 
-int cli__put_now(void)
+int cli__put_on(int fd)
 {
 	if (stream && (fflush(stream) || results.has_failed))
 		return cli__no_memory();
-	int e = cli__write_all(STDOUT_FILENO, results.at, results.len);
+	int e = cli__write_all(fd, results.at, results.len);
 	results.len = 0;
-	return e < 0 ? cli__fail("cannot write to standard output: %s",
+	return e < 0 ? cli__fail("cannot write to standard %s: %s",
+	                         fd == STDOUT_FILENO ? "output" : "error",
 	                         tailbox_strerror(e))
 	             : CLI__DONE;
+}
+
+int cli__put_now(void)
+{
+	return cli__put_on(STDOUT_FILENO);
 }
 
 int cli__finish(int rc)

@@ -128,16 +128,16 @@ static bool place(struct cli__recovered *r, const char *folder,
 
 /* --- all of it ------------------------------------------------------------ */
 
-static bool make(struct cli__recovered *r, const char *dir, const char *path,
-                 bool *is_safe)
+static bool make(struct cli__recovered *r, const char *dir,
+                 const struct cli__recover_wish *wish, bool *is_safe)
 {
 	const char *named =
 	        tailbox__run_text(r->run, r->run->meta.service_name, NULL);
 	char folder[CLI__PATH_MAX], service[64];
 
 	*is_safe = true;
-	if (path)
-		return save(r, path, true, is_safe);
+	if (wish->path)
+		return save(r, wish->path, wish->replace, is_safe);
 	tailbox__folder_service(service, named);
 	return find_folder(dir, folder, sizeof(folder))
 	               ? place(r, folder, service)
@@ -157,7 +157,7 @@ static int refuse(const char *tape, int rc, const struct tailbox__error *err)
 }
 
 static int recover(struct cli__recovered *r, int dirfd, const char *dir,
-                   const char *name, const char *path, bool keep)
+                   const char *name, const struct cli__recover_wish *wish)
 {
 	const struct tailbox__tape_run_options o = { .is_crash = true };
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
@@ -172,12 +172,12 @@ static int recover(struct cli__recovered *r, int dirfd, const char *dir,
 		cli__say("%s: %s; the tape is kept", r->tape, err.text);
 	} else {
 		cli__tell_damage(r->tape, &r->damage);
-		if (!make(r, dir, path, &is_safe)) {
+		if (!make(r, dir, wish, &is_safe)) {
 			rc = -EIO;
 			cli__say("%s: is kept", r->tape);
 		}
 	}
-	if (rc == 0 && is_safe && !keep) {
+	if (rc == 0 && is_safe && !wish->keep) {
 		rc = tailbox__left_tape_remove(&t, dirfd, name);
 		r->is_removed = rc == 0;
 		if (rc < 0)
@@ -189,7 +189,7 @@ static int recover(struct cli__recovered *r, int dirfd, const char *dir,
 	return rc < 0 ? CLI__NO : CLI__DONE;
 }
 
-int cli__recover_tape(const char *tape, const char *path, bool keep,
+int cli__recover_tape(const char *tape, const struct cli__recover_wish *wish,
                       struct cli__recovered *out)
 {
 	char dir[CLI__PATH_MAX];
@@ -201,7 +201,7 @@ int cli__recover_tape(const char *tape, const char *path, bool keep,
 	if (dirfd < 0)
 		return cli__fail("%s: cannot open: %s", dir,
 		                 tailbox_strerror(errno));
-	int rc = recover(out, dirfd, dir, name, path, keep);
+	int rc = recover(out, dirfd, dir, name, wish);
 	close(dirfd);
 	if (rc != CLI__DONE)
 		cli__recovered_fini(out);

@@ -16,13 +16,20 @@ struct cli__recovered {
 	bool is_removed; /* the tape */
 };
 
-/* Make an artifact of the tape: as `path`, replacing what is there, or with a
- * name of its own (NULL) in the artifact folder: $TAILBOX_ARTIFACTS, else
- * `artifacts` beside the tape, else this folder. Then remove the tape, unless
- * `keep`. Gives the exit code; told. After CLI__DONE: cli__recovered_fini().
- */
-int cli__recover_tape(const char *tape, const char *path, bool keep,
+struct cli__recover_wish {
+	const char *path; /* NULL = a name of its own in the artifact folder:
+	                     $TAILBOX_ARTIFACTS, else `artifacts` beside the
+	                     tape, else this folder */
+	bool replace;     /* what is at `path`; else ".2" and so on */
+	bool keep;        /* the tape */
+};
+
+/* Make an artifact of the tape; then remove the tape, unless it is to be kept.
+ * Gives the exit code; told. After CLI__DONE: cli__recovered_fini(). */
+int cli__recover_tape(const char *tape, const struct cli__recover_wish *wish,
                       struct cli__recovered *out);
+/* What was in flight, and the first screen, to cli__out(). The exit code. */
+int cli__recovered_screen(const struct cli__recovered *r);
 void cli__recovered_fini(struct cli__recovered *r);
 
 #endif

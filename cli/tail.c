@@ -348,6 +348,12 @@ uint64_t cli__tail_skipped(const struct cli__tail *t)
 	return t->skipped;
 }
 
+uint64_t cli__tail_damaged(const struct cli__tail *t)
+{
+	return tailbox__reader_damaged_blocks(t->reader) +
+	       tailbox__reader_damaged_names(t->reader);
+}
+
 /* --- kept ones -------------------------------------------------------------- */
 
 struct kept {

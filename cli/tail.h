@@ -37,5 +37,7 @@ int cli__tail_kept(struct tailbox__reader *r,
 /* Requests that ended since the start and were overwritten before they were
  * read; right when the service rests, else by those of the last moment. */
 uint64_t cli__tail_skipped(const struct cli__tail *t);
+/* Blocks and names of the tape that cannot be, met so far. */
+uint64_t cli__tail_damaged(const struct cli__tail *t);
 
 #endif

@@ -136,7 +136,7 @@ static bool put_losses(struct cli__top_source *s)
 
 	for (const struct cli__tape_loss *l = cli__tape_losses; l->key; l++)
 		room++;
-	t->losses = tailbox__alloc(room + 1, sizeof(*t->losses));
+	t->losses = tailbox__alloc(room + 2, sizeof(*t->losses));
 	if (!t->losses)
 		return false;
 	for (const struct cli__tape_loss *l = cli__tape_losses; l->key; l++) {
@@ -153,6 +153,14 @@ static bool put_losses(struct cli__top_source *s)
 			"unread_blocks",
 			"blocks overwritten before this top had read them",
 			blocks
+		};
+	/* As far as all the rest of the frame has met it. */
+	const uint64_t damaged = tailbox__reader_damaged_blocks(s->reader) +
+	                         tailbox__reader_damaged_names(s->reader);
+	if (damaged)
+		t->losses[t->loss_count++] = (struct cli__top_loss){
+			"damaged", "damaged blocks and names of the tape",
+			damaged
 		};
 	t->begun = tailbox__reader_sum(s->reader, COUNTER(begun));
 	t->done = tailbox__reader_sum(s->reader, COUNTER(finished));
@@ -250,9 +258,9 @@ const struct cli__top *cli__top_frame(struct cli__top_source *s,
 	cli__recent_rates(s->recent, s->now, s->whole_since, s->scale,
 	                  &s->frame.rates);
 	s->frame.cpu_ppm = cli__recent_cpu_ppm(s->recent, s->now);
-	if (!put_losses(s) || !cli__top_put_requests(s) ||
-	    !cli__top_put_workers(s) || !cli__top_put_queues(s) ||
-	    !cli__top_put_gauges(s)) {
+	if (!cli__top_put_requests(s) || !cli__top_put_workers(s) ||
+	    !cli__top_put_queues(s) || !cli__top_put_gauges(s) ||
+	    !put_losses(s)) {
 		*why = "out of memory";
 		return NULL;
 	}

@@ -588,7 +588,6 @@ void tailbox__admin_in_child(void)
 	forget_remote();
 	pthread_mutex_init(&look_lock, NULL);
 	tailbox__guard_in_child();
-	tailbox__mount_in_child();
 	tailbox__admin_file_in_child();
 	tailbox__sessions_in_child();
 	tailbox__admin_reader_in_child();

@@ -16,6 +16,7 @@
 
 #include "core/config.h"
 #include "core/error.h"
+#include "core/tape.h"
 
 #define TAILBOX__NOTES_MAX 16u
 #define TAILBOX__NOTE_TEXT 512u
@@ -28,6 +29,7 @@ struct tailbox__admin_facts {
 	char run_dir[PATH_MAX];   /* absolute */
 	char artifact_dir[PATH_MAX];
 	bool is_run_dir_of_service; /* goes away when the service stops */
+	struct tailbox__tape_wish wish; /* the tape was opened by it */
 	bool is_recorded;         /* the tape is open */
 	bool has_controller, has_sampler;
 	char why_not[TAILBOX__ERROR_TEXT]; /* when it is not recorded */
@@ -55,5 +57,7 @@ const char *tailbox__admin_path(void);
 const char *tailbox__admin_tcp(void);
 /* In a forked child: the thread is not there, the socket is the parent's. */
 void tailbox__admin_in_child(void);
+/* The same of tailbox_admin_handle(), which may be called when not started. */
+void tailbox__mount_in_child(void);
 
 #endif

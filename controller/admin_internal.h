@@ -114,7 +114,6 @@ bool tailbox__admin_has_body(const struct tailbox__admin_request *q);
 void tailbox__mount_open(void);
 /* Nobody comes in any more, and the last is out. */
 void tailbox__mount_close(void);
-void tailbox__mount_in_child(void);
 
 /* --- admin_file.c ------------------------------------------------------ */
 

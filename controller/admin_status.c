@@ -68,6 +68,18 @@ uint64_t tailbox__status_tape_for(const struct tailbox__status *s, uint64_t ms)
 	return bytes <= TAILBOX__TAPE_MAX ? bytes : TAILBOX__NONE;
 }
 
+uint64_t tailbox__status_next_tape(const struct tailbox__status *s)
+{
+	const struct tailbox__tape *t = &tailbox__recorder.tape;
+	struct tailbox__tape_wish wish = s->facts->wish;
+
+	if (!s->has_numbers || !wish.history_ms || s->rec.fill == TAILBOX__NONE)
+		return TAILBOX__NONE;
+	wish.fill = s->rec.fill;
+	/* This one is gone by then. */
+	return tailbox__tape_size(&wish, t->fd, t->file_bytes);
+}
+
 const char *tailbox__status_why_not(const struct tailbox__status *s)
 {
 	if (s->is_on)

@@ -58,6 +58,9 @@ uint64_t tailbox__status_follower_ns_milli(const struct tailbox__status *s);
  * power of two, as tapes are. NONE: the rate is not known, or 1 GiB is not
  * enough. */
 uint64_t tailbox__status_tape_for(const struct tailbox__status *s, uint64_t ms);
+/* The size of the next start's tape, by the history that is wished and how fast
+ * this one fills. NONE: none is wished, or how fast is not known yet. */
+uint64_t tailbox__status_next_tape(const struct tailbox__status *s);
 /* NULL = it is recorded. */
 const char *tailbox__status_why_not(const struct tailbox__status *s);
 /* What the tape survives, by where it lies; NULL = not known. */

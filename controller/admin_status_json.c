@@ -82,6 +82,12 @@ static void put_tape(struct tailbox__json *j, const struct tailbox__status *s)
 	                                      : TAILBOX__NONE);
 	tailbox__admin_put_u64(j, "bytes_for_60s",
 	                       tailbox__status_tape_for(s, 60000));
+	tailbox__admin_put_u64(j, "wished_ms",
+	                       s->facts->wish.history_ms
+	                               ? s->facts->wish.history_ms
+	                               : TAILBOX__NONE);
+	tailbox__admin_put_u64(j, "bytes_at_next_start",
+	                       tailbox__status_next_tape(s));
 	tailbox__json_end_object(j);
 }
 

@@ -66,25 +66,45 @@ static void add_service(struct tailbox__text *t,
 	                  tailbox__admin_tcp());
 }
 
+/* What is wished, else what a minute would take. */
+static void add_size(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	const bool is_known = s->has_numbers &&
+	                      s->rec.history_ms != TAILBOX__NONE;
+	const uint64_t wished = s->facts->wish.history_ms;
+	const uint64_t ms = wished ? wished : 60000;
+	const uint64_t bytes = wished ? tailbox__status_next_tape(s)
+	                              : tailbox__status_tape_for(s, ms);
+	char a[TAILBOX__UNIT_TEXT], b[TAILBOX__UNIT_TEXT];
+
+	if (is_known)
+		tailbox__text_add(
+			t, ", %s at the present rate",
+			tailbox__text_us(a, s->rec.history_ms * 1000));
+	if (wished)
+		tailbox__text_add(t, "; %s wished: ",
+		                  tailbox__text_us(a, ms * 1000));
+	else if (is_known && s->rec.history_ms < ms && bytes != TAILBOX__NONE)
+		tailbox__text_add(t, "; 60 s would take %s",
+		                  tailbox__text_bytes(b, bytes));
+	if (wished && bytes == TAILBOX__NONE)
+		tailbox__text_add(t, "the rate is not known yet");
+	else if (wished)
+		tailbox__text_add(t, "%s at the next start",
+		                  tailbox__text_bytes(b, bytes));
+}
+
 static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
 {
 	const struct tailbox__tape *tape = &tailbox__recorder.tape;
 	const char *what = tailbox__status_survives(s->facts);
-	char a[TAILBOX__UNIT_TEXT], b[TAILBOX__UNIT_TEXT];
-	bool is_known = s->has_numbers && s->rec.history_ms != TAILBOX__NONE;
+	char a[TAILBOX__UNIT_TEXT];
 
 	if (!s->facts->is_recorded)
 		return;
 	tailbox__text_add(t, "tape\t%s, %s", tape->path,
 	                  tailbox__text_bytes(a, tape->file_bytes));
-	if (is_known)
-		tailbox__text_add(
-			t, ", %s at the present rate",
-			tailbox__text_us(b, s->rec.history_ms * 1000));
-	const uint64_t minute = tailbox__status_tape_for(s, 60000);
-	if (is_known && s->rec.history_ms < 60000 && minute != TAILBOX__NONE)
-		tailbox__text_add(t, "; 60 s would take %s",
-		                  tailbox__text_bytes(b, minute));
+	add_size(t, s);
 	tailbox__text_add(t, "\nsurvives\t%s\n",
 	                  what != NULL ? what : "not known");
 	tailbox__text_add(t,

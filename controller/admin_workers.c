@@ -35,7 +35,8 @@ static struct hold hold_of(const struct tailbox__look *l,
                            const struct worker *w)
 {
 	static const char *const kinds[] = { NULL, "handler", "uri_log",
-		                             "completed", "connection" };
+		                             "completed", "connection",
+		                             "reader" };
 	const struct tailbox__thread_entry *e = w->entry;
 	uint64_t since = e ? TAILBOX__GET(e->hold_since) : 0;
 	struct hold h = { .number = TAILBOX__NONE };

@@ -200,7 +200,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 
 	if (c->is_started)
 		return -EALREADY;
-	if (!tailbox__recorder.tape.header)
+	if (!tailbox__recorder_is_open())
 		return -TAILBOX_ESTATE;
 	int ret = init_conditions(c);
 	if (ret < 0)
@@ -220,10 +220,13 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 	tailbox__rates_init(
 	        &c->rates, tailbox__mono_ns(),
 	        TAILBOX__GET(tailbox__recorder.tape.header->next_ticket));
+	tailbox__fill_open(c->config.fill);
 	tailbox__trigger_open();
 	ret = tailbox__reader_open_fd(tailbox__recorder.tape.fd, &c->reader,
 	                              NULL);
 	if (ret == 0) {
+		tailbox__reader_map(c->reader, tailbox__recorder.tape.header,
+		                    tailbox__recorder.tape.file_bytes);
 		try_folder(c);
 		tailbox__after_open();
 		tailbox__rare_open();

@@ -69,6 +69,7 @@ struct tailbox__controller_config {
 	uint32_t drain_timeout_ms; /* 0 = 10000 */
 	uint32_t sample_interval_ms; /* 0 = by mode; between windows: light */
 	uint64_t max_size, max_count; /* of the folder; 0 = default */
+	uint64_t fill; /* tailbox__fill_read() */
 	/* Where tapes of crashes lie, and how many artifacts of them are kept;
 	 * NULL, 0 = no crash artifact is made. */
 	const char *run_dir;
@@ -178,12 +179,18 @@ struct tailbox__recorder_status {
 	uint64_t open_requests, connections, suspended;
 	uint64_t history_ms;    /* what the tape holds at the present rate;
 	                           TAILBOX__NONE = not known yet */
+	uint64_t fill;          /* bytes of tape a second that the next start
+	                           goes by; TAILBOX__NONE = not known yet */
 	uint64_t follower_cpu_ns, follower_records;
 	uint64_t rate_milli;    /* requests per 1000 s over the last 10 s */
 	/* of the requests finished in the last 10 s; NONE: none */
 	uint64_t p50_us, p95_us, p99_us, max_us;
 };
 void tailbox__recorder_status(struct tailbox__recorder_status *out);
+
+/* fill.c. How fast the last tape of the service filled, in bytes a second, as
+ * its run left it in the artifact folder. 0 = not known. */
+uint64_t tailbox__fill_read(const char *artifact_dir, const char *service);
 
 /* --- cost.c: what the recorder itself costs ------------------------------ */
 

@@ -189,7 +189,7 @@ void tailbox__cost_status(struct tailbox__cost_status *out)
 
 	*out = (struct tailbox__cost_status){ TAILBOX__NONE, TAILBOX__NONE,
 		                              TAILBOX__NONE, TAILBOX__NONE };
-	if (!tailbox__recorder.tape.header)
+	if (!tailbox__recorder_is_open())
 		return;
 	const struct tailbox__cost_note now = look();
 	out->threads_ns = now.threads_ns;

@@ -11,8 +11,8 @@
  * the next start. More than TAPES_KEPT of them would fill the memory that
  * tapes live in: the oldest go, are counted and said.
  *
- * The process's own tape is never opened: closing it would drop the lock that
- * says that this process is alive.
+ * A tape of this process is never opened: closing it would drop the lock that
+ * says that this process is alive. It may be another copy's of tailbox.
  */
 #include "controller/after.h"
 
@@ -30,7 +30,7 @@
 
 #include "core/alloc.h"
 #include "core/daemons.h"
-#include "core/recorder.h"
+#include "core/fd.h"
 #include "core/recover.h"
 #include "core/tailbox.h"
 #include "core/tape_run.h"
@@ -79,21 +79,13 @@ static bool has_our_name(const char *name)
 	return at > name + len + 1 && strcmp(at, "tape") == 0;
 }
 
-static bool is_own(const struct stat *st)
-{
-	struct stat own;
-
-	return fstat(tailbox__recorder.tape.fd, &own) != 0 ||
-	       (own.st_dev == st->st_dev && own.st_ino == st->st_ino);
-}
-
 static int look(struct crashes *c, const char *name)
 {
 	struct stat st;
 
 	if (!has_our_name(name) || strlen(name) > NAME_MAX ||
 	    fstatat(c->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISREG(st.st_mode) || is_own(&st))
+	    !S_ISREG(st.st_mode) || tailbox__fd_is_open_here(&st))
 		return 0;
 	struct left *l = tailbox__list_add(&c->tapes);
 	if (!l)

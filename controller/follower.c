@@ -15,6 +15,7 @@
 #include "controller/internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,26 +32,54 @@ static uint64_t tickets(void)
 	return TAILBOX__GET(tailbox__recorder.tape.header->next_ticket);
 }
 
-/* Those that may be slow are noted; an ingress wait is not in `total`. */
+/* What one pass goes by: settings count from the next one on. */
+struct pass {
+	struct tailbox__slow_pass slow;
+	struct tailbox__triggers *triggers;
+};
+
+static uint32_t total_at(const char *record)
+{
+	uint32_t total;
+
+	memcpy(&total,
+	       record + offsetof(struct tailbox__rec_request, total),
+	       sizeof(total));
+	return total;
+}
+
+static unsigned known_at(const char *record)
+{
+	uint16_t known;
+
+	memcpy(&known,
+	       record + offsetof(struct tailbox__rec_request, known),
+	       sizeof(known));
+	return known;
+}
+
+/* Most requests are fast, and two of their fields are all that is looked at.
+ * Those that may be slow are noted; an ingress wait is not in `total`. */
 static void add_latencies(struct tailbox__rates *r,
                           struct tailbox__slow_pass *slow, const char *records,
                           size_t bytes)
 {
+	struct tailbox__rate_slice *s = tailbox__rates_now(r);
 	const uint64_t ticks = slow->ticks;
 	const unsigned late = ticks == UINT64_MAX ? 0 : TAILBOX__KNOWN_INGRESS;
 	const uint64_t rare = slow->rare_ticks;
 
-	struct tailbox__rec_request q;
-
-	for (size_t at = 0; at + sizeof(q) <= bytes; at += sizeof(q)) {
-		memcpy(&q, records + at, sizeof(q));
-		if (q.type != TAILBOX__REC_REQUEST)
+	for (size_t at = 0; at + sizeof(struct tailbox__rec_request) <= bytes;
+	     at += sizeof(struct tailbox__rec_request)) {
+		if (records[at] != TAILBOX__REC_REQUEST)
 			continue;
-		const uint64_t total = tailbox__unpack(q.total);
-		tailbox__rates_add(r, total);
-		if (__builtin_expect(total >= ticks || q.known & late, 0))
+		const uint64_t total = tailbox__unpack(total_at(records + at));
+		tailbox__slice_add(s, total);
+		if (__builtin_expect(total >= ticks ||
+		                             known_at(records + at) & late,
+		                     0))
 			tailbox__slow_log_note(slow, at);
-		if (__builtin_expect(tailbox__rare_may_be(&q, total, rare), 0))
+		if (__builtin_expect(tailbox__rare_may_be(records + at, total, rare), 0))
 			tailbox__rare_note(records + at, bytes - at);
 	}
 }
@@ -73,6 +102,8 @@ static void add_figures(struct tailbox__triggers *t, const char *records,
 {
 	struct tailbox__rec_request q;
 
+	if (!tailbox__triggers_want_requests(t))
+		return;
 	for (size_t at = 0; at + sizeof(q) <= bytes; at += sizeof(q)) {
 		memcpy(&q, records + at, sizeof(q));
 		if (q.type != TAILBOX__REC_REQUEST)
@@ -87,13 +118,13 @@ static void add_figures(struct tailbox__triggers *t, const char *records,
 }
 
 /* What triggers go by; with follow_lock, without lock. */
-static void feed_triggers(unsigned kind, const char *records, size_t bytes)
+static void feed_triggers(struct tailbox__triggers *t, unsigned kind,
+                          const char *records, size_t bytes)
 {
 	if (kind == TAILBOX__BLOCK_REQUESTS)
-		add_figures(tailbox__trigger_figures(), records, bytes);
+		add_figures(t, records, bytes);
 	else if (kind == TAILBOX__BLOCK_SAMPLES)
-		tailbox__triggers_samples(tailbox__trigger_figures(), records,
-		                          bytes);
+		tailbox__triggers_samples(t, records, bytes);
 }
 
 static void spool_batch(struct tailbox__spool *spool, uint64_t until,
@@ -113,7 +144,8 @@ static int take_batch(void *cls, unsigned kind, uint32_t thread,
                       const char *records, size_t bytes)
 {
 	struct tailbox__controller *c = &tailbox__c;
-	struct tailbox__slow_pass *slow = cls;
+	struct pass *p = cls;
+	struct tailbox__slow_pass *slow = &p->slow;
 
 	slow->count = 0;
 	tailbox__lock();
@@ -126,7 +158,7 @@ static int take_batch(void *cls, unsigned kind, uint32_t thread,
 	        c->window.is_past_due ? NULL : c->window.spool;
 	const uint64_t until = c->window.until;
 	tailbox__unlock();
-	feed_triggers(kind, records, bytes);
+	feed_triggers(p->triggers, kind, records, bytes);
 	if (spool)
 		spool_batch(spool, until, kind, thread, records, bytes);
 	if (slow->count)
@@ -235,23 +267,24 @@ static void follow_past(struct tailbox__controller *c)
 int tailbox__follow(void)
 {
 	struct tailbox__controller *c = &tailbox__c;
-	struct tailbox__slow_pass slow;
+	struct pass p;
 
 	pthread_mutex_lock(&c->follow_lock);
 	follow_past(c);
-	tailbox__slow_log_begin(&slow);
-	slow.rare_ticks = tailbox__rare_begin();
+	tailbox__slow_log_begin(&p.slow);
+	p.slow.rare_ticks = tailbox__rare_begin();
+	p.triggers = tailbox__trigger_figures();
 	tailbox__lock();
 	tailbox__rates_turn(&c->rates, tailbox__mono_ns(), tickets());
 	tailbox__unlock();
-	const int ret = tailbox__reader_poll(c->reader, take_batch, &slow);
-	tailbox__slow_log_end(&slow);
+	const int ret = tailbox__reader_poll(c->reader, take_batch, &p);
+	tailbox__slow_log_end(&p.slow);
 	tailbox__rare_end(c->reader, false);
 	tailbox__lock();
 	c->lost_blocks = tailbox__reader_lost_blocks(c->reader);
 	tailbox__unlock();
 	pthread_mutex_unlock(&c->follow_lock);
-	tailbox__slow_log_say(&slow);
+	tailbox__slow_log_say(&p.slow);
 	return ret;
 }
 
@@ -286,6 +319,7 @@ static void *follow_thread(void *arg)
 		if (now - anchor_ns >= ANCHOR_NS) {
 			tailbox__recorder_anchor();
 			tailbox__cost_note();
+			tailbox__fill_note(now);
 			anchor_ns = now;
 		}
 		const int ret = tailbox__follow();
@@ -399,7 +433,7 @@ void tailbox__recorder_status(struct tailbox__recorder_status *out)
 	struct tailbox__controller *c = &tailbox__c;
 
 	memset(out, 0, sizeof(*out));
-	out->history_ms = TAILBOX__NONE;
+	out->history_ms = out->fill = TAILBOX__NONE;
 	out->p50_us = out->p95_us = out->p99_us = out->max_us = TAILBOX__NONE;
 	if (!h)
 		return;
@@ -415,6 +449,8 @@ void tailbox__recorder_status(struct tailbox__recorder_status *out)
 	if (c->is_started) {
 		tailbox__rates_tell(&c->rates, tailbox__mono_ns(), tickets(),
 		                    h->blocks_max, out);
+		if (c->fill.kept)
+			out->fill = c->fill.kept;
 		out->lost_blocks = c->lost_blocks;
 		out->follower_cpu_ns = c->follower_cpu_ns;
 		out->follower_records = c->follower_records;

@@ -21,6 +21,7 @@
 #include "controller/command.h"
 #include "core/alloc.h"
 #include "core/artifact.h"
+#include "core/fd.h"
 #include "core/tailbox.h"
 #include "core/utf8.h"
 
@@ -77,10 +78,8 @@ uint64_t tailbox__folder_headline(int dirfd, const char *name,
 static int write_line(const void *cls, int fd)
 {
 	const char *line = cls;
-	const size_t len = strlen(line);
-	const ssize_t n = write(fd, line, len);
 
-	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
+	return tailbox__fd_write(fd, line, strlen(line));
 }
 
 static bool is_there(int dirfd, const char *name)

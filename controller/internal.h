@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "controller/controller.h"
 #include "controller/trigger.h"
@@ -94,20 +95,46 @@ static inline unsigned tailbox__rate_bucket(uint64_t ticks)
 {
 	return tailbox__bucket(ticks, TAILBOX__RATE_SUB);
 }
-static inline void tailbox__rates_add(struct tailbox__rates *r, uint64_t ticks)
+static inline void tailbox__slice_add(struct tailbox__rate_slice *s,
+                                      uint64_t ticks)
 {
-	struct tailbox__rate_slice *s =
-	        &r->slices[r->second % TAILBOX__RATE_SLICES];
-
 	s->count++;
 	s->buckets[tailbox__rate_bucket(ticks)]++;
 	if (ticks > s->max)
 		s->max = ticks;
 }
+/* The slice of now, for many at once. */
+static inline struct tailbox__rate_slice *
+tailbox__rates_now(struct tailbox__rates *r)
+{
+	return &r->slices[r->second % TAILBOX__RATE_SLICES];
+}
+static inline void tailbox__rates_add(struct tailbox__rates *r, uint64_t ticks)
+{
+	tailbox__slice_add(tailbox__rates_now(r), ticks);
+}
+/* Blocks that were taken in the last *span_ms, at most 10 s; *span_ms 0: not
+ * known. tickets: those taken by now. */
+uint64_t tailbox__rates_taken(const struct tailbox__rates *r, uint64_t now_ns,
+                              uint64_t tickets, uint64_t *span_ms);
 /* rate_milli, percentiles and history_ms of out. */
 void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
                          uint64_t tickets, uint64_t blocks_max,
                          struct tailbox__recorder_status *out);
+
+/* --- fill.c: how fast the tape fills, for the next start ---------------- */
+
+struct tailbox__fill { /* bytes a second; 0 = not known */
+	uint64_t before;  /* of an earlier run */
+	uint64_t busiest; /* 10 s of this one */
+	uint64_t kept;    /* what the folder says by now */
+	uint64_t start_ns;
+	int error; /* of the last try to keep it */
+};
+/* At a start. */
+void tailbox__fill_open(uint64_t before);
+/* About once a second. May write a small file; without lock. */
+void tailbox__fill_note(uint64_t now_ns);
 
 /* --- spool.c: the armed window's records, in a file -------------------- */
 
@@ -194,12 +221,25 @@ void tailbox__rare_open(void);
 uint64_t tailbox__rare_begin(void);
 /* Whether the follower is to look closer at a finished request that took
  * `total` ticks; its further records are for the look. */
-static inline bool tailbox__rare_may_be(const struct tailbox__rec_request *q,
-                                        uint64_t total, uint64_t ticks)
+static inline bool tailbox__rare_may_be(const char *record, uint64_t total,
+                                        uint64_t ticks)
 {
-	return total >= ticks || q->known & TAILBOX__KNOWN_INGRESS ||
-	       q->status >= 500 || q->termination > TAILBOX__TERM_COMPLETED ||
-	       q->outcome > TAILBOX__NAME_OK || !(q->termination | q->outcome);
+	uint64_t names; /* route, kind, outcome, status */
+	uint16_t known;
+
+	_Static_assert(offsetof(struct tailbox__rec_request, outcome) == 52 &&
+	                       offsetof(struct tailbox__rec_request, status) ==
+	                               54,
+	               "the two upper fields of a word");
+	memcpy(&names, record + 48, sizeof(names));
+	memcpy(&known, record + offsetof(struct tailbox__rec_request, known),
+	       sizeof(known));
+	const unsigned termination = (uint8_t)
+	        record[offsetof(struct tailbox__rec_request, termination)];
+	const unsigned outcome = (uint16_t)(names >> 32);
+	return total >= ticks || known & TAILBOX__KNOWN_INGRESS ||
+	       names >> 48 >= 500 || termination > TAILBOX__TERM_COMPLETED ||
+	       outcome > TAILBOX__NAME_OK || !(termination | outcome);
 }
 /* Its record is at `records`: note it, if it is one. */
 void tailbox__rare_note(const char *records, size_t bytes);
@@ -323,6 +363,7 @@ struct tailbox__controller {
 	TAILBOX__LIST(uint64_t) made[TAILBOX__ARTIFACT_KINDS];
 
 	struct tailbox__rates rates;
+	struct tailbox__fill fill; /* lock */
 	uint64_t lost_blocks, follower_cpu_ns, follower_records;
 	int follow_error; /* of the last pass */
 	struct tailbox__trigger_desk desk; /* lock */

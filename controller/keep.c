@@ -30,6 +30,7 @@
 
 #include "core/alloc.h"
 #include "core/artifact.h"
+#include "core/fd.h"
 #include "core/run_json.h"
 #include "core/tailbox.h"
 
@@ -159,9 +160,7 @@ static int note_json(int dirfd, const char *name, const char *path,
 		ret = fd < 0 ? -errno : 0;
 	}
 	if (fd >= 0) {
-		const ssize_t done = write(fd, text, (size_t)n);
-		if (done != n)
-			ret = done < 0 ? -errno : -ENOSPC;
+		ret = tailbox__fd_write(fd, text, (size_t)n);
 		close(fd);
 	}
 	if (ret < 0) {

@@ -42,6 +42,7 @@ libtailbox_all_la_SOURCES += \
 	controller/controller.c \
 	controller/cost.c \
 	controller/crashes.c \
+	controller/fill.c \
 	controller/finish.c \
 	controller/finisher.c \
 	controller/follower.c \

@@ -62,21 +62,35 @@ static uint64_t percentile(const struct merged *m, unsigned percent,
 	return tailbox__ticks_to_ns(scale, ticks) / 1000;
 }
 
-/* Merge the slices that are not stale; gives the oldest. */
-static const struct tailbox__rate_slice *
-merge(const struct tailbox__rates *r, uint64_t second, struct merged *m)
+static bool is_stale(const struct tailbox__rates *r, unsigned i, uint64_t second)
 {
-	const struct tailbox__rate_slice *oldest = NULL;
+	const struct tailbox__rate_slice *s = &r->slices[i];
 
+	return s->second > r->second || s->second % TAILBOX__RATE_SLICES != i ||
+	       s->second + TAILBOX__RATE_SLICES <= second;
+}
+
+/* Of those that are not stale; NULL: all are. */
+static const struct tailbox__rate_slice *oldest(const struct tailbox__rates *r,
+                                                uint64_t second)
+{
+	const struct tailbox__rate_slice *o = NULL;
+
+	for (unsigned i = 0; i < TAILBOX__RATE_SLICES; i++)
+		if (!is_stale(r, i, second) &&
+		    (!o || r->slices[i].second < o->second))
+			o = &r->slices[i];
+	return o;
+}
+
+/* What is in all of those. */
+static void merge(const struct tailbox__rates *r, uint64_t second,
+                  struct merged *m)
+{
 	memset(m, 0, sizeof(*m));
 	for (unsigned i = 0; i < TAILBOX__RATE_SLICES; i++) {
 		const struct tailbox__rate_slice *s = &r->slices[i];
-		if (s->second > r->second || s->second % TAILBOX__RATE_SLICES != i ||
-		    s->second + TAILBOX__RATE_SLICES <= second)
-			continue;
-		if (!oldest || s->second < oldest->second)
-			oldest = s;
-		if (!s->count)
+		if (!s->count || is_stale(r, i, second))
 			continue;
 		m->count += s->count;
 		if (s->max > m->max)
@@ -84,7 +98,19 @@ merge(const struct tailbox__rates *r, uint64_t second, struct merged *m)
 		for (unsigned b = 0; b < TAILBOX__RATE_BUCKETS; b++)
 			m->buckets[b] += s->buckets[b];
 	}
-	return oldest;
+}
+
+uint64_t tailbox__rates_taken(const struct tailbox__rates *r, uint64_t now_ns,
+                              uint64_t tickets, uint64_t *span_ms)
+{
+	const struct tailbox__rate_slice *o =
+	        oldest(r, (now_ns - r->start_ns) / SECOND_NS);
+
+	*span_ms = 0;
+	if (!o)
+		return 0;
+	*span_ms = (now_ns - r->start_ns - o->second * SECOND_NS) / 1000000;
+	return tickets > o->tickets ? tickets - o->tickets : 0;
 }
 
 void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
@@ -94,20 +120,17 @@ void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
 	const struct tailbox__clock_scale scale =
 	        tailbox__scale_of_hz(tailbox__clock.hz);
 	struct merged m;
-	const struct tailbox__rate_slice *oldest =
-	        merge(r, (now_ns - r->start_ns) / SECOND_NS, &m);
+	uint64_t span_ms;
+	const uint64_t taken =
+	        tailbox__rates_taken(r, now_ns, tickets, &span_ms);
 
 	out->p50_us = out->p95_us = out->p99_us = out->max_us = TAILBOX__NONE;
 	out->history_ms = TAILBOX__NONE;
 	out->rate_milli = 0;
-	if (!oldest)
-		return;
-	const uint64_t since = r->start_ns + oldest->second * SECOND_NS;
-	const uint64_t span_ms = (now_ns - since) / 1000000;
-	if (span_ms && tickets > oldest->tickets)
+	merge(r, (now_ns - r->start_ns) / SECOND_NS, &m);
+	if (span_ms && taken)
 		out->history_ms = (uint64_t)((unsigned __int128)blocks_max *
-		                             span_ms /
-		                             (tickets - oldest->tickets));
+		                             span_ms / taken);
 	if (span_ms)
 		out->rate_milli = m.count * 1000000 / span_ms;
 	if (!m.count)

@@ -36,6 +36,7 @@
 #include "core/patterns.h"
 #include "core/recorder.h"
 #include "core/run.h"
+#include "sampler/pools.h"
 #include "sampler/sampler.h"
 
 #define INTERVAL_DEFAULT_MS 500u
@@ -98,6 +99,9 @@ void tailbox__start_note(const char *fmt, ...)
 static void in_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
+	/* What may be called while not started. */
+	tailbox__pools_in_child();
+	tailbox__mount_in_child();
 	if (!is_started)
 		return;
 	is_started = false;
@@ -123,6 +127,7 @@ static void start_controller(void)
 		.artifact_dir = facts->artifact_dir,
 		.max_size = tailbox__settings()->artifacts.max_size,
 		.max_count = tailbox__settings()->artifacts.max_count,
+		.fill = facts->wish.fill,
 		.run_dir = facts->run_dir,
 		.max_crashes = tailbox__settings()->artifacts.max_crashes,
 		.drain_timeout_ms = options->drain_timeout_ms,
@@ -199,6 +204,21 @@ static void note_the_time(void)
 		(uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000;
 }
 
+/* A history comes from a file, so of a size only one in a file bounds it: what
+ * the program said was for no history. */
+static void take_wish(void)
+{
+	const struct tailbox__config *c = tailbox__settings();
+	const bool is_of_file = c->origin[TAILBOX__KEY_TAPE_SIZE].from ==
+	                        TAILBOX__FROM_FILE;
+
+	facts->wish = (struct tailbox__tape_wish){
+		.bytes = c->tape.history && !is_of_file ? 0 : c->tape.size,
+		.history_ms = c->tape.history,
+		.fill = tailbox__fill_read(facts->artifact_dir, facts->service)
+	};
+}
+
 static int start_recorder(int dirfd)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
@@ -207,10 +227,11 @@ static int start_recorder(int dirfd)
 	/* The tape tells it, whichever daemons there will be. */
 	tailbox__daemon_set_library(MHD_get_version());
 	tailbox__tape_set_rare(tailbox__settings()->rare.size);
+	take_wish();
 	rc = tailbox__recorder_open(
 		dirfd, facts->run_dir, facts->service,
 		facts->service_version[0] ? facts->service_version : NULL,
-		tailbox__settings()->tape.size, &err);
+		tailbox__tape_size(&facts->wish, dirfd, 0), &err);
 	facts->is_recorded = rc == 0;
 	if (rc != 0) {
 		snprintf(facts->why_not, sizeof(facts->why_not), "%s",

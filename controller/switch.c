@@ -83,7 +83,7 @@ int tailbox__switch(bool on, const char *by)
 	uint32_t cut = 0;
 	int ret;
 
-	if (!tailbox__recorder.tape.header)
+	if (!tailbox__recorder_is_open())
 		return -TAILBOX_ESTATE;
 	/* After an arm that is under way. */
 	pthread_mutex_lock(&c->arm_lock);

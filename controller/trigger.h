@@ -130,6 +130,13 @@ static inline void tailbox__triggers_route(struct tailbox__triggers *t,
 	r->buckets[t->half][tailbox__trigger_bucket(ticks)]++;
 }
 
+/* Whether anything here goes by single requests. */
+static inline bool
+tailbox__triggers_want_requests(const struct tailbox__triggers *t)
+{
+	return t->slow != UINT64_MAX || t->error_ppm || t->has_routes;
+}
+
 /* A finished request that took so many ticks, its ingress wait included. */
 static inline void
 tailbox__triggers_request(struct tailbox__triggers *t, uint64_t ticks,

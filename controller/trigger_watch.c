@@ -151,7 +151,8 @@ static void renew(void)
 
 	tailbox__lock();
 	const bool is_new = watch.is_new;
-	c = watch.wanted;
+	if (is_new)
+		c = watch.wanted;
 	watch.is_new = false;
 	tailbox__unlock();
 	if (!is_new)

@@ -16,9 +16,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define HUGE_PAGE ((size_t)2 << 20)
 /* Blocks of this many bytes get huge pages when they are wanted. */
-#define LARGE_BYTES ((size_t)4 << 20)
-#define HUGE_PAGE ((uintptr_t)2 << 20)
+#define LARGE_BYTES HUGE_PAGE
+/* A last page that would be used but for this much is a huge one too. */
+#define SPARE_BYTES ((size_t)256 << 10)
+/* So much of the heap is of huge pages too, and so much it keeps. */
+#define HEAP_BYTES (16 << 20)
+#define HEAP_KEEP_BYTES (32 << 20)
 
 static atomic_bool wants_huge;
 static atomic_long allowed = -1; /* allocations to let through; -1 = all */
@@ -52,35 +57,65 @@ static size_t total_bytes(size_t n, size_t size)
 	return bytes ? bytes : 1;
 }
 
+static bool is_large(size_t bytes)
+{
+	return bytes >= LARGE_BYTES &&
+	       atomic_load_explicit(&wants_huge, memory_order_relaxed);
+}
+
 /* Only advice, so what comes of it does not matter. */
 static void advise(void *p, size_t bytes)
 {
 	const uintptr_t begin = ((uintptr_t)p + HUGE_PAGE - 1) & -HUGE_PAGE;
 	const uintptr_t end = ((uintptr_t)p + bytes) & -HUGE_PAGE;
 
-	if (p && bytes >= LARGE_BYTES && begin < end &&
-	    atomic_load_explicit(&wants_huge, memory_order_relaxed))
+	if (p && is_large(bytes) && begin < end)
 		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+/* Huge pages lie at multiples of their size: a block that begins at one has
+ * no small pages in front, and few behind. */
+static void *allocate(size_t bytes)
+{
+	const size_t whole = (bytes + HUGE_PAGE - 1) & -HUGE_PAGE;
+	void *p;
+
+	if (!is_large(bytes))
+		return malloc(bytes);
+	if (whole - bytes <= SPARE_BYTES)
+		bytes = whole;
+	if (posix_memalign(&p, HUGE_PAGE, bytes) != 0)
+		return NULL;
+	advise(p, bytes);
+	return p;
 }
 
 /* realloc() moves a large block by its pages, and huge ones that come to lie
  * at another place in theirs are broken up. So copy. */
 static void *resize_large(void *p, size_t bytes)
 {
-	void *q = malloc(bytes);
+	void *q = allocate(bytes);
 
 	if (!q)
 		return NULL;
 	const size_t have = malloc_usable_size(p);
-	advise(q, bytes);
 	memcpy(q, p, have < bytes ? have : bytes);
 	free(p);
 	return q;
 }
 
+/* What is smaller comes from one heap that keeps what it has: pages that were
+ * given back would have to be found and emptied anew. Nothing of it is there
+ * before it is used, but the advice counts from now on. */
 void tailbox__alloc_prefer_huge(void)
 {
 	atomic_store_explicit(&wants_huge, true, memory_order_relaxed);
+	mallopt(M_MMAP_THRESHOLD, HEAP_KEEP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP_BYTES);
+	void *heap = malloc(HEAP_BYTES);
+	advise(heap, HEAP_BYTES);
+	free(heap);
+	mallopt(M_MMAP_THRESHOLD, (int)LARGE_BYTES);
 }
 
 void *tailbox__alloc(size_t n, size_t size)
@@ -89,10 +124,9 @@ void *tailbox__alloc(size_t n, size_t size)
 
 	if (!bytes || !may_allocate())
 		return NULL;
-	void *p = malloc(bytes);
+	void *p = allocate(bytes);
 	if (p)
 		count_live(1);
-	advise(p, bytes);
 	return p;
 }
 
@@ -102,11 +136,12 @@ void *tailbox__zalloc(size_t n, size_t size)
 
 	if (!bytes || !may_allocate())
 		return NULL;
-	/* Not malloc and memset: calloc knows which pages are zero. */
-	void *p = calloc(1, bytes);
+	/* Where they are small calloc knows which pages are zero. */
+	void *p = is_large(bytes) ? allocate(bytes) : calloc(1, bytes);
+	if (p && is_large(bytes))
+		memset(p, 0, bytes);
 	if (p)
 		count_live(1);
-	advise(p, bytes);
 	return p;
 }
 
@@ -116,13 +151,11 @@ void *tailbox__realloc(void *p, size_t n, size_t size)
 
 	if (!bytes || !may_allocate())
 		return NULL;
-	if (p && bytes >= LARGE_BYTES &&
-	    atomic_load_explicit(&wants_huge, memory_order_relaxed))
+	if (p && is_large(bytes))
 		return resize_large(p, bytes);
-	void *q = realloc(p, bytes);
+	void *q = p ? realloc(p, bytes) : allocate(bytes);
 	if (q && !p)
 		count_live(1);
-	advise(q, bytes);
 	return q;
 }
 

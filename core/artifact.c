@@ -26,11 +26,15 @@
 const struct tailbox__artifact_list
         tailbox__artifact_lists[TAILBOX__ARTIFACT_LIST_COUNT] = {
 #define X(letters, member, size)                                               \
-	{ letters, size, offsetof(struct tailbox__run, member), false },
+	{ letters, size,                                                       \
+	  letters == TAILBOX__KIND('R', 'E', 'X', 'T')                          \
+	          ? TAILBOX__ARTIFACT_OLDER_EXT                                \
+	          : size,                                                      \
+	  offsetof(struct tailbox__run, member), false },
 	TAILBOX__ARTIFACT_LISTS(X)
 #undef X
 #define X(letters, member, size)                                               \
-	{ letters, size, offsetof(struct tailbox__run, member), true },
+	{ letters, size, size, offsetof(struct tailbox__run, member), true },
 	TAILBOX__ARTIFACT_KEPT_LISTS(X)
 #undef X
 };

@@ -35,7 +35,7 @@
 	X(TAILBOX__KIND('W', 'A', 'R', 'N'), meta.warnings, 4)                 \
 	X(TAILBOX__KIND('U', 'N', 'F', 'I'), meta.unfinished, 8)               \
 	X(TAILBOX__KIND('R', 'E', 'Q', 'S'), requests, 64)                     \
-	X(TAILBOX__KIND('R', 'E', 'X', 'T'), ext, 184)                         \
+	X(TAILBOX__KIND('R', 'E', 'X', 'T'), ext, 192)                         \
 	X(TAILBOX__KIND('S', 'T', 'A', 'G'), stages, 64)                       \
 	X(TAILBOX__KIND('Q', 'U', 'E', 'U'), queues, 64)                       \
 	X(TAILBOX__KIND('G', 'A', 'U', 'G'), inflight, 32)                     \
@@ -47,11 +47,13 @@
 /* The same of run->kept. */
 #define TAILBOX__ARTIFACT_KEPT_LISTS(X)                                        \
 	X(TAILBOX__KIND('K', 'R', 'E', 'Q'), requests, 64)                     \
-	X(TAILBOX__KIND('K', 'E', 'X', 'T'), ext, 184)                         \
+	X(TAILBOX__KIND('K', 'E', 'X', 'T'), ext, 192)                         \
 	X(TAILBOX__KIND('K', 'S', 'T', 'G'), stages, 64)                       \
 	X(TAILBOX__KIND('K', 'Q', 'U', 'E'), queues, 64)
 
 #define TAILBOX__ARTIFACT_LIST_COUNT 16u
+/* REXT before it had the content reader's time. */
+#define TAILBOX__ARTIFACT_OLDER_EXT 184u
 
 /* Every list of a run has this layout; copied in and out as bytes, because
  * their types differ. */
@@ -62,6 +64,8 @@ struct tailbox__any_list {
 
 struct tailbox__artifact_list {
 	uint32_t kind, item_bytes;
+	uint32_t older_bytes; /* what items of an older version have; the rest
+	                         of them is not known */
 	size_t offset; /* in struct tailbox__run */
 	bool is_kept;  /* of run->kept */
 };

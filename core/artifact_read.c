@@ -220,15 +220,35 @@ static int take_meta(struct reader *r,
 	return rc;
 }
 
+/* What items of an older version lack is all ones: not known. */
+static int widen(char **bytes, size_t count, size_t from, size_t to)
+{
+	char *wide;
+
+	if (from == to || count == 0)
+		return 0;
+	wide = tailbox__alloc(count, to);
+	if (!wide)
+		return -ENOMEM;
+	memset(wide, 0xff, count * to);
+	for (size_t i = 0; i < count; i++)
+		memcpy(wide + i * to, *bytes + i * from, from);
+	tailbox__free(*bytes);
+	*bytes = wide;
+	return 0;
+}
+
 static int take_list(struct reader *r,
                      const struct tailbox__artifact_part *head, size_t i)
 {
 	const struct tailbox__artifact_list *row = &tailbox__artifact_lists[i];
+	const uint32_t size = head->item_bytes;
 	uint64_t at = r->offset;
 	char *bytes;
 
-	if (r->has_list[i] || head->item_bytes != row->item_bytes ||
-	    head->bytes % row->item_bytes)
+	if (r->has_list[i] ||
+	    (size != row->item_bytes && size != row->older_bytes) ||
+	    head->bytes % size)
 		return fail_part(r, -TAILBOX_EDAMAGED, at, head->kind,
 		                 r->has_list[i] ? "there twice"
 		                                : "wrong length");
@@ -237,12 +257,17 @@ static int take_list(struct reader *r,
 	int rc = take_checked(r, head, &bytes);
 	if (rc)
 		return rc;
+	size_t count = (size_t)head->bytes / size;
+	rc = widen(&bytes, count, size, row->item_bytes);
+	if (rc) {
+		tailbox__free(bytes);
+		return rc;
+	}
 	if (row->is_kept && !r->run->kept &&
 	    tailbox__run_create_kept(r->run, &r->run->kept) < 0) {
 		tailbox__free(bytes);
 		return -ENOMEM;
 	}
-	size_t count = (size_t)head->bytes / row->item_bytes;
 	struct tailbox__any_list list = { bytes, count, count };
 	struct tailbox__run *run = row->is_kept ? r->run->kept : r->run;
 	memcpy((char *)run + row->offset, &list, sizeof(list));

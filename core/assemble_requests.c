@@ -117,7 +117,8 @@ struct group {
 	struct tailbox__rec_request request;
 	struct tailbox__rec_more more;
 	struct tailbox__rec_trace trace;
-	bool has_more, has_trace;
+	bool has_more, has_trace, has_reader;
+	uint64_t reader; /* ticks */
 	size_t id_len;
 	char id[TEXT_MAX];
 };
@@ -134,12 +135,21 @@ static void add_id(struct group *g, const struct tailbox__unit *u)
 	g->id_len += len;
 }
 
+static void add_reader(struct group *g, const struct tailbox__unit *u)
+{
+	struct tailbox__rec_reader r;
+
+	memcpy(&r, u, sizeof(r));
+	g->reader = r.ticks;
+	g->has_reader = true;
+}
+
 static void read_group(const struct tailbox__assembly *a, uint32_t at,
                        struct group *g)
 {
 	const struct tailbox__unit *u = &a->units.items[at];
 
-	g->has_more = g->has_trace = false;
+	g->has_more = g->has_trace = g->has_reader = false;
 	g->id_len = 0;
 	memcpy(&g->request, u, sizeof(g->request));
 	for (unsigned i = 1; i <= g->request.more; i++) {
@@ -151,6 +161,9 @@ static void read_group(const struct tailbox__assembly *a, uint32_t at,
 		case TAILBOX__REC_TRACE:
 			memcpy(&g->trace, &u[i], sizeof(g->trace));
 			g->has_trace = true;
+			break;
+		case TAILBOX__REC_READER:
+			add_reader(g, &u[i]);
 			break;
 		case TAILBOX__REC_ID:
 			add_id(g, &u[i]);
@@ -243,6 +256,9 @@ static int put_ext(struct tailbox__plan *p, const struct group *g,
 	if (r->flags & TAILBOX__REQ_BODY_DISCARDED)
 		x->ext_flags |= TAILBOX__EXT_BODY_DISCARDED;
 	put_phases(p, g, x);
+	x->reader_ns = g->has_reader
+	                       ? tailbox__ticks_to_ns(p->scale, g->reader)
+	                       : TAILBOX__NONE;
 	if (g->has_trace) {
 		put_bytes(x->trace_id, g->trace.hi);
 		put_bytes(x->trace_id + 8, g->trace.lo);

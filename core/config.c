@@ -64,6 +64,9 @@ const struct tailbox__config_key_info
 	        NUMBER(SIZE, tape, size, TAILBOX__TAPE_MIN, TAILBOX__TAPE_MAX,
 	               0, "16 MiB, or less where there is little memory",
 	               "memory of the tape"),
+	[TAILBOX__KEY_TAPE_HISTORY] =
+	        NUMBER(DURATION, tape, history, SECOND, DAY, 0, "by its size",
+	               "time that the tape is to hold, by the last run's rate"),
 	[TAILBOX__KEY_ARTIFACTS_DIR] =
 	        TEXT(artifacts, dir, 1,
 	             "$STATE_DIRECTORY/tailbox or artifacts in the tape's "
@@ -285,6 +288,7 @@ bool tailbox__config_is_fixed(enum tailbox__config_key key)
 	case TAILBOX__KEY_TAPE_DIR:
 	case TAILBOX__KEY_TAPE_SIZE:
 	case TAILBOX__KEY_RARE_SIZE:
+	case TAILBOX__KEY_TAPE_HISTORY:
 	case TAILBOX__KEY_ARTIFACTS_DIR:
 	case TAILBOX__KEY_ARTIFACTS_MAX_CRASHES:
 	case TAILBOX__KEY_ADMIN_LISTEN:

@@ -52,6 +52,7 @@ struct tailbox__config_recorder {
 struct tailbox__config_tape {
 	char dir[TAILBOX__CONFIG_PATH_MAX + 1]; /* "" = the usual places */
 	uint64_t size; /* 0 = by what there is */
+	uint64_t history; /* ms that it is to hold; 0 = not said */
 };
 
 struct tailbox__config_artifacts {
@@ -145,6 +146,7 @@ enum tailbox__config_key {
 	TAILBOX__KEY_RECORDER_ENABLED,
 	TAILBOX__KEY_TAPE_DIR,
 	TAILBOX__KEY_TAPE_SIZE,
+	TAILBOX__KEY_TAPE_HISTORY,
 	TAILBOX__KEY_ARTIFACTS_DIR,
 	TAILBOX__KEY_ARTIFACTS_MAX_SIZE,
 	TAILBOX__KEY_ARTIFACTS_MAX_COUNT,

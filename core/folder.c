@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/artifact.h"
+#include "core/fd.h"
 #include "core/tailbox.h"
 
 enum {
@@ -270,6 +271,8 @@ static void keep_taken(int last, const struct tailbox__artifact_key *key)
 	                       "\n", key->second, key->id);
 
 	/* On a full disk what is there guards still. */
+	if ((uint64_t)line_of(key) + LINE_BYTES > tailbox__fd_limit())
+		return;
 	if (n != LINE_BYTES || pwrite(last, text, LINE_BYTES, line_of(key)) != n)
 		return;
 }

@@ -15,9 +15,14 @@ void tailbox__loss(enum tailbox__loss what);
 size_t tailbox__clean_text(char *to, size_t room, const char *from,
                            size_t len);
 
-/* Tables beside the tape; 0 or -ENOMEM. */
-int tailbox__names_open(void);
-int tailbox__slots_open(void);
+/* blocks.c. How many blocks a thread has, and give them all back: of a thread
+ * that has gone. */
+uint32_t tailbox__blocks_of(const struct tailbox__thread *t);
+void tailbox__blocks_retire(struct tailbox__thread *t);
+
+/* Tables beside the tape. */
+void tailbox__names_open(void);
+void tailbox__slots_open(void);
 void tailbox__slots_close(void);
 /* Take slots of tailbox__slot_owe() off the tape; recording is on. One thread
  * at a time. */

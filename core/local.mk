@@ -21,6 +21,7 @@ libtailbox_all_la_SOURCES += \
 	core/assemble_samples.c \
 	core/assemble_sort.c \
 	core/assemble_spans.c \
+	core/blocks.c \
 	core/clock.c \
 	core/config.c \
 	core/config_check.c \
@@ -66,6 +67,7 @@ libtailbox_all_la_SOURCES += \
 	core/tape_feed.c \
 	core/tape_kept.c \
 	core/tape_run.c \
+	core/tape_size.c \
 	core/toml.c \
 	core/toml_names.c \
 	core/toml_value.c \
@@ -73,6 +75,7 @@ libtailbox_all_la_SOURCES += \
 	core/validate.c \
 	core/alloc.h \
 	core/artifact.h \
+	core/board.h \
 	core/artifact_format.h \
 	core/assemble.h \
 	core/assemble_plan.h \

@@ -8,15 +8,14 @@
  * compare-and-swap. Two threads that intern one text at once may both get a
  * number; readers compare texts, so that costs one entry and nothing else.
  */
-#include <errno.h>
 #include <string.h>
 
-#include "core/alloc.h"
 #include "core/internal.h"
 
-static tailbox__a32 *table; /* number by hash; 0 = empty. Never freed */
-static uint32_t table_mask;
-static uint32_t table_room;
+/* Number by hash; 0 = empty. At most half of it is in use. Not allocated: it
+ * is there whenever a thread asks, and what is not used costs nothing. */
+#define TABLE_ROOM (2 * TAILBOX__NAMES_MOST)
+static tailbox__a32 table[TABLE_ROOM];
 
 /* Bytes of the UTF-8 sequence at s, 0 when it is not valid (overlong forms,
  * surrogates and what lies above U+10FFFF are not). */
@@ -75,7 +74,7 @@ static bool same(uint32_t number, uint64_t hash, const char *text, size_t len)
 
 uint16_t tailbox__name_find(uint64_t hash, const char *text, size_t len)
 {
-	uint32_t at = (uint32_t)hash & table_mask;
+	uint32_t at = (uint32_t)hash % TABLE_ROOM;
 
 	for (;;) {
 		/* Pairs with the release of offer(). */
@@ -85,14 +84,14 @@ uint16_t tailbox__name_find(uint64_t hash, const char *text, size_t len)
 			return TAILBOX__NAME_NONE;
 		if (same(number, hash, text, len))
 			return (uint16_t)number;
-		at = (at + 1) & table_mask;
+		at = (at + 1) % TABLE_ROOM;
 	}
 }
 
 static uint16_t offer(uint32_t number, uint64_t hash, const char *text,
                       size_t len)
 {
-	uint32_t at = (uint32_t)hash & table_mask;
+	uint32_t at = (uint32_t)hash % TABLE_ROOM;
 
 	/* The table is twice as large as there are numbers: it ends. */
 	for (;;) {
@@ -103,7 +102,7 @@ static uint16_t offer(uint32_t number, uint64_t hash, const char *text,
 			return (uint16_t)number;
 		if (same(seen, hash, text, len))
 			return (uint16_t)seen;
-		at = (at + 1) & table_mask;
+		at = (at + 1) % TABLE_ROOM;
 	}
 }
 
@@ -135,7 +134,7 @@ uint16_t tailbox__name(const char *text, size_t len)
 	uint64_t hash;
 	uint16_t number;
 
-	if (tailbox__recorder.tape.header == NULL)
+	if (!tailbox__recorder_is_open())
 		return TAILBOX__NAME_NONE;
 	len = tailbox__clean_text(clean, sizeof(clean), text, len);
 	if (len == 0)
@@ -151,30 +150,18 @@ uint16_t tailbox__name_cstr(const char *text)
 	            : TAILBOX__NAME_NONE;
 }
 
-int tailbox__names_open(void)
+void tailbox__names_open(void)
 {
 	static const char *const fixed[TAILBOX__NAME_FIXED] = {
 		"", "{other}", "{unmatched}", "http", "mhd.ingress", "ok",
 		"error", "timeout", "cancelled", "rejected"
 	};
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
-	uint32_t room = 1024;
 
-	while (room < h->names_max * 2)
-		room *= 2;
-	if (table == NULL || room > table_room) {
-		tailbox__a32 *t = tailbox__zalloc(room, sizeof(*table));
-		if (t == NULL)
-			return -ENOMEM;
-		tailbox__free(table);
-		table = t;
-		table_room = room;
-	}
-	memset((void *)table, 0, table_room * sizeof(*table));
-	table_mask = table_room - 1;
+	for (uint32_t i = 0; i < TABLE_ROOM; i++)
+		TAILBOX__SET(table[i], 0);
 	atomic_store(&h->names_used, 1);
 	for (uint32_t i = 1; i < TAILBOX__NAME_FIXED; i++)
 		insert(tailbox__name_hash(fixed[i], strlen(fixed[i])),
 		       fixed[i], strlen(fixed[i]));
-	return 0;
 }

@@ -16,6 +16,7 @@ struct tailbox__patterns tailbox__patterns = { .generation = 1 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tailbox__pattern_set *sets; /* all since the start */
+static struct tailbox__pattern_set *past; /* those of the start before */
 static uint32_t set_count;
 
 static bool is_same(const struct tailbox__pattern_set *s,
@@ -100,11 +101,13 @@ void tailbox__patterns_clear(void)
 {
 	pthread_mutex_lock(&lock);
 	publish(NULL);
-	while (sets != NULL) {
-		struct tailbox__pattern_set *s = sets;
-		sets = s->older;
+	while (past != NULL) {
+		struct tailbox__pattern_set *s = past;
+		past = s->older;
 		tailbox__free(s);
 	}
+	past = sets;
+	sets = NULL;
 	set_count = 0;
 	pthread_mutex_unlock(&lock);
 }

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A set of patterns does not change once it is published, and it stays in
- * memory until tailbox_stop(), so that a worker may go on with one that was
- * replaced: no lock, no count. The same patterns again are the same set;
+ * memory until the tailbox_stop() after the one that ends it, so that a worker
+ * may go on with one that was replaced: no lock, no count. The same patterns again are the same set;
  * what may pile up is the sets that differ, TAILBOX__PATTERN_SETS_MAX.
  */
 #ifndef TAILBOX_CORE_PATTERNS_H
@@ -44,7 +44,7 @@ extern struct tailbox__patterns tailbox__patterns
  * 0, -ENOMEM, -ENOSPC (too many different sets since the start): then what
  * was in force stays. Any thread; takes a lock. */
 int tailbox__patterns_set(const struct tailbox__config_list *list);
-/* None in force; the memory of all sets is freed. When no request runs. */
+/* None in force; what was before the last clear is freed. Requests may run. */
 void tailbox__patterns_clear(void);
 void tailbox__patterns_in_child(void);
 

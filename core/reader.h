@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * By pread into memory of our own, never by mapping: a reader cannot disturb
- * the writer and no race of theirs is ours. A tape may be damaged or hostile:
+ * By pread into memory of our own, not by a mapping of its own: a reader cannot
+ * disturb the writer and no race of theirs is ours. The writer's own process
+ * may look into the mapping that it has anyway; see tailbox__reader_map(). A tape may be damaged or hostile:
  * every offset and count is checked. One thread per reader.
  */
 #ifndef TAILBOX_CORE_READER_H
@@ -25,6 +26,11 @@ int tailbox__reader_open_fd(int fd, struct tailbox__reader **out,
 int tailbox__reader_open(const char *path, struct tailbox__reader **out,
                          struct tailbox__error *err);
 void tailbox__reader_close(struct tailbox__reader *r); /* NULL allowed */
+/* For the process that writes the tape: take records from its mapping, `bytes`
+ * that stay mapped as long as the reader is used, in place of a pread or three
+ * per block. All else is read as ever. */
+void tailbox__reader_map(struct tailbox__reader *r, const void *tape,
+                         uint64_t bytes);
 
 /* The header as last read (atomics may be read as plain words), and read it
  * again. */

@@ -22,6 +22,8 @@ struct tailbox__reader {
 	bool first_poll;
 	/* Only what this one has read is handed out; NULL = all. */
 	const struct tailbox__reader *ahead;
+	const char *map; /* the writer's own mapping; NULL = pread */
+	uint64_t map_bytes;
 	struct tailbox__tape_header header;
 	struct {
 		char text[112];
@@ -36,7 +38,7 @@ struct tailbox__reader {
 	} follow;
 	uint64_t lost_blocks;
 	uint64_t damaged_blocks, damaged_names, damaged_kept; /* met so far */
-	char buf[TAILBOX__BLOCK_MOST];
+	_Alignas(8) char buf[TAILBOX__BLOCK_MOST];
 };
 
 /* Exactly `bytes` at offset. 0, -errno, -TAILBOX_ETRUNCATED. */

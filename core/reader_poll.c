@@ -63,6 +63,31 @@ struct block_head {
 	uint64_t head, pub, thread, first_tick;
 };
 
+void tailbox__reader_map(struct tailbox__reader *r, const void *tape,
+                         uint64_t bytes)
+{
+	r->map = tape;
+	r->map_bytes = bytes;
+}
+
+/* Whole words of a block, in their order. Writers store words, so there is no
+ * race in the mapping; each load is an acquire, which costs nothing here, so
+ * that a head is read before what follows it and again after it. */
+static int words_at(struct tailbox__reader *r, void *to, size_t bytes,
+                    uint64_t offset)
+{
+	if (r->map == NULL || offset > r->map_bytes ||
+	    bytes > r->map_bytes - offset)
+		return tailbox__reader_at(r, to, bytes, offset);
+	const tailbox__a64 *from = (const void *)(r->map + offset);
+	uint64_t *words = to;
+
+#pragma GCC unroll 8
+	for (size_t i = 0; i < bytes / 8; i++)
+		words[i] = atomic_load_explicit(&from[i], memory_order_acquire);
+	return 0;
+}
+
 static uint64_t block_offset(const struct tailbox__reader *r, uint64_t ticket)
 {
 	return r->header.blocks_off +
@@ -78,8 +103,7 @@ static int add_passed_over(struct tailbox__reader *r, uint64_t first)
 
 	for (uint64_t i = 0; i < r->header.blocks_max && rc == 0; i++) {
 		uint64_t head = 0;
-		rc = tailbox__reader_at(r, &head, sizeof(head),
-		                        block_offset(r, i));
+		rc = words_at(r, &head, sizeof(head), block_offset(r, i));
 		if (rc == 0 && TAILBOX__HEAD_TICKET(head) != 0 &&
 		    TAILBOX__HEAD_TICKET(head) < first &&
 		    TAILBOX__HEAD_TICKET(head) % r->header.blocks_max == i)
@@ -212,10 +236,10 @@ static int hand_out(struct tailbox__reader *r, struct tailbox__followed *f,
 	size_t from = sizeof(struct tailbox__block) +
 	              (size_t)f->units * TAILBOX__UNIT;
 	size_t bytes = (size_t)(units - f->units) * TAILBOX__UNIT;
-	int rc = tailbox__reader_at(r, r->buf, bytes, at + from);
+	int rc = words_at(r, r->buf, bytes, at + from);
 
 	if (rc == 0)
-		rc = tailbox__reader_at(r, &again, sizeof(again), at);
+		rc = words_at(r, &again, sizeof(again), at);
 	if (rc != 0) {
 		*result = rc;
 		return KEEP;
@@ -238,8 +262,7 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	uint32_t units;
 	int keep;
 
-	*result = tailbox__reader_at(r, &b, sizeof(b),
-	                             block_offset(r, f->ticket));
+	*result = words_at(r, &b, sizeof(b), block_offset(r, f->ticket));
 	if (*result != 0)
 		return KEEP;
 	if (TAILBOX__HEAD_TICKET(b.head) != f->ticket ||
@@ -248,10 +271,10 @@ static int look(struct tailbox__reader *r, struct tailbox__followed *f,
 	f->seen = 1;
 	/* Retired: pub is final, but only a look after this one sees it. */
 	if (!TAILBOX__HEAD_ACTIVE(b.head)) {
-		*result = tailbox__reader_at(
-		        r, &b.pub, sizeof(b.pub),
-		        block_offset(r, f->ticket) +
-		                offsetof(struct tailbox__block, pub));
+		*result = words_at(r, &b.pub, sizeof(b.pub),
+		                   block_offset(r, f->ticket) +
+		                           offsetof(struct tailbox__block,
+		                                    pub));
 		if (*result != 0)
 			return KEEP;
 	}
@@ -288,8 +311,7 @@ uint64_t tailbox__reader_taken(struct tailbox__reader *r, uint64_t first,
 		return 0;
 	for (uint64_t t = first; t <= last; t++) {
 		struct block_head b;
-		if (tailbox__reader_at(r, &b, sizeof(b), block_offset(r, t)) !=
-		    0)
+		if (words_at(r, &b, sizeof(b), block_offset(r, t)) != 0)
 			return 0;
 		if (TAILBOX__HEAD_TICKET(b.head) != t)
 			continue;

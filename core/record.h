@@ -66,7 +66,8 @@ enum tailbox__end_state {
  * writer thread is in its own counters. */
 enum tailbox__loss {
 	TAILBOX__LOSS_NAMES,       /* mapped to "{other}" */
-	TAILBOX__LOSS_THREADS,     /* requests on threads without an entry */
+	TAILBOX__LOSS_THREADS,     /* requests, and spans and gauge moves of
+	                              others, on threads without an entry */
 	TAILBOX__LOSS_SLOTS,       /* requests or connections without a slot */
 	TAILBOX__LOSS_CONNECTIONS, /* descriptors beyond the table */
 	TAILBOX__LOSS_CLOCK_STEPS, /* seconds in which the TSC jumped */
@@ -133,7 +134,8 @@ enum tailbox__hold {
 	TAILBOX__HOLD_HANDLER,
 	TAILBOX__HOLD_URI_LOG,
 	TAILBOX__HOLD_COMPLETED,
-	TAILBOX__HOLD_CONNECTION
+	TAILBOX__HOLD_CONNECTION,
+	TAILBOX__HOLD_READER /* of a response's content */
 };
 
 /* One entry per thread that records. Written by its thread only; the first
@@ -188,6 +190,7 @@ enum {
 	TAILBOX__KNOWN_BYTES_IN = 1u << 7,
 	TAILBOX__KNOWN_BYTES_OUT = 1u << 8,
 	TAILBOX__KNOWN_PHASE_SINCE = 1u << 9, /* else since `line` */
+	TAILBOX__KNOWN_READER = 1u << 10,
 	/* of a GET that was answered at once */
 	TAILBOX__KNOWN_USUAL = TAILBOX__KNOWN_HEADERS |
 	                       TAILBOX__KNOWN_HANDLER | TAILBOX__KNOWN_SEND
@@ -269,7 +272,7 @@ struct tailbox__slot {
 	tailbox__a64 trace_hi, trace_lo, trace_parent, trace_flags;
 	tailbox__a32 tags[4];    /* key name | value name << 16 */
 	tailbox__a16 tag_count, id_len, reserved16[2];
-	tailbox__a64 reserved[1];
+	tailbox__a64 reader; /* part of sending: in the content reader */
 	tailbox__a64 id_text[12]; /* TAILBOX_ID_MAX bytes */
 	tailbox__a64 reserved2[4];
 };
@@ -364,7 +367,8 @@ enum tailbox__record_type {
 	TAILBOX__REC_ID = 4,    /* follows its request; 2 of them when long */
 	TAILBOX__REC_SAMPLE = 5,
 	TAILBOX__REC_VALUES = 6, /* follows its sample */
-	TAILBOX__REC_CONNECTION = 7 /* bytes that no request explains */
+	TAILBOX__REC_CONNECTION = 7, /* bytes that no request explains */
+	TAILBOX__REC_READER = 8 /* follows its request */
 };
 
 struct tailbox__rec_request { /* 64 bytes */
@@ -393,6 +397,12 @@ struct tailbox__rec_more { /* 64 bytes */
 	uint32_t resume; /* packed */
 	uint16_t daemon, tag_count;
 	uint32_t tags[4]; /* key | value << 16 */
+};
+
+struct tailbox__rec_reader { /* 64 bytes */
+	uint8_t type, reserved[7];
+	uint64_t ticks; /* in the content reader, while sending */
+	uint64_t reserved2[6];
 };
 
 struct tailbox__rec_trace { /* 64 bytes */

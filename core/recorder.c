@@ -1,12 +1,11 @@
-/* core/recorder.c - threads and blocks: who writes where on the tape.
+/* core/recorder.c - threads, and the recorder that they record with.
  *
  * SPDX-License-Identifier: MIT
  *
  * A thread registers at its first use: it takes an entry (and with it the
  * part-filled blocks of the thread that had the entry before) and gives it
  * back when it ends. That takes a lock and a system call once in the life of
- * a thread. All else is lock-free: a block is claimed by a ticket and one
- * compare-and-swap (core/record.h), and then has one writer.
+ * a thread. All else is lock-free: core/blocks.c.
  *
  * The private tables live as long as the process: a thread's pointer into
  * them never dangles, and `epoch` tells whether it still means anything.
@@ -44,11 +43,25 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int has_key;
-static struct tailbox__thread *threads; /* THREADS_MAX; never freed */
-static uint32_t free_thread;            /* index plus 1; LIFO */
+/* Twice THREADS_MAX, never freed. The tapes of a process use one half and the
+ * other in turn: a worker that was in a callback of the application when
+ * tailbox was stopped and started does not share its state with a thread of the
+ * new tape. */
+static struct tailbox__thread *tables, *threads;
+/* Entries of threads that have gone, the last one on top; those below `bare`
+ * have no blocks any more. With lock; the count is a hint for who has none. */
+static uint32_t free_threads[THREADS_MAX], bare, kept_blocks;
+static tailbox__a32 free_count;
 static bool is_off; /* with lock: switched off, epoch is one too many */
 
-static bool is_open(void)
+/* Which of the tables the open tape uses. */
+static unsigned half(void)
+{
+	return threads != tables;
+}
+
+/* Open, and not switched off. */
+static bool is_recording(void)
 {
 	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
 }
@@ -75,6 +88,37 @@ static void clear_entry(struct tailbox__thread *t)
 	TAILBOX__SET(t->entry->tid, 0);
 }
 
+static void no_free_threads(void)
+{
+	TAILBOX__SET(free_count, 0);
+	bare = kept_blocks = 0;
+}
+
+/* Part-filled blocks of threads that have gone wait for those that come, but a
+ * crowd that has gone would keep all there are. Beyond an eighth the longest
+ * kept go back. What was written in them stays, as in any other. */
+static void trim_kept_blocks(void)
+{
+	const uint32_t most = tailbox__recorder.tape.header->blocks_max / 8;
+
+	while (kept_blocks > most && bare < TAILBOX__GET(free_count)) {
+		struct tailbox__thread *t = &threads[free_threads[bare++]];
+		kept_blocks -= tailbox__blocks_of(t);
+		tailbox__blocks_retire(t);
+	}
+}
+
+static void put_entry(struct tailbox__thread *t)
+{
+	const uint32_t n = TAILBOX__GET(free_count);
+
+	free_threads[n] = t->index;
+	TAILBOX__SET(free_count, n + 1);
+	kept_blocks += tailbox__blocks_of(t);
+	if (!is_off)
+		trim_kept_blocks();
+}
+
 /* The thread ends: its entry, blocks and spare slots go to the next one. */
 static void thread_gone(void *arg)
 {
@@ -87,8 +131,7 @@ static void thread_gone(void *arg)
 			clear_entry(t);
 		t->held_count = t->look = 0;
 		t->look_at = t->busy_since = 0;
-		t->next_free = free_thread;
-		free_thread = t->index + 1;
+		put_entry(t);
 	}
 	pthread_mutex_unlock(&lock);
 	forget_self();
@@ -99,10 +142,11 @@ static void in_child(void)
 	pthread_mutex_init(&lock, NULL);
 	atomic_store(&tailbox__recorder.on, 0);
 	tailbox__tape_in_child(&tailbox__recorder.tape);
-	if (is_open())
+	atomic_store(&tailbox__recorder.is_open, 0);
+	if (is_recording())
 		atomic_fetch_add(&tailbox__recorder.epoch, 1);
 	is_off = false;
-	free_thread = 0;
+	no_free_threads();
 	forget_self();
 	tailbox__daemons_in_child();
 }
@@ -126,12 +170,16 @@ __attribute__((destructor)) static void at_exit(void)
 static struct tailbox__thread *take_entry(void)
 {
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const uint32_t n = TAILBOX__GET(free_count);
 	struct tailbox__thread *t;
 	uint64_t used;
 
-	if (free_thread != 0) {
-		t = &threads[free_thread - 1];
-		free_thread = t->next_free;
+	if (n > 0) {
+		t = &threads[free_threads[n - 1]];
+		TAILBOX__SET(free_count, n - 1);
+		if (bare >= n)
+			bare = n - 1;
+		kept_blocks -= tailbox__blocks_of(t);
 		return t;
 	}
 	used = TAILBOX__GET(h->threads_used);
@@ -140,6 +188,7 @@ static struct tailbox__thread *take_entry(void)
 	t = &threads[used];
 	memset(t, 0, sizeof(*t));
 	t->index = (uint32_t)used;
+	t->half = (uint8_t)half();
 	t->number_base = used << 40;
 	t->needs_fence = !tailbox__recorder.has_membarrier;
 	t->entry = &tailbox__recorder.tape.threads[used];
@@ -148,13 +197,23 @@ static struct tailbox__thread *take_entry(void)
 	return t;
 }
 
+/* A hint: whoever is told so by mistake is told the truth the next time. */
+static bool is_full(void)
+{
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	return h != NULL && TAILBOX__GET(free_count) == 0 &&
+	       TAILBOX__GET(h->threads_used) >= h->threads_max;
+}
+
 struct tailbox__thread *tailbox__thread_register(void)
 {
 	struct tailbox__thread *t = NULL;
 
 	/* What the thread has waits for it while it is off; a callback of the
-	 * application that is running has to find it there when it returns. */
-	if (!is_open())
+	 * application that is running has to find it there when it returns.
+	 * Beyond the table nobody queues for the lock, with each callback. */
+	if (!is_recording() || (tailbox__self == NULL && is_full()))
 		return NULL;
 	pthread_mutex_lock(&lock);
 	if (tailbox__self != NULL &&
@@ -163,11 +222,9 @@ struct tailbox__thread *tailbox__thread_register(void)
 		return tailbox__self;
 	}
 	forget_self();
-	if (is_open()) {
+	if (is_recording()) {
 		t = take_entry();
-		if (t == NULL)
-			tailbox__loss(TAILBOX__LOSS_THREADS);
-		else
+		if (t != NULL)
 			tailbox__self_epoch = t->epoch;
 	}
 	pthread_mutex_unlock(&lock);
@@ -175,7 +232,6 @@ struct tailbox__thread *tailbox__thread_register(void)
 		return NULL;
 	if (!has_key || pthread_setspecific(key, t) != 0) {
 		thread_gone(t);
-		tailbox__loss(TAILBOX__LOSS_THREADS);
 		return NULL;
 	}
 	TAILBOX__SET(t->entry->tid, (uint32_t)syscall(SYS_gettid));
@@ -187,84 +243,14 @@ void tailbox__loss(enum tailbox__loss what)
 {
 	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 
-	if (h != NULL && is_open())
+	if (h != NULL && is_recording())
 		atomic_fetch_add_explicit(&h->losses[what], 1,
 		                          memory_order_relaxed);
 }
 
-/* --- blocks ------------------------------------------------------------ */
-
-static void retire(struct tailbox__thread *t, unsigned kind)
+void tailbox__lost_to_table(void)
 {
-	struct tailbox__block *b = TAILBOX__OUT(t, kind).block;
-
-	if (b == NULL)
-		return;
-	TAILBOX__OUT(t, kind).block = NULL;
-	TAILBOX__OUT(t, kind).next = TAILBOX__OUT(t, kind).end = NULL;
-	TAILBOX__SET(t->entry->block_ticket[kind], 0);
-	/* Release: whoever recycles it has our records behind it. */
-	atomic_store_explicit(&b->head,
-	                      TAILBOX__HEAD(TAILBOX__OUT(t, kind).pub >> 16,
-	                                    kind, 0),
-	                      memory_order_release);
-}
-
-static bool claim(struct tailbox__thread *t, unsigned kind)
-{
-	struct tailbox__tape *tape = &tailbox__recorder.tape;
-	struct tailbox__tape_header *h = tape->header;
-	uint64_t ticket = 1 + atomic_fetch_add_explicit(&h->next_ticket, 1,
-	                                                memory_order_relaxed);
-	struct tailbox__block *b =
-	        (void *)(tape->blocks +
-	                 ticket % h->blocks_max * h->block_bytes);
-	uint64_t old = atomic_load_explicit(&b->head, memory_order_relaxed);
-
-	/* Active: its thread is still filling it. Newer: we were asleep
-	 * between ticket and look, and the pool has gone round. */
-	if (TAILBOX__HEAD_ACTIVE(old) || TAILBOX__HEAD_TICKET(old) >= ticket)
-		return false;
-	if (!atomic_compare_exchange_strong_explicit(
-	            &b->head, &old, TAILBOX__HEAD(ticket, kind, 1),
-	            memory_order_acq_rel, memory_order_relaxed))
-		return false;
-#if !defined(__x86_64__) && !defined(__i386__)
-	/* Where stores may pass the compare-and-swap: no record of ours may be
-	 * seen under the old head. */
-	atomic_thread_fence(memory_order_release);
-#endif
-	TAILBOX__SET(b->thread, t->index);
-	TAILBOX__SET(b->first_tick, tailbox__now());
-	TAILBOX__SET(b->order, ++TAILBOX__OUT(t, kind).blocks);
-	/* Release: where pub names the ticket, those three are of it too. */
-	atomic_store_explicit(&b->pub, TAILBOX__PUB(ticket, 0),
-	                      memory_order_release);
-	TAILBOX__OUT(t, kind).block = b;
-	TAILBOX__OUT(t, kind).pub = TAILBOX__PUB(ticket, 0);
-	TAILBOX__OUT(t, kind).next = (char *)(b + 1);
-	TAILBOX__OUT(t, kind).end = (char *)b + h->block_bytes;
-	TAILBOX__SET(t->entry->block_ticket[kind], ticket);
-	return true;
-}
-
-char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
-                            size_t bytes)
-{
-	uint64_t now;
-
-	if (bytes > TAILBOX__BLOCK_LEAST - sizeof(struct tailbox__block))
-		return NULL;
-	retire(t, kind);
-	now = tailbox__now();
-	if (now < TAILBOX__OUT(t, kind).retry_at)
-		return NULL;
-	for (int i = 0; i < 64; i++)
-		if (claim(t, kind))
-			return TAILBOX__OUT(t, kind).next;
-	/* All busy: not again for 10 ms, or every record would search. */
-	TAILBOX__OUT(t, kind).retry_at = now + tailbox__us_to_ticks(10000);
-	return NULL;
+	tailbox__loss(TAILBOX__LOSS_THREADS);
 }
 
 /* For readers of the tape. */
@@ -297,10 +283,10 @@ static bool make_threads(void)
 	static char *memory; /* kept: what is never freed is no leak */
 	const size_t line = _Alignof(struct tailbox__thread);
 
-	memory = tailbox__zalloc(1, THREADS_MAX * sizeof(*threads) + line);
+	memory = tailbox__zalloc(1, 2 * THREADS_MAX * sizeof(*tables) + line);
 	if (memory == NULL)
 		return false;
-	threads = (void *)(memory + (line - (uintptr_t)memory % line) % line);
+	tables = (void *)(memory + (line - (uintptr_t)memory % line) % line);
 	return true;
 }
 
@@ -311,11 +297,11 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	struct tailbox__recorder *r = &tailbox__recorder;
 	int rc;
 
-	if (r->tape.header != NULL)
+	if (tailbox__recorder_is_open())
 		return tailbox__fail(err, -EALREADY, "already started");
 	pthread_once(&once, set_up_once);
 	tailbox__clock_init();
-	if (threads == NULL && !make_threads())
+	if (tables == NULL && !make_threads())
 		return tailbox__fail(err, -ENOMEM, "out of memory");
 	r->hash_seed = random_seed();
 	r->has_membarrier =
@@ -325,14 +311,13 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	                        tape_bytes, err);
 	if (rc != 0)
 		return rc;
-	rc = tailbox__names_open();
-	if (rc == 0)
-		rc = tailbox__slots_open();
-	if (rc != 0) {
-		tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, 1);
-		return tailbox__fail(err, rc, "out of memory");
-	}
-	free_thread = 0;
+	tailbox__names_open();
+	tailbox__slots_open();
+	threads = threads == tables ? tables + THREADS_MAX : tables;
+	no_free_threads();
+	TAILBOX__SET(r->blocks_active[half()], 0);
+	/* Release: who sees it finds the tape's pointers. */
+	atomic_store_explicit(&r->is_open, 1, memory_order_release);
 	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);
 	atomic_fetch_add(&r->epoch, 1);
 	atomic_store(&r->on, 1);
@@ -349,7 +334,7 @@ void tailbox__recorder_set_hold_min(uint64_t min_us)
 	pthread_mutex_lock(&lock);
 	TAILBOX__SET(r->hold_min, min ? min : UINT64_MAX);
 	TAILBOX__SET(r->hold_notice, min && min < eighth ? min : eighth);
-	if (r->tape.header != NULL && !is_off)
+	if (tailbox__recorder_is_open() && !is_off)
 		tell_hold_min();
 	pthread_mutex_unlock(&lock);
 }
@@ -358,14 +343,15 @@ void tailbox__recorder_close(bool keep_file)
 {
 	struct tailbox__recorder *r = &tailbox__recorder;
 
-	if (r->tape.header == NULL)
+	if (!tailbox__recorder_is_open())
 		return;
 	atomic_store(&r->on, 0);
 	pthread_mutex_lock(&lock);
+	atomic_store(&r->is_open, 0);
 	if (!is_off)
 		atomic_fetch_add(&r->epoch, 1);
 	is_off = false;
-	free_thread = 0;
+	no_free_threads();
 	pthread_mutex_unlock(&lock);
 	tailbox__slots_close();
 	tailbox__tape_close(&r->tape, TAILBOX__END_CLOSED, !keep_file);
@@ -398,8 +384,9 @@ static void close_entries(void)
 
 	for (uint64_t i = 0; i < used; i++)
 		TAILBOX__SET(tape->threads[i].hold_since, 0);
-	for (uint32_t i = free_thread; i != 0; i = threads[i - 1].next_free)
-		clear_entry(&threads[i - 1]);
+	for (uint32_t i = 0; i < TAILBOX__GET(free_count); i++)
+		clear_entry(&threads[free_threads[i]]);
+	trim_kept_blocks();
 }
 
 static void switch_on(void)
@@ -437,7 +424,7 @@ bool tailbox__recorder_set(bool on)
 	bool is_changed;
 
 	pthread_mutex_lock(&lock);
-	is_changed = tailbox__recorder.tape.header != NULL && on == is_off;
+	is_changed = tailbox__recorder_is_open() && on == is_off;
 	if (is_changed && on)
 		switch_on();
 	else if (is_changed)
@@ -473,11 +460,9 @@ void tailbox__recorder_anchor(void)
 	struct tailbox__anchor a;
 	uint64_t seq;
 
-	if (h == NULL)
-		return;
 	/* Not after it was switched off. */
 	pthread_mutex_lock(&lock);
-	if (is_off)
+	if (is_off || !tailbox__recorder_is_open())
 		goto out;
 	tailbox__slots_settle();
 	tailbox__anchor_take(&a);

@@ -23,7 +23,6 @@ struct tailbox__out {
 	char *next, *end;             /* in the present block */
 	struct tailbox__block *block; /* NULL = none */
 	uint64_t pub;      /* what block->pub says: ticket << 16 | units */
-	uint64_t retry_at; /* no block was free: not before this tick */
 	uint64_t blocks;   /* taken so far */
 };
 
@@ -42,8 +41,8 @@ struct tailbox__thread {
 	uint64_t busy_since;      /* start of the present run of callbacks */
 	uint32_t look;            /* reads still due after a hold */
 	uint32_t held_count;      /* in all; the ring holds the last 16 */
-	uint32_t next_free;
 	bool needs_fence; /* no membarrier: begin has a fence of its own */
+	uint8_t half;     /* of the tables and of blocks_active */
 	_Alignas(64) struct tailbox__out out[3]; /* by block kind less 1 */
 	struct tailbox__held {
 		uint64_t start, end, number;
@@ -56,6 +55,7 @@ struct tailbox__thread {
 struct tailbox__recorder {
 	struct tailbox__tape tape;
 	_Atomic int on;       /* requests are recorded */
+	_Atomic int is_open;  /* there is a tape, on or off */
 	tailbox__a32 epoch;  /* advances at every open and close; odd = open */
 	uint64_t hash_seed;
 	/* In ticks. Relaxed: a worker that learns of another threshold a
@@ -65,6 +65,10 @@ struct tailbox__recorder {
 	                             smaller of hold_min and an eighth of a
 	                             jiffy */
 	bool has_membarrier;
+	/* Blocks that are being written in, and those that are booked; with
+	 * each block that changes hands, so on a line of its own. One for the
+	 * tape, the other for the one before, which may still be in use. */
+	_Alignas(64) tailbox__a32 blocks_active[2];
 };
 
 extern struct tailbox__recorder tailbox__recorder
@@ -75,7 +79,8 @@ extern struct tailbox__recorder tailbox__recorder
 int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err);
-/* After the last callback. keep_file: leave the tape behind. */
+/* keep_file: leave the tape behind. Workers may be in the middle of anything:
+ * what they hold of the tape stays valid until the next close. */
 void tailbox__recorder_close(bool keep_file);
 /* The kill switch. While off nothing is written to the tape, with one rest:
  * requests that were open when it went off. A callback of the application that
@@ -95,8 +100,17 @@ static inline bool tailbox__recorder_is_on(void)
 	                            memory_order_relaxed);
 }
 
+/* Whether a tape is open, and then its pointers are this tape's. */
+static inline bool tailbox__recorder_is_open(void)
+{
+	/* Pairs with the release of tailbox__recorder_open(). */
+	return atomic_load_explicit(&tailbox__recorder.is_open,
+	                            memory_order_acquire);
+}
+
 /* This thread's state; registers it at first use (a system call for the tid).
- * NULL when off, not open, or the table is full (counted). */
+ * NULL when off, not open, or the table is full: who loses something by that
+ * counts it, by tailbox__lost_to_table(). */
 extern __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
 /* The epoch in which tailbox__self was registered, 0 while it is NULL; a
@@ -191,6 +205,9 @@ static inline uint64_t tailbox__request_open(struct tailbox__thread *t,
 	                      memory_order_release);
 	return now;
 }
+/* Something is not recorded because this thread has no entry: one request, span
+ * or gauge move. Not counted when that is because of the kill switch. */
+void tailbox__lost_to_table(void);
 /* Room for n records of 64 bytes (n * 2 of 32) of a kind in one block, or
  * NULL (the caller counts). Publish what was stored with tailbox__publish. */
 char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,

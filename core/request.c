@@ -57,6 +57,15 @@ static char *put_more(char *to, const struct tailbox__slot *s, uint32_t flags,
 	return to + sizeof(m);
 }
 
+static char *put_reader(char *to, const struct tailbox__slot *s)
+{
+	struct tailbox__rec_reader r = { .type = TAILBOX__REC_READER };
+
+	r.ticks = TAILBOX__GET(s->reader);
+	tailbox__store(to, &r, sizeof(r));
+	return to + sizeof(r);
+}
+
 static char *put_trace(char *to, const struct tailbox__slot *s)
 {
 	struct tailbox__rec_trace r = { .type = TAILBOX__REC_TRACE };
@@ -129,9 +138,10 @@ put_request(char *to, const struct tailbox__slot *s, uint64_t now,
 #define RARE_FLAGS                                                             \
 	(TAILBOX__REQ_DISCARD | TAILBOX__REQ_HAS_TRACE | TAILBOX__REQ_HAS_ID | \
 	 TAILBOX__REQ_HAS_TAGS)
-#define MORE_KNOWN                                                             \
+#define HAS_MORE                                                               \
 	(TAILBOX__KNOWN_INGRESS | TAILBOX__KNOWN_RESUME |                      \
 	 TAILBOX__KNOWN_BYTES_IN | TAILBOX__KNOWN_BYTES_OUT)
+#define MORE_KNOWN (HAS_MORE | TAILBOX__KNOWN_READER)
 
 static void lose(struct tailbox__thread *t)
 {
@@ -143,11 +153,12 @@ close_rare(struct tailbox__thread *t, struct tailbox__slot *s, uint64_t now,
            unsigned termination, uint64_t send)
 {
 	uint32_t flags = TAILBOX__GET(s->flags), known = TAILBOX__GET(s->known);
-	bool has_more = known & MORE_KNOWN || flags & TAILBOX__REQ_HAS_TAGS;
+	bool has_more = known & HAS_MORE || flags & TAILBOX__REQ_HAS_TAGS;
 	bool has_trace = flags & TAILBOX__REQ_HAS_TRACE;
+	bool has_reader = known & TAILBOX__KNOWN_READER;
 	unsigned id_len = flags & TAILBOX__REQ_HAS_ID ? TAILBOX__GET(s->id_len)
 	                                              : 0;
-	unsigned more = has_more + has_trace + (id_len + 55) / 56;
+	unsigned more = has_more + has_trace + has_reader + (id_len + 55) / 56;
 	size_t bytes = 64 * (1 + (size_t)more);
 	char *to;
 
@@ -165,6 +176,8 @@ close_rare(struct tailbox__thread *t, struct tailbox__slot *s, uint64_t now,
 	to += sizeof(struct tailbox__rec_request);
 	if (has_more)
 		to = put_more(to, s, flags, known);
+	if (has_reader)
+		to = put_reader(to, s);
 	if (has_trace)
 		to = put_trace(to, s);
 	put_id(to, s, id_len);
@@ -204,8 +217,10 @@ tailbox_request tailbox_request_begin(const char *route, const char *kind)
 	if (!tailbox__recorder_is_on())
 		return NULL;
 	t = tailbox__thread_get();
-	if (t == NULL)
+	if (t == NULL) {
+		tailbox__lost_to_table();
 		return NULL;
+	}
 	s = tailbox__slot_take(t);
 	if (s == NULL)
 		return NULL;
@@ -245,7 +260,7 @@ void tailbox_request_finish(tailbox_request r, const char *outcome)
 	if (TAILBOX__GET(s->outcome) == 0)
 		TAILBOX__SET(s->outcome, outcome_name(outcome));
 	if (t == NULL) {
-		/* No entry for this thread: counted there as a lost thread. */
+		tailbox__lost_to_table();
 		tailbox__slot_give(NULL, s);
 		return;
 	}

@@ -108,7 +108,7 @@ bool tailbox__line_read(struct tailbox__line *l, struct tailbox__reader *r,
 	                               q.termination < TAILBOX__TERM_COUNT
 	                                       ? q.termination
 	                                       : TAILBOX__TERM_UNKNOWN);
-	l->bytes_in = l->bytes_out = TAILBOX__NONE;
+	l->bytes_in = l->bytes_out = l->reader_ns = TAILBOX__NONE;
 	l->holder_number = 0;
 	l->holder_route = "";
 	l->wait_count = l->stage_count = 0;
@@ -119,11 +119,15 @@ bool tailbox__line_read(struct tailbox__line *l, struct tailbox__reader *r,
 		union {
 			uint8_t type;
 			struct tailbox__rec_more more;
+			struct tailbox__rec_reader reader;
 			struct tailbox__rec_id id;
 		} u;
 		memcpy(&u, records + i * 64, 64);
 		if (u.type == TAILBOX__REC_MORE)
 			read_more(l, r, scale, q.known, &u.more);
+		else if (u.type == TAILBOX__REC_READER)
+			l->reader_ns = tailbox__ticks_to_ns(scale,
+			                                    u.reader.ticks);
 		else if (u.type == TAILBOX__REC_ID)
 			read_id(l, &id_len, &u.id);
 	}
@@ -375,6 +379,7 @@ size_t tailbox__line_logfmt(const struct tailbox__line *l, char *buf,
 		snprintf(key, sizeof(key), "%s_ms", tailbox__phase_names[i]);
 		put_ms(&o, key, l->phases_ns[i]);
 	}
+	put_ms(&o, "reader_ms", l->reader_ns);
 	for (unsigned i = 0; i < l->wait_count; i++)
 		put_wait(&o, "wait", &l->waits[i]);
 	for (unsigned i = 0; i < l->stage_count; i++)
@@ -440,6 +445,7 @@ void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)
 	for (unsigned i = 0; i < TAILBOX__PHASE_COUNT; i++)
 		json_us(j, tailbox__phase_names[i], l->phases_ns[i]);
 	tailbox__json_end_object(j);
+	json_us(j, "reader_us", l->reader_ns);
 	json_times(j, "waits_us", l->waits, l->wait_count);
 	put_num(j, "worker", l->worker);
 	put_num(j, "bytes_in", l->bytes_in);

@@ -25,6 +25,7 @@ struct tailbox__line {
 	uint64_t total_ns; /* its ingress wait included */
 	uint64_t phases_ns[TAILBOX__PHASE_COUNT]; /* NONE: not known */
 	uint64_t bytes_in, bytes_out;             /* NONE: not known */
+	uint64_t reader_ns; /* of `send`; NONE: not known */
 	uint64_t holder_number;                   /* 0 = none */
 	uint32_t worker;
 	uint16_t status; /* 0 = none */

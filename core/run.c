@@ -30,7 +30,7 @@ const char *const tailbox__phase_names[TAILBOX__PHASE_COUNT] = {
 };
 
 const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS] = {
-	NULL, "handler", "uri_log", "completed", "connection"
+	NULL, "handler", "uri_log", "completed", "connection", "reader"
 };
 
 const char *const tailbox__open_in_names[TAILBOX__OPEN_IN_COUNT] = {

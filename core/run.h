@@ -70,7 +70,7 @@ enum tailbox__termination { /* how MHD ended it; 0 = not known */
 };
 extern const char *const tailbox__term_names[TAILBOX__TERM_COUNT];
 
-struct tailbox__run_ext { /* 184 bytes; what `tailbox` of a request holds */
+struct tailbox__run_ext { /* 192 bytes; what `tailbox` of a request holds */
 	uint64_t number;              /* of the request in its process */
 	uint64_t connection;          /* 0 = not known */
 	uint64_t bytes_in, bytes_out; /* TAILBOX__NONE = not known */
@@ -90,6 +90,7 @@ struct tailbox__run_ext { /* 184 bytes; what `tailbox` of a request holds */
 	tailbox__str holder_route;
 	tailbox__str tag_key[4], tag_value[4]; /* 0 = none */
 	uint32_t reserved2;
+	uint64_t reader_ns; /* of `send`: in the content reader; or NONE */
 };
 
 enum {
@@ -155,8 +156,8 @@ struct tailbox__run_open { /* 64 bytes */
 
 /* What the application was called for: one hold of a worker. The tape's enum
  * tailbox__hold. */
-enum { TAILBOX__HOLD_KINDS = 5 };
-/* NULL for 0, "handler", "uri_log", "completed", "connection" */
+enum { TAILBOX__HOLD_KINDS = 6 };
+/* NULL for 0, "handler", "uri_log", "completed", "connection", "reader" */
 extern const char *const tailbox__hold_names[TAILBOX__HOLD_KINDS];
 
 /* One callback that held its worker for long: extension `tailbox.holds` of the

@@ -24,4 +24,18 @@ void tailbox__run_json_close(struct tailbox__run_json *j); /* NULL allowed */
 /* All of it to fd, 0 or -errno. */
 int tailbox__run_json_write(const struct tailbox__run *run, int fd);
 
+/* For other documents that tell of a run. What is in the member `tailbox` of a
+ * request, into the object that is open: doc/format.md lists the keys. */
+struct tailbox__json;
+void tailbox__run_json_request_facts(struct tailbox__json *j,
+                                     const struct tailbox__run *run,
+                                     const struct tailbox__run_ext *e);
+/* One element of `open_requests`, of `holds`. */
+void tailbox__run_json_open_request(struct tailbox__json *j,
+                                    const struct tailbox__run *run,
+                                    const struct tailbox__run_open *o);
+void tailbox__run_json_hold(struct tailbox__json *j,
+                            const struct tailbox__run *run,
+                            const struct tailbox__run_hold *h);
+
 #endif

@@ -140,15 +140,10 @@ static void put_trace(struct tailbox__json *j,
 		tailbox__run_json_num(j, "trace_flags", e->trace_flags);
 }
 
-void tailbox__run_json_request_ext(struct tailbox__json *j,
-                                   const struct tailbox__run *run,
-                                   const struct tailbox__run_request *r)
+void tailbox__run_json_request_facts(struct tailbox__json *j,
+                                     const struct tailbox__run *run,
+                                     const struct tailbox__run_ext *e)
 {
-	if (!r->ext || r->ext > run->ext.count)
-		return;
-	const struct tailbox__run_ext *e = &run->ext.items[r->ext - 1];
-
-	begin_ext(j);
 	num_unless(j, "status", e->status, 0);
 	num_unless(j, "bytes_in", e->bytes_in, TAILBOX__NONE);
 	num_unless(j, "bytes_out", e->bytes_out, TAILBOX__NONE);
@@ -160,6 +155,8 @@ void tailbox__run_json_request_ext(struct tailbox__json *j,
 		tailbox__json_cstr(j, tailbox__term_names[e->termination]);
 	}
 	put_phases(j, e);
+	if (e->reader_ns != TAILBOX__NONE)
+		tailbox__run_json_num(j, "reader_us", e->reader_ns / NS_PER_US);
 	put_trace(j, e);
 	num_unless(j, "number", e->number, 0);
 	num_unless(j, "daemon", e->daemon, 0);
@@ -170,6 +167,16 @@ void tailbox__run_json_request_ext(struct tailbox__json *j,
 	            e->ext_flags & TAILBOX__EXT_BODY_DISCARDED);
 	put_holder(j, run, e);
 	put_tags(j, run, e);
+}
+
+void tailbox__run_json_request_ext(struct tailbox__json *j,
+                                   const struct tailbox__run *run,
+                                   const struct tailbox__run_request *r)
+{
+	if (!r->ext || r->ext > run->ext.count)
+		return;
+	begin_ext(j);
+	tailbox__run_json_request_facts(j, run, &run->ext.items[r->ext - 1]);
 	tailbox__json_end_object(j);
 }
 

@@ -8,7 +8,7 @@
 #define TAILBOX_CORE_RUN_JSON_OUT_H 1
 
 #include "core/json.h"
-#include "core/run.h"
+#include "core/run_json.h"
 
 struct tailbox__run_json_out {
 	const struct tailbox__run *run;
@@ -45,13 +45,6 @@ void tailbox__run_json_snapshot_ext(struct tailbox__json *j,
                                     const struct tailbox__run *run,
                                     const struct tailbox__run_value *values,
                                     size_t count);
-/* One element of `open_requests`, of `holds`. */
-void tailbox__run_json_open_request(struct tailbox__json *j,
-                                    const struct tailbox__run *run,
-                                    const struct tailbox__run_open *o);
-void tailbox__run_json_hold(struct tailbox__json *j,
-                            const struct tailbox__run *run,
-                            const struct tailbox__run_hold *h);
 
 /* A member whose value is a string of the run; none reads as "". */
 static inline void tailbox__run_json_str(struct tailbox__json *j,

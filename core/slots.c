@@ -8,33 +8,19 @@
  * used is taken by advancing the high-water mark, which is also how far
  * readers look.
  */
-#include <errno.h>
-
-#include "core/alloc.h"
 #include "core/internal.h"
 
 #define BATCH 8u
 
-static tailbox__a32 *links; /* index plus 1 of the next free one */
-static uint32_t links_room;
+/* Index plus 1 of the next free one. Not allocated, as the table of names. */
+static tailbox__a32 links[TAILBOX__SLOTS_MOST];
 static tailbox__a64 head; /* tag << 32 | index plus 1 */
 static tailbox__a32 owed; /* index plus 1; given up while off */
 
-int tailbox__slots_open(void)
+void tailbox__slots_open(void)
 {
-	uint32_t max = tailbox__recorder.tape.header->slots_max;
-
-	if (max > links_room) {
-		tailbox__a32 *l = tailbox__zalloc(max, sizeof(*links));
-		if (l == NULL)
-			return -ENOMEM;
-		tailbox__free(links);
-		links = l;
-		links_room = max;
-	}
 	atomic_store(&head, 0);
 	atomic_store(&owed, 0);
-	return 0;
 }
 
 void tailbox__slots_close(void)
@@ -87,11 +73,28 @@ static uint32_t fresh(void)
 	return (uint32_t)used + 1;
 }
 
+/* Of the tape that is open, or the last that was; SLOTS_MOST: of one before.
+ * By a worker that was in the middle of something when tailbox was stopped and
+ * started. */
+static uint32_t index_of(const struct tailbox__slot *s)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const uintptr_t at = (uintptr_t)s - (uintptr_t)tape->slots;
+	const uintptr_t index = at / sizeof(*s);
+
+	return index < tape->header->slots_max ? (uint32_t)index
+	                                       : TAILBOX__SLOTS_MOST;
+}
+
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 {
 	struct tailbox__slot *s;
 	uint32_t index;
 
+	/* Stopped or switched off just now: what it has at hand may be slots
+	 * of another tape than the one that is open. */
+	if (t->epoch != TAILBOX__GET(tailbox__recorder.epoch))
+		return NULL;
 	if (t->free_slot_count > 0) {
 		index = t->free_slots[--t->free_slot_count];
 	} else {
@@ -120,10 +123,12 @@ struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 
 void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s)
 {
-	uint32_t index = (uint32_t)(s - tailbox__recorder.tape.slots);
+	const uint32_t index = index_of(s);
 
 	atomic_store_explicit(&s->state, TAILBOX__SLOT_FREE,
 	                      memory_order_release);
+	if (index == TAILBOX__SLOTS_MOST)
+		return;
 	if (t == NULL) {
 		push(index);
 		return;
@@ -136,12 +141,11 @@ void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s)
 
 void tailbox__slot_owe(struct tailbox__slot *s)
 {
-	const struct tailbox__tape *tape = &tailbox__recorder.tape;
-
-	if (tape->header == NULL)
-		return;
-	const uint32_t index = (uint32_t)(s - tape->slots);
+	const uint32_t index = index_of(s);
 	uint32_t old = atomic_load_explicit(&owed, memory_order_relaxed);
+
+	if (!tailbox__recorder_is_open() || index == TAILBOX__SLOTS_MOST)
+		return;
 	do {
 		TAILBOX__SET(links[index], old);
 		/* Release: whoever takes the list finds the link. */
@@ -188,20 +192,23 @@ static uintptr_t handle(uint64_t number, uint32_t index)
 
 tailbox_request tailbox__handle_of(const struct tailbox__slot *s)
 {
-	uint32_t index = (uint32_t)(s - tailbox__recorder.tape.slots);
-
-	return (tailbox_request)handle(TAILBOX__GET(s->number), index);
+	return (tailbox_request)handle(TAILBOX__GET(s->number), index_of(s));
 }
 
 struct tailbox__slot *tailbox__slot_of(tailbox_request r)
 {
 	uint32_t index = (uint32_t)((uintptr_t)r & ((1u << INDEX_BITS) - 1));
-	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__tape_header *h;
 	struct tailbox__slot *s;
 
-	if (index == 0 || h == NULL || index > h->slots_max)
+	if (index == 0 || !tailbox__recorder_is_open())
 		return NULL;
-	s = &tailbox__recorder.tape.slots[index - 1];
+	h = tailbox__recorder.tape.header;
+	if (index > h->slots_max)
+		return NULL;
+	/* By the same header: another tape may be opened at this moment. */
+	s = (struct tailbox__slot *)(void *)((char *)h + h->slots_off) +
+	    (index - 1);
 	if (TAILBOX__GET(s->state) != TAILBOX__SLOT_OPEN ||
 	    (uintptr_t)r != handle(TAILBOX__GET(s->number), index - 1))
 		return NULL;

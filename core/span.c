@@ -105,8 +105,10 @@ static void finish(struct tailbox_span *s, unsigned flags)
 	}
 	s->state_ = 0;
 	t = tailbox__thread_get();
-	if (t == NULL)
-		return; /* stopped, or counted as a lost thread */
+	if (t == NULL) {
+		tailbox__lost_to_table();
+		return;
+	}
 	if (slot == NULL) {
 		TAILBOX__ADD(t->entry->late_spans, 1);
 		return;
@@ -143,8 +145,10 @@ static void move(tailbox_request r, const char *name, unsigned type)
 	if (slot == NULL)
 		return;
 	t = tailbox__thread_get();
-	if (t == NULL)
+	if (t == NULL) {
+		tailbox__lost_to_table();
 		return;
+	}
 	memset(&rec, 0, sizeof(rec));
 	rec.name = tailbox__name_cstr(name);
 	if (rec.name == 0)

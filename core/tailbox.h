@@ -10,7 +10,9 @@
  *
  * Signals: no function here is async-signal-safe. fork(): the child does not
  * record until it calls tailbox_start() itself. dlopen(): never dlclose() a
- * library that holds tailbox while it is started.
+ * library that holds tailbox while it is started. Two copies in one process (a
+ * static one, and a plugin's): each records under its own service's name; under
+ * the same name the second goes unrecorded, -EBUSY.
  *
  * The first law: a failure of tailbox is never a failure of the service. Each
  * function accepts being called when tailbox is not started, is off, or could
@@ -62,7 +64,10 @@ struct tailbox_options {
 	                              tailbox_start() */
 	const char *artifact_dir;  /* NULL = see tailbox_start() */
 	uint64_t tape_bytes;       /* 0 = min(16 MiB, 1/4 of the free space, 1/32
-	                              of the cgroup's limit); else 1 MiB..1 GiB */
+	                              of the cgroup's limit); else 1 MiB..1 GiB.
+	                              Halved until it has room and is not above
+	                              RLIMIT_FSIZE. A time, too, in a file:
+	                              [tape] history */
 	uint32_t sample_interval_ms; /* 0 = by mode: 500 light, 100
 	                              investigation; else 10..60000 */
 	uint32_t drain_timeout_ms; /* 0 = 10000; max 600000 */
@@ -106,8 +111,14 @@ TAILBOX_API int tailbox_start(const char *service,
 
 /* Stop recording: seals an armed window with reason `shutdown`, writes its
  * artifact, stops our threads, marks the tape closed. Does nothing when not
- * started. Call after the daemons have stopped. Threads: one thread, the one
- * that started; blocks until the artifact is on disk. Since 0.1. */
+ * started. Best called after the daemons have stopped: of requests that are
+ * under way nothing more is recorded. But daemons may go on serving, and any
+ * function of ours may be called, during and after it; also by atexit(). The
+ * memory that callbacks may be using then is kept until the next stop; one that
+ * lasts from before a stop until after the next one (in the same process) is
+ * the one thing that is not allowed.
+ * Threads: one thread at a time; blocks until the artifact is on disk.
+ * Since 0.1. */
 TAILBOX_API void tailbox_stop(void);
 
 /* Something is wrong that only the application can see: keep the past. What

@@ -16,13 +16,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <tailbox.h>
 
 #include "core/clock.h"
 #include "core/daemons.h"
+#include "core/fd.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1u
@@ -34,6 +34,7 @@ _Static_assert(sizeof(struct tailbox__slot) == 384, "slot");
 _Static_assert(sizeof(struct tailbox__block) == 64, "block");
 _Static_assert(sizeof(struct tailbox__rec_request) == 64, "request");
 _Static_assert(sizeof(struct tailbox__rec_more) == 64, "more");
+_Static_assert(sizeof(struct tailbox__rec_reader) == 64, "reader");
 _Static_assert(sizeof(struct tailbox__rec_trace) == 64, "trace");
 _Static_assert(sizeof(struct tailbox__rec_id) == 64, "id");
 _Static_assert(sizeof(struct tailbox__rec_connection) == 64, "connection");
@@ -69,63 +70,15 @@ int tailbox__run_folder(const char *path, struct tailbox__error *err)
 	return fd;
 }
 
-static uint64_t read_number(const char *path)
-{
-	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return UINT64_MAX;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0 || text[0] < '0' || text[0] > '9')
-		return UINT64_MAX; /* "max" too */
-	return strtoull(text, NULL, 10);
-}
-
-/* The memory limit of our cgroup where it can be seen without effort: inside
- * a container it is at the root of what is mounted. */
-static uint64_t cgroup_limit(void)
-{
-	uint64_t v2 = read_number("/sys/fs/cgroup/memory.max");
-	uint64_t v1 = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-	return v2 < v1 ? v2 : v1;
-}
-
-static uint64_t default_bytes(int dirfd)
-{
-	uint64_t bytes = TAILBOX__TAPE_DEFAULT, limit = cgroup_limit();
-	struct statvfs fs;
-
-	if (fstatvfs(dirfd, &fs) == 0) {
-		uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-		if (room / 4 < bytes)
-			bytes = room / 4;
-	}
-	if (limit / 32 < bytes)
-		bytes = limit / 32;
-	return bytes;
-}
-
-/* Round down to a power of two, at least the minimum: halving stays tidy. */
-static uint64_t tidy_bytes(uint64_t bytes)
-{
-	uint64_t b = TAILBOX__TAPE_MAX;
-
-	while (b > bytes && b > TAILBOX__TAPE_MIN)
-		b /= 2;
-	return b;
-}
-
 static int take_lock(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	return fcntl(fd, F_SETLK, &lock) == 0 ? 0 : -errno;
 }
 
-/* Whether a living process writes into it: -EBUSY. What is no file, a link or
- * a folder that somebody put there, is not opened. */
+/* Whether a living process writes into it: -EBUSY; this one: -EALREADY, and it
+ * is not even opened. Nor is what is no file, a link or a folder that somebody
+ * put there. */
 static int check_free(int dirfd, const char *name)
 {
 	struct stat st;
@@ -135,6 +88,8 @@ static int check_free(int dirfd, const char *name)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	if (tailbox__fd_is_open_here(&st))
+		return -EALREADY;
 	fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -171,6 +126,10 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 	t->fd = openat(dirfd, name, flags, 0600);
 	if (t->fd < 0 && errno == EEXIST) {
 		rc = move_aside(dirfd, name);
+		if (rc == -EALREADY)
+			return tailbox__fail(
+			        err, -EBUSY, "another copy of tailbox in this "
+			        "process records in %s", t->path);
 		if (rc != 0)
 			return tailbox__fail(
 			        err, rc, "%s is there and %s: %s", t->path,
@@ -192,8 +151,17 @@ static int create(struct tailbox__tape *t, int dirfd, const char *name,
 static int allocate(struct tailbox__tape *t, uint64_t bytes,
                     struct tailbox__error *err)
 {
+	const uint64_t limit = tailbox__fd_limit();
 	int rc;
 
+	while (bytes > limit && bytes > TAILBOX__TAPE_MIN)
+		bytes /= 2;
+	if (bytes > limit)
+		return tailbox__fail(err, -EFBIG,
+		                     "no tape of 1 MiB in %s: no file of this "
+		                     "process may be over %llu bytes "
+		                     "(RLIMIT_FSIZE)",
+		                     t->path, (unsigned long long)limit);
 	for (;;) {
 		rc = posix_fallocate(t->fd, 0, (off_t)bytes);
 		if (rc == 0)
@@ -273,7 +241,8 @@ static uint64_t rare_bytes(uint64_t tape_bytes)
 
 /* Names, threads and slots take a sixteenth, rare requests by default another;
  * the rest is blocks. */
-static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
+static void lay_out(struct tailbox__tape_header *h, uint64_t bytes,
+                    uint64_t rare)
 {
 	h->version = TAILBOX__TAPE_VERSION;
 	h->byte_order = TAILBOX__BYTE_ORDER;
@@ -283,16 +252,16 @@ static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
 	h->slot_bytes = sizeof(struct tailbox__slot);
 	h->block_bytes = bytes < (8u << 20) ? TAILBOX__BLOCK_LEAST
 	                                    : TAILBOX__BLOCK_MOST;
-	h->names_max = clamp(bytes / 8192, 256, 4096);
+	h->names_max = clamp(bytes / 8192, 256, TAILBOX__NAMES_MOST);
 	h->threads_max = clamp(bytes / 16384, 128, 1024);
-	h->slots_max = clamp(bytes / 8192, 128, 65536);
+	h->slots_max = clamp(bytes / 8192, 128, TAILBOX__SLOTS_MOST);
 	h->names_off = 4096;
 	h->threads_off = h->names_off + (uint64_t)h->names_max * h->name_bytes;
 	h->slots_off =
 	        h->threads_off + (uint64_t)h->threads_max * h->thread_bytes;
 	h->blocks_off = h->slots_off + (uint64_t)h->slots_max * h->slot_bytes;
 	h->blocks_off = (h->blocks_off + 4095) / 4096 * 4096;
-	h->rare_bytes = rare_bytes(bytes);
+	h->rare_bytes = rare;
 	if (h->rare_bytes) {
 		h->rare_off = h->blocks_off;
 		h->blocks_off += (h->rare_bytes + 4095) / 4096 * 4096;
@@ -331,30 +300,24 @@ static void identify(struct tailbox__tape_header *h, const char *service,
 	TAILBOX__SET(h->recorder_on, 1);
 }
 
-/* Memory of an earlier tape of this process, kept mapped (private, empty) so
- * that a thread that still holds a pointer into it does no harm. */
-static void *old_map;
-static uint64_t old_bytes;
-
 static int map(struct tailbox__tape *t, struct tailbox__error *err)
 {
-	void *at = old_bytes == t->file_bytes ? old_map : NULL, *p;
+	struct tailbox__tape_header *h;
+	char *p;
 
-	p = mmap(at, t->file_bytes, PROT_READ | PROT_WRITE,
-	         MAP_SHARED | MAP_POPULATE | (at ? MAP_FIXED : 0), t->fd, 0);
+	p = mmap(NULL, t->file_bytes, PROT_READ | PROT_WRITE,
+	         MAP_SHARED | MAP_POPULATE, t->fd, 0);
 	if (p == MAP_FAILED)
 		return tailbox__fail(err, -errno, "cannot map tape %s: %s",
 		                     t->path, tailbox_strerror(errno));
-	if (at)
-		old_map = NULL, old_bytes = 0;
-	lay_out(p, t->file_bytes);
-	t->header = p;
-	t->names = (void *)((char *)p + t->header->names_off);
-	t->threads = (void *)((char *)p + t->header->threads_off);
-	t->slots = (void *)((char *)p + t->header->slots_off);
-	if (t->header->rare_bytes)
-		t->rare = (void *)((char *)p + t->header->rare_off);
-	t->blocks = (char *)p + t->header->blocks_off;
+	h = (void *)p;
+	lay_out(h, t->file_bytes, rare_bytes(t->file_bytes));
+	t->names = (void *)(p + h->names_off);
+	t->threads = (void *)(p + h->threads_off);
+	t->slots = (void *)(p + h->slots_off);
+	t->rare = h->rare_bytes ? (void *)(p + h->rare_off) : NULL;
+	t->blocks = p + h->blocks_off;
+	t->header = h;
 	return 0;
 }
 
@@ -362,10 +325,10 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
                        const char *service, const char *version,
                        uint64_t wanted, struct tailbox__error *err)
 {
+	const struct tailbox__tape_wish size = { .bytes = wanted };
 	char name[128];
 	int rc;
 
-	memset(t, 0, sizeof(*t));
 	t->fd = -1;
 	snprintf(name, sizeof(name), "%s.%ld.tape", service, (long)getpid());
 	if (snprintf(t->path, sizeof(t->path), "%s/%s", dir, name) >=
@@ -376,9 +339,7 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
 	if (rc != 0 && t->fd < 0)
 		return rc;
 	if (rc == 0)
-		rc = allocate(t, tidy_bytes(wanted ? wanted
-		                                   : default_bytes(dirfd)),
-		              err);
+		rc = allocate(t, tailbox__tape_size(&size, dirfd, 0), err);
 	if (rc == 0)
 		rc = map(t, err);
 	if (rc != 0) {
@@ -393,18 +354,31 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
 	return 0;
 }
 
+/* Private memory over the mapping, of the same shape and without a name left.
+ * Moved there in one step: at no instant is the shape not there. */
 static void map_private(struct tailbox__tape *t)
 {
-	if (mmap(t->header, t->file_bytes, PROT_READ | PROT_WRITE,
-	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-	         0) == MAP_FAILED)
+	struct tailbox__tape_header *h;
+
+	h = mmap(NULL, t->file_bytes, PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (h == MAP_FAILED)
 		return; /* then the old mapping stays: no harm either */
+	lay_out(h, t->file_bytes, t->header->rare_bytes);
+	TAILBOX__SET(h->names_used, h->names_max);
+	if (mremap(h, t->file_bytes, t->file_bytes,
+	           MREMAP_MAYMOVE | MREMAP_FIXED, t->header) == MAP_FAILED)
+		munmap(h, t->file_bytes);
 }
+
+/* What is left of the tape before: see struct tailbox__tape. */
+static void *old_map;
+static uint64_t old_bytes;
 
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
                          int remove_file)
 {
-	if (t->header == NULL)
+	if (t->fd < 0)
 		return;
 	atomic_store_explicit(&t->header->end_state, how, memory_order_release);
 	if (remove_file)
@@ -415,18 +389,15 @@ void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
 	old_map = t->header;
 	old_bytes = t->file_bytes;
 	close(t->fd);
-	memset(t, 0, sizeof(*t));
 	t->fd = -1;
 }
 
 void tailbox__tape_in_child(struct tailbox__tape *t)
 {
-	if (t->header == NULL)
+	if (t->fd < 0)
 		return;
 	map_private(t);
 	/* Closing is harmless: the lock belongs to the parent. */
 	close(t->fd);
 	t->fd = -1;
-	t->header = NULL;
-	t->rare = NULL;
 }

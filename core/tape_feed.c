@@ -54,7 +54,7 @@ static bool request_is_good(const struct tailbox__tape_feed *f,
 static bool is_more(unsigned type)
 {
 	return type == TAILBOX__REC_MORE || type == TAILBOX__REC_TRACE ||
-	       type == TAILBOX__REC_ID;
+	       type == TAILBOX__REC_ID || type == TAILBOX__REC_READER;
 }
 
 /* What stands at `at`: bytes of a good group, or 0. */

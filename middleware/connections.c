@@ -214,6 +214,7 @@ static struct tailbox__conn *reset(struct tailbox__mhd *m,
 	TAILBOX__SET(s->resumed_at, 0);
 	s->fd = fd;
 	s->suspend_place = 0;
+	s->reader = NULL;
 	s->pending_len = 0;
 	s->opened = tailbox__now();
 	atomic_store_explicit(&s->connection, c, memory_order_relaxed);
@@ -314,6 +315,7 @@ static void closed(struct tailbox__conn *s)
 		tailbox__slot_owe(s->slot);
 	if (!is_ours)
 		tailbox__suspend_forget(s);
+	tailbox__reader_forget(s);
 	s->slot = NULL;
 	s->epoch = 0;
 	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);

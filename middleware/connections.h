@@ -26,6 +26,13 @@ enum tailbox__step {
 	TAILBOX__STEP_QUEUED  /* a response is queued */
 };
 
+enum { /* what completion has to look at */
+	TAILBOX__ASIDE_SUSPENDED = 1u << 0, /* suspended_at is not 0 */
+	TAILBOX__ASIDE_READER = 1u << 1     /* reader is not NULL */
+};
+
+struct tailbox__reader;
+
 struct tailbox__conn {
 	/* Line 0, every hook. At `connection`, NULL when free, threads which
 	 * do not own the connection may look, and at `step`. */
@@ -48,7 +55,7 @@ struct tailbox__conn {
 	bool was_accepted_late; /* waited in the accept queue; not yet told */
 	uint32_t requests;
 	uint16_t spin;       /* final calls in a row that queued nothing */
-	bool is_aside;       /* suspended_at is not 0 */
+	uint8_t aside;       /* TAILBOX__ASIDE_..., of a recorded request */
 	uint8_t pending_len; /* a route that has no name yet; 0 = none */
 
 	/* Line 1, seldom. Ticks; 0 = not. */
@@ -59,6 +66,7 @@ struct tailbox__conn {
 	uint64_t bytes_out_before; /* handed to the kernel before now */
 	int fd;
 	uint32_t suspend_place;  /* in the table of suspend.c, plus 1 */
+	struct tailbox__reader *reader; /* of the response queued, or NULL */
 	char pending[TAILBOX_NAME_MAX];
 
 	/* The target before, without its query, and its route: clients that
@@ -134,7 +142,9 @@ static inline void tailbox__conn_set_aside(struct tailbox__conn *s,
                                            uint64_t at)
 {
 	s->suspended_at = at;
-	s->is_aside = at != 0;
+	s->aside &= (uint8_t)~TAILBOX__ASIDE_SUSPENDED;
+	if (at != 0)
+		s->aside |= TAILBOX__ASIDE_SUSPENDED;
 }
 
 /* A slot for the connection, with what is known of it. False: none. */

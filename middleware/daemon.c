@@ -33,6 +33,7 @@
 #define LONG_REQUEST_US 200u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct tailbox__mhd *list;
 
 /* The arguments that are passed on as they are. */
@@ -48,16 +49,33 @@ struct plain {
 /* Also while recording is switched off: it may be switched on. */
 static bool is_open(void)
 {
-	return tailbox__recorder.tape.header != NULL;
+	return tailbox__recorder_is_open();
 }
 
 /* --- the list ---------------------------------------------------------- */
+
+static void in_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
+static void set_up_once(void)
+{
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+/* Also in a process that never started tailbox. */
+static void lock_list(void)
+{
+	pthread_once(&once, set_up_once);
+	pthread_mutex_lock(&lock);
+}
 
 static struct tailbox__mhd *unlink_daemon(const struct MHD_Daemon *d)
 {
 	struct tailbox__mhd **at, *m;
 
-	pthread_mutex_lock(&lock);
+	lock_list();
 	for (at = &list; *at != NULL && (*at)->daemon != d; at = &(*at)->next)
 		;
 	m = *at;
@@ -73,7 +91,7 @@ static void link_daemon(struct tailbox__mhd *m, struct MHD_Daemon *d)
 {
 	/* One with this address was stopped without us. */
 	tailbox__free(unlink_daemon(d));
-	pthread_mutex_lock(&lock);
+	lock_list();
 	m->daemon = d;
 	m->next = list;
 	list = m;

@@ -118,6 +118,8 @@ static NOINLINE bool is_lost_indeed(struct tailbox__conn *s)
 
 	if (t != NULL && t->epoch == s->epoch)
 		return false;
+	if (t == NULL)
+		tailbox__lost_to_table();
 	tailbox__request_over(s, s->previous_end);
 	return true;
 }

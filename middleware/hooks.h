@@ -68,8 +68,22 @@ void tailbox__request_over(struct tailbox__conn *s, uint64_t now);
 /* Whether the handler that just returned left its connection suspended; then
  * suspended_at is set. */
 bool tailbox__suspended(struct tailbox__conn *s, struct MHD_Connection *c);
+/* For one that is called from inside a handler and not told of the connection:
+ * the request that this thread serves; NULL: not recorded. */
+tailbox_request tailbox__request_here(void);
 /* It runs again: forget the place in the table of suspended ones. */
 void tailbox__suspend_forget(struct tailbox__conn *s);
+
+/* The suspended connection of that name, NULL when it is not known as one.
+ * Any thread; asks the server nothing. */
+struct tailbox__conn *tailbox__suspend_find(const struct MHD_Connection *c);
+
+/* --- reader.c: s->reader, a response of tailbox_mhd_create_response_... -- */
+
+/* The request ends: what is known of its content reader is in its slot. */
+void tailbox__reader_finish(struct tailbox__conn *s);
+/* The same, and its slot is not to be touched. Both: also nothing. */
+void tailbox__reader_forget(struct tailbox__conn *s);
 
 /* --- trace.c ----------------------------------------------------------- */
 

@@ -34,16 +34,19 @@ void tailbox__hold_long(struct tailbox__thread *t,
 {
 	const unsigned kind = TAILBOX__GET(t->entry->hold_kind);
 	/* A callback for the connection itself is no request's. */
-	const bool is_request = kind != TAILBOX__HOLD_CONNECTION;
+	const bool is_request = s != NULL && kind != TAILBOX__HOLD_CONNECTION;
 	const uint64_t number = is_request ? TAILBOX__GET(s->slot->number) : 0;
 	const uint16_t route = is_request ? TAILBOX__GET(s->slot->route)
 	                                  : TAILBOX__NAME_NONE;
+	const uint64_t jiffy =
+	        s ? s->mhd->jiffy
+	          : tailbox__us_to_ticks(tailbox__clock.jiffy_us);
 
-	if (now - since >= s->mhd->eighth)
+	if (now - since >= jiffy / 8)
 		t->held[t->held_count++ % HELD] = (struct tailbox__held){
 			since, now, number, route
 		};
-	if (now - since >= s->mhd->jiffy) {
+	if (now - since >= jiffy) {
 		t->look = LOOKS_AFTER;
 		t->look_at = 0;
 	}

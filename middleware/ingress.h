@@ -10,20 +10,26 @@
 /* The application is entered at tick `since`: what readers show of a worker
  * that does not come back. Relaxed: a reader that sees a mix of two holds is
  * a reader that looked at the edge between them. */
+static inline void tailbox__hold_begin_of(struct tailbox__thread *t,
+                                          uint16_t route, uint32_t slot,
+                                          unsigned kind, uint64_t since)
+{
+	struct tailbox__thread_entry *e = t->entry;
+
+	TAILBOX__SET(e->hold_word, kind | (uint64_t)route << 16 |
+	                                   (uint64_t)slot << 32);
+	TAILBOX__SET(e->hold_since, since);
+}
 static inline void tailbox__hold_begin(struct tailbox__thread *t,
                                        const struct tailbox__conn *s,
                                        unsigned kind, uint64_t since)
 {
-	struct tailbox__thread_entry *e = t->entry;
-
-	TAILBOX__SET(e->hold_word,
-	             kind | (uint64_t)TAILBOX__GET(s->slot->route) << 16 |
-	                     (uint64_t)s->slot_index << 32);
-	TAILBOX__SET(e->hold_since, since);
+	tailbox__hold_begin_of(t, TAILBOX__GET(s->slot->route), s->slot_index,
+	                       kind, since);
 }
 
 /* A hold that is worth a look (recorder.hold_notice): remember it for those
- * who wait, record it, or both. */
+ * who wait, record it, or both. s: NULL = of no request that is known. */
 void tailbox__hold_long(struct tailbox__thread *t,
                         const struct tailbox__conn *s, uint64_t since,
                         uint64_t now);

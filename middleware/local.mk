@@ -1,13 +1,18 @@
 area_HEADERS += \
-	middleware/tailbox/mhd.h
+	middleware/tailbox/mhd.h \
+	middleware/tailbox/mhd_drop_in.h \
+	middleware/tailbox/ulfius.h \
+	middleware/tailbox/ulfius_route.h
 libtailbox_all_la_SOURCES += \
 	middleware/connections.c \
 	middleware/daemon.c \
+	middleware/drop_in.c \
 	middleware/handler.c \
 	middleware/hooks.c \
 	middleware/ingress.c \
 	middleware/options.c \
 	middleware/phases.c \
+	middleware/reader.c \
 	middleware/route.c \
 	middleware/suspend.c \
 	middleware/tasks.c \

@@ -227,6 +227,7 @@ void tailbox__request_over(struct tailbox__conn *s, uint64_t now)
 	if (s->suspended_at != 0)
 		tailbox__suspend_forget(s);
 	tailbox__conn_set_aside(s, 0);
+	tailbox__reader_forget(s);
 	s->previous_end = now;
 	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
 }
@@ -312,6 +313,7 @@ void tailbox__request_cut(struct tailbox__thread *t, struct tailbox__conn *s)
 	if (s->suspended_at != 0)
 		resumed(t, s, 0);
 	tailbox__phase_name(t, s, TAILBOX__GET(s->slot->status));
+	tailbox__reader_finish(s);
 	tailbox__request_close(t, s->slot, now, TAILBOX__TERM_UNKNOWN, 0);
 	tailbox__request_over(s, now);
 }

@@ -43,6 +43,18 @@ static void enter(struct tailbox__conn *s, const struct MHD_Connection *c)
 	}
 }
 
+struct tailbox__conn *tailbox__suspend_find(const struct MHD_Connection *c)
+{
+	for (uint32_t i = 0; i < PROBES; i++) {
+		/* Pairs with the release of enter(). */
+		struct tailbox__conn *s = atomic_load_explicit(
+		        &places[place_of(c, i)], memory_order_acquire);
+		if (s != NULL && tailbox__conn_is(s, c))
+			return s;
+	}
+	return NULL;
+}
+
 /* Take it out of the table: NULL when it is not in it (any more). */
 static struct tailbox__conn *take(const struct MHD_Connection *c)
 {
@@ -147,4 +159,12 @@ tailbox_request tailbox_request_of(struct MHD_Connection *c)
 	    s->epoch != TAILBOX__GET(tailbox__recorder.epoch))
 		return NULL;
 	return tailbox__handle_of(s->slot);
+}
+
+tailbox_request tailbox__request_here(void)
+{
+	struct MHD_Connection *c = atomic_load_explicit(
+	        &tailbox__looked.last->connection, memory_order_relaxed);
+
+	return c != NULL ? tailbox_request_of(c) : NULL;
 }

@@ -215,7 +215,7 @@ int tailbox__sampler_start(uint32_t interval_ms)
 {
 	int rc = -EALREADY;
 
-	if (!tailbox__recorder.tape.header)
+	if (!tailbox__recorder_is_open())
 		return -TAILBOX_ESTATE;
 	pthread_mutex_lock(&sampler.lock);
 	if (!sampler.is_running)
@@ -316,5 +316,4 @@ void tailbox__sampler_in_child(void)
 	sampler.sampling = NULL;
 	atomic_store_explicit(&cpu_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&samples, 0, memory_order_relaxed);
-	tailbox__pools_in_child();
 }

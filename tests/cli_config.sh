@@ -48,7 +48,7 @@ run 0 config check - # standard input is empty
 has out "-: valid"
 
 run 0 config show "$samples/flat.toml"
-has out 'duration = "5m"  # file, line 35'
+has out 'duration = "5m"  # file, line 36'
 has out 'token_file = "/etc/shop/tailbox.token"'
 run 0 config show "$samples/controller-least.toml"
 has out 'enabled = false  # default of the controller tables'

@@ -41,6 +41,7 @@ The black box of libmicrohttpd services: why are they slow?
   fetch      Download an artifact
   validate   Check an artifact strictly
   recover    Make an artifact of the tape that a crash left behind
+  run        Record a program of libmicrohttpd as it is, while it runs
   export     Write an artifact or a whole tape as Run JSON
   timeline   Show latencies per route and the slowest requests
   analyze    Say what made the slow requests slow, and how sure that is

@@ -10,7 +10,7 @@ LC_ALL=C
 export LC_ALL
 me=$(basename "$0")
 
-folders="core middleware sampler controller analyzer cli demo bench tests"
+folders="core middleware sampler controller agent analyzer cli demo bench tests"
 
 # skip WHY: the test could not be made; automake counts 77 as skipped.
 skip() {

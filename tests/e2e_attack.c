@@ -209,7 +209,7 @@ static const char *const ids[] = {
 	"other-20250101T000000Z-1.part", "link-20250101T000000Z-1.tailbox",
 	"shop-20250101T000000Z-1", "shop-20250101T000000Z-1.tailbox",
 	"shop-20250101T000000Z-1.tailbox.tailbox", ".tailbox", "..tailbox",
-	"1/../../secret", "1;x", "1 2",
+	"1/../../secret", "1;x", "1 2", "1%202",
 };
 
 static void put_file(const char *name)
@@ -237,13 +237,22 @@ static const char *const others[] = {
 	"artifacts/other-20250101T000000Z-1.part",
 };
 
+/* libmicrohttpd 1.0 sends a client that left a space in the target back to the
+ * same place, escaped, before anybody is asked. */
+static bool is_sent_back(const char *target, long status)
+{
+	return status == 301 && strchr(target, ' ') != NULL &&
+	       strncmp(MHD_get_version(), "0.", 2) != 0;
+}
+
 static void nothing_is_given(const char *method, const char *target,
                              const char *headers)
 {
 	struct bytes b = ask(method, target, headers, NULL);
 	long s = status_of(&b);
 
-	ck_assert_msg(s >= 400 && s < 500, "%s %s: %s", method, target, b.p);
+	ck_assert_msg((s >= 400 && s < 500) || is_sent_back(target, s),
+	              "%s %s: %s", method, target, b.p);
 	ck_assert_msg(strstr(b.p, SECRET) == NULL, "%s %s", method, target);
 	ck_assert_ptr_null(strstr(b.p, "root:"));
 	free(b.p);

@@ -23,7 +23,7 @@
 #include <tailbox.h>
 
 #include "controller/admin.h"
-#include "controller/controller.h"
+#include "controller/internal.h"
 #include "controller/settings.h"
 #include "core/daemons.h"
 #include "core/recorder.h"
@@ -323,6 +323,54 @@ START_TEST(a_configuration_is_told)
 }
 END_TEST
 
+/* As if the tape had filled so fast for 10 s: the second in which it does is
+ * the ninth, once the follower has turned to it. */
+static void fill_fast(unsigned requests)
+{
+	struct tailbox__controller *c = &tailbox__c;
+	uint64_t second = 0;
+
+	tailbox__lock();
+	c->rates.start_ns -= 8000000000u;
+	tailbox__unlock();
+	for (int i = 0; i < 60000 && second < 8; i++) {
+		usleep(1000);
+		tailbox__lock();
+		second = c->rates.second;
+		tailbox__unlock();
+	}
+	for (unsigned i = 0; i < requests; i++)
+		tailbox_request_finish(tailbox_request_begin("/job", NULL),
+		                       NULL);
+	for (int i = 0; i < 60000; i++) {
+		struct tailbox__recorder_status s;
+		tailbox__recorder_status(&s);
+		if (s.fill != TAILBOX__NONE)
+			return;
+		usleep(1000);
+	}
+	ck_abort_msg("how fast the tape fills is not known");
+}
+
+START_TEST(a_history_that_is_not_held_is_told)
+{
+	put_config("[tape]\nhistory = '20m'\n");
+	start_again();
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("ok", "tape", " of history");
+	/* 1.3 MB a second: 16 MiB are 13 s of them. */
+	fill_fast(200000);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "tape", "; 1200 s are wished");
+	finds("degraded", "tape", "mend: restart the service: its tape will");
+	put_config("[tape]\nhistory = '20m'\nsize = '16MiB'\n");
+	start_again();
+	fill_fast(200000);
+	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
+	finds("degraded", "tape", "mend: it may take no more: raise size of");
+}
+END_TEST
+
 START_TEST(tcp_that_did_not_start_is_told)
 {
 	put_config("[admin]\nlisten = '127.0.0.1:0'\n"
@@ -454,6 +502,7 @@ int main(void)
 	tcase_add_test(t, a_deaf_socket_fails);
 	tcase_add_test(t, a_socket_alone_tells_what_it_can);
 	tcase_add_test(t, a_configuration_is_told);
+	tcase_add_test(t, a_history_that_is_not_held_is_told);
 	tcase_add_test(t, tcp_that_did_not_start_is_told);
 	tcase_add_test(t, artifacts_are_told_with_caps_and_pins);
 	tcase_add_test(t, a_url_needs_its_token);

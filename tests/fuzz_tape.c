@@ -28,11 +28,13 @@
 
 #include <tailbox.h>
 
+#include "analyzer/json_tree.h"
 #include "analyzer/load.h"
 #include "cli/from_tape.h"
 #include "cli/output.h"
 #include "cli/services.h"
 #include "cli/tail.h"
+#include "cli/top_model.h"
 #include "core/alloc.h"
 #include "core/artifact.h"
 #include "core/kept.h"
@@ -460,6 +462,143 @@ static bool read_ls(void)
 	return cli__service_of_tape(path, &s, true);
 }
 
+/* --- top and tail --------------------------------------------------------- */
+
+static bool tells_damage(const struct cli__top *t)
+{
+	for (size_t i = 0; i < t->loss_count; i++)
+		if (strcmp(t->losses[i].key, "damaged") == 0)
+			return t->losses[i].count > 0;
+	return false;
+}
+
+static void render(const struct cli__top *t)
+{
+	const struct cli__top_view v = { .columns = 100, .filter = "" };
+	struct cli__top_text text = { .len = 0 };
+	struct tailbox__json j;
+
+	tailbox__json_init(&j, true);
+	cli__top_json(t, &j);
+	MUST(tailbox__json_ok(&j));
+	tailbox__tree *tree = tailbox__tree_parse(j.buf, j.len);
+	MUST(tree);
+	tailbox__tree *lost = tailbox__tree_member(tree, "lost");
+	MUST(tells_damage(t) == (tailbox__tree_number(lost, "damaged", 0) > 0));
+	tailbox__tree_free(tree);
+	tailbox__json_fini(&j);
+	cli__top_render(t, &v, &text);
+	MUST(!text.has_failed && memchr(text.text, '\0', text.len) == NULL);
+	for (size_t i = 0; i < t->worker_count; i++)
+		cli__top_render_worker(t, &t->workers[i], 60, &text);
+	for (size_t i = 0; i < t->request_count; i++)
+		cli__top_render_request(t, &t->requests[i], 60, &text);
+	MUST(!text.has_failed);
+	cli__top_text_fini(&text);
+}
+
+static bool with_reader(bool (*look)(struct tailbox__reader *r, bool *is),
+                        bool *is)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__reader *r;
+
+	if (tailbox__reader_open(path, &r, &err) != 0) {
+		MUST(err.text[0]);
+		dprintf(said, "%s: %s\n", path, err.text);
+		return false;
+	}
+	const bool ok = look(r, is);
+	tailbox__reader_close(r);
+	return ok;
+}
+
+static int pass_over(void *cls, unsigned kind, uint32_t thread,
+                     const char *records, size_t bytes)
+{
+	(void)cls, (void)kind, (void)thread, (void)records, (void)bytes;
+	return 0;
+}
+
+/* Whether blocks are damaged, as a reader finds it that does nothing else. */
+static bool look_for_damage(struct tailbox__reader *r, bool *is_damaged)
+{
+	const bool ok = tailbox__reader_poll(r, pass_over, NULL) == 0;
+
+	*is_damaged = tailbox__reader_damaged_blocks(r) > 0;
+	return ok;
+}
+
+/* `tailbox top`: two frames, the second after what the first has gathered. */
+static bool read_top(void)
+{
+	struct cli__top_source *s = cli__top_open(path);
+	const struct cli__top *t = NULL;
+	bool is_damaged;
+	const char *why;
+
+	if (!s)
+		return false; /* it has said why */
+	for (int i = 0; i < 2; i++) {
+		t = cli__top_frame(s, &why);
+		MUST(t || why[0]);
+		if (!t)
+			break;
+		render(t);
+	}
+	if (t)
+		MUST(with_reader(look_for_damage, &is_damaged) &&
+		     (!is_damaged || tells_damage(t)));
+	else
+		dprintf(said, "%s: %s\n", path, why);
+	cli__top_close(s);
+	return t != NULL;
+}
+
+static int take_line(void *cls, const struct tailbox__line *line)
+{
+	char text[TAILBOX__LINE_MAX];
+	const size_t n = tailbox__line_logfmt(line, text, sizeof(text));
+	struct tailbox__json j;
+
+	MUST(n > 0 && n < sizeof(text) && !memchr(text, '\n', n));
+	tailbox__json_init(&j, false);
+	tailbox__line_json(line, &j);
+	MUST(tailbox__json_ok(&j));
+	tailbox__json_fini(&j);
+	(void)cls;
+	return 0;
+}
+
+static bool follow(struct tailbox__reader *r, bool *tells)
+{
+	const struct cli__tail_filter all = { .slow_ns = 0 };
+	struct cli__tail *t = cli__tail_create(r, &all, 0);
+	int rc = 0;
+
+	MUST(t);
+	for (int i = 0; i < 3 && rc == 0; i++)
+		rc = cli__tail_poll(t, take_line, NULL);
+	MUST(rc <= 0);
+	*tells = cli__tail_damaged(t) > 0;
+	if (rc < 0)
+		dprintf(said, "%s: %s\n", path, tailbox_strerror(rc));
+	cli__tail_destroy(t);
+	return rc == 0;
+}
+
+/* `tailbox tail --last`: all that is there. */
+static bool read_tail(void)
+{
+	bool tells = false, is_damaged;
+
+	if (!with_reader(follow, &tells))
+		return false;
+	MUST(with_reader(look_for_damage, &is_damaged) &&
+	     (!is_damaged || tells));
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*read)(void);
@@ -471,6 +610,8 @@ static const struct {
 	{ "kept", read_kept, 0 },
 	{ "status", read_status, 0 },
 	{ "ls", read_ls, 0 },
+	{ "top", read_top, 0 },
+	{ "tail", read_tail, 0 },
 };
 
 /* --- rounds --------------------------------------------------------------- */

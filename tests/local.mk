@@ -13,9 +13,18 @@ check_scripts = \
 	tests/check-sources
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
+# They fetch packages.
+fetching_scripts = \
+	tests/mhd_programs.sh \
+	tests/mhd_versions.sh \
+	tests/ulfius.sh
+LONG_TESTS += $(fetching_scripts)
+EXTRA_DIST += $(fetching_scripts) tests/beside.sh tests/ulfius/api.c
 EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
+EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
+	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
-	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/run.sh tests/kill9.sh tests/mhd_suite.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
@@ -53,6 +62,7 @@ noinst_HEADERS += \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
+	tests/e2e_server.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
@@ -68,8 +78,12 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
+	tests/test_crowd \
+	tests/test_fill \
+	tests/test_forked \
 	tests/test_format \
 	tests/test_holds \
 	tests/test_mhd_options \
@@ -86,13 +100,17 @@ unit_tests += \
 	tests/test_snapshot \
 	tests/test_slow_log \
 	tests/test_start \
+	tests/test_stopped \
 	tests/test_task \
 	tests/test_toml \
 	tests/test_trigger \
 	tests/test_trigger_watch \
 	tests/test_validate
+# It stops a thread where it has taken a lock.
+tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
 # These include analyzer/ or use libcurl.
 command_tests += \
+	tests/test_agent \
 	tests/test_analyze \
 	tests/test_analyze_parts \
 	tests/test_analyze_properties \
@@ -125,8 +143,10 @@ command_tests += \
 e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_attack \
+	tests/e2e_churn \
 	tests/e2e_config \
 	tests/e2e_crash \
+	tests/e2e_crowd \
 	tests/e2e_doctor \
 	tests/e2e_handover \
 	tests/e2e_headline \
@@ -135,22 +155,27 @@ e2e_tests += \
 	tests/e2e_admin_tcp \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
+	tests/e2e_matrix \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
 	tests/e2e_mhd_record \
+	tests/e2e_mhd_responses \
 	tests/e2e_reload \
 	tests/e2e_report \
 	tests/e2e_sampler \
 	tests/e2e_snapshot \
+	tests/e2e_stop \
 	tests/e2e_switch \
 	tests/e2e_trigger \
 	tests/e2e_window
 # The same sources again with more of all of it, in `make check-long`.
 long_tests += \
 	tests/e2e_long_attack \
+	tests/e2e_long_churn \
 	tests/e2e_long_ingress \
 	tests/e2e_long_kill9 \
 	tests/e2e_long_main_job \
+	tests/e2e_long_matrix \
 	tests/e2e_long_parity \
 	tests/e2e_long_reload \
 	tests/e2e_long_trigger \
@@ -161,17 +186,32 @@ tests_long_compare_CPPFLAGS = $(AM_CPPFLAGS) -DCOMPARE_LONG
 tests_long_compare_LDADD = $(LDADD) -lm
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
+# The agent's own objects are those of a shared library.
+tests_test_agent_SOURCES = tests/test_agent.c agent/take_out.c cli/run_elf.c
+tests_test_agent_CPPFLAGS = $(AM_CPPFLAGS)
+tests_test_agent_LDADD = $(CHECK_LIBS) $(MHD_LIBS)
+tests_test_agent_LDFLAGS = -Wl,--no-as-needed
 tests_test_tail_LDADD = libtailbox-live.la $(LDADD)
 tests_test_top_LDADD = libtailbox-live.la $(LDADD)
 tests_e2e_long_attack_SOURCES = tests/e2e_attack.c
 tests_e2e_long_attack_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_attack_LDADD = $(LDADD) -lm
+tests_e2e_long_churn_SOURCES = tests/e2e_churn.c
+tests_e2e_long_churn_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_ingress_SOURCES = tests/e2e_mhd_ingress.c
 tests_e2e_long_ingress_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_kill9_SOURCES = tests/e2e_kill9.c
 tests_e2e_long_kill9_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_main_job_SOURCES = tests/e2e_main_job.c
 tests_e2e_long_main_job_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
+matrix_sources = tests/e2e_matrix.c \
+	tests/matrix_app.c \
+	tests/matrix_app.h \
+	tests/matrix_peer.c \
+	tests/matrix_peer.h
+tests_e2e_matrix_SOURCES = $(matrix_sources)
+tests_e2e_long_matrix_SOURCES = $(matrix_sources)
+tests_e2e_long_matrix_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_reload_SOURCES = tests/e2e_reload.c
@@ -189,10 +229,12 @@ cli_tests = \
 	tests/cli_assert.sh \
 	tests/cli_compare.sh \
 	tests/cli_config.sh \
+	tests/cli_drop_in.sh \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
 	tests/cli_kept.sh \
 	tests/cli_live.sh \
+	tests/cli_run.sh \
 	tests/cli_screen.sh \
 	tests/cli_snapshot.sh \
 	tests/cli_targets.sh \
@@ -228,9 +270,9 @@ endif
 if HAVE_COMMAND
 check_PROGRAMS += tests/fuzz_tape
 BESIDE_TESTS += tests/fuzz_tape
-tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/from_tape.c cli/options.c \
-	cli/output.c cli/services.c cli/sock.c cli/tail.c cli/tape_json.c \
-	cli/tape_text.c
+tests_fuzz_tape_SOURCES = tests/fuzz_tape.c cli/options.c cli/services.c \
+	cli/sock.c cli/tape_json.c cli/tape_text.c
+tests_fuzz_tape_LDADD = libtailbox-live.la $(LDADD)
 endif
 
 # The reader of settings, with any bytes.

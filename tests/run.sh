@@ -5,7 +5,8 @@
 #
 #     tests/run.sh            build, every test, a smoke run of the benchmarks
 #     tests/run.sh --full     and ASan+UBSan with clang, TSan, fuzz, distcheck,
-#                             install
+#                             install, libmicrohttpd's own tests (its source is
+#                             fetched with apt-get; about 3 minutes)
 #     tests/run.sh faults     build; faults and wrong input, a line for each
 #
 # Writes into _build/ of this tree only, and temporary folders that it removes.
@@ -26,7 +27,7 @@ for arg; do
 	--full) full=yes ;;
 	faults) only=$arg ;;
 	-h | --help)
-		sed -n '3,12s/^# \{0,1\}//p' "$0"
+		sed -n '3,14s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*) usage ;;
@@ -162,7 +163,8 @@ build() {
 }
 
 # suite BUILD PART...: tests that automake runs. Those with a service run one
-# after the other, since some measure time.
+# after the other, since some measure time; with a sanitizer, which slows all of
+# them and widens their limits, as many at once as there are processors.
 suite() {
 	dir=$top/_build/$1
 	build=$1
@@ -170,8 +172,10 @@ suite() {
 	find "$dir/tests" -name '*.trs' -exec rm -f {} +
 	rc=0
 	for part; do
-		beside=
-		test "$part" != check-beside || beside=-j$jobs
+		beside=-j$jobs
+		case $build.$part in
+		main.check-alone | main.check-long) beside= ;;
+		esac
 		say "$build: $part"
 		# shellcheck disable=SC2086 # nothing or one word
 		$wrap make -s -C "$dir" -k $beside "$part" \
@@ -259,6 +263,10 @@ full_run() {
 		50 || :
 	step "mutated tapes" "$top/_build/asan/tests/fuzz_tape" 10000 || :
 
+	say "libmicrohttpd's own tests, bare and under the agent"
+	step "mhd suite" env top_builddir="$top/_build/main" \
+		WORK="$top/_build/mhd" "$src/tests/mhd_suite.sh" || :
+
 	say "Fuzz the loaders of artifacts"
 	step "fuzz" "$src/tests/fuzz" 45 "$top/_build/fuzz" || :
 
@@ -282,7 +290,7 @@ full_run() {
 # --- the run -----------------------------------------------------------------
 
 parts="library command shop demo tests"
-test $full = no || parts="$parts full"
+test $full = no || parts="$parts full suite"
 # shellcheck disable=SC2086 # words on purpose
 tests/needs $parts
 prepare

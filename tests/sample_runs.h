@@ -65,7 +65,7 @@ sample_add_ext(struct tailbox__run *run, struct tailbox__run_request *r)
 {
 	struct tailbox__run_ext *e = tailbox__list_add(&run->ext);
 
-	e->bytes_in = e->bytes_out = TAILBOX__NONE;
+	e->bytes_in = e->bytes_out = e->reader_ns = TAILBOX__NONE;
 	e->worker = UINT32_MAX;
 	for (unsigned i = 0; i < TAILBOX__PHASE_COUNT; i++)
 		e->phase_ns[i] = TAILBOX__NONE;
@@ -207,6 +207,7 @@ static inline void sample_full_request(struct tailbox__run *run)
 	e->connection = 7;
 	e->bytes_in = 0;
 	e->bytes_out = UINT64_MAX - 1;
+	e->reader_ns = 4000999;
 	for (unsigned i = 0; i < TAILBOX__PHASE_COUNT; i++)
 		e->phase_ns[i] = i * 1000000u + 999u;
 	e->holder_number = 98;

@@ -54,6 +54,7 @@ static struct tailbox__run_ext *add_phases(uint32_t request, uint64_t ingress,
 	x->phase_ns[TAILBOX__PHASE_HANDLER] = handler * 1000;
 	x->phase_ns[TAILBOX__PHASE_SEND] = send * 1000;
 	x->worker = UINT32_MAX;
+	x->reader_ns = TAILBOX__NONE;
 	run->requests.items[request].ext = (uint32_t)run->ext.count;
 	return x;
 }
@@ -159,6 +160,26 @@ START_TEST(events_are_taken_off_the_handler_and_then_further)
 	ck_assert_ptr_null(piece(TAILBOX__PIECE_PHASE, "handler"));
 	ck_assert_uint_eq(tail_of(TAILBOX__PIECE_PHASE, "send"), 150);
 	ck_assert_uint_eq(tail_of(TAILBOX__PIECE_PHASE, "ingress_wait"), 300);
+	ck_assert_uint_eq(rep.anatomy.tail_left_us, 50);
+}
+END_TEST
+
+START_TEST(the_content_reader_is_taken_off_sending)
+{
+	const uint32_t r = one_slow(1000);
+
+	add_phases(r, 300, 400, 250)->reader_ns = 200000;
+	analyze();
+	ck_assert_uint_eq(tail_of(TAILBOX__PIECE_PHASE, "send"), 50);
+	ck_assert_uint_eq(tail_of(TAILBOX__PIECE_READER, ""), 200);
+	ck_assert_uint_eq(rep.anatomy.tail_left_us, 50);
+	again();
+	/* It says more than there is: no more than the phase is it. */
+	const uint32_t q = one_slow(1000);
+	add_phases(q, 300, 400, 250)->reader_ns = 900000;
+	analyze();
+	ck_assert_ptr_null(piece(TAILBOX__PIECE_PHASE, "send"));
+	ck_assert_uint_eq(tail_of(TAILBOX__PIECE_READER, ""), 250);
 	ck_assert_uint_eq(rep.anatomy.tail_left_us, 50);
 }
 END_TEST
@@ -323,6 +344,7 @@ int main(void)
 	tcase_add_test(t, each_instant_belongs_to_what_began_last);
 	tcase_add_test(t, what_begins_together_is_nested_by_length);
 	tcase_add_test(t, events_are_taken_off_the_handler_and_then_further);
+	tcase_add_test(t, the_content_reader_is_taken_off_sending);
 	tcase_add_test(t, the_ingress_wait_counts_once);
 	tcase_add_test(t, parts_never_exceed_the_latency);
 	tcase_add_test(t, the_largest_part_of_the_slowest_comes_first);

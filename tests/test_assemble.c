@@ -159,6 +159,7 @@ struct long_request {
 	union {
 		struct tailbox__rec_more more;
 		struct tailbox__rec_trace trace;
+		struct tailbox__rec_reader reader;
 		struct tailbox__rec_id id;
 	} rest[4];
 };
@@ -295,6 +296,8 @@ START_TEST(extensions_carry_what_the_records_know)
 	struct tailbox__rec_more *m = &r.rest[0].more;
 	struct tailbox__rec_trace *t = &r.rest[1].trace;
 
+	r.rest[2].reader.type = TAILBOX__REC_READER;
+	r.rest[2].reader.ticks = 40;
 	r.request.known = TAILBOX__KNOWN_HANDLER | TAILBOX__KNOWN_RESUME;
 	r.request.handler = tailbox__pack(300);
 	r.request.send = tailbox__pack(100); /* but not known */
@@ -315,9 +318,10 @@ START_TEST(extensions_carry_what_the_records_know)
 	t->lo = 0x090a0b0c0d0e0f10;
 	t->parent = 0x1112131415161718;
 	t->flags = 1;
-	feed_long(&r, 2);
+	feed_long(&r, 3);
 	const struct tailbox__run_ext *x = &finish()->ext.items[0];
 
+	ck_assert_uint_eq(x->reader_ns, 40);
 	ck_assert_uint_eq(x->number, 9);
 	ck_assert_uint_eq(x->connection, 77);
 	ck_assert_uint_eq(x->bytes_in, 5);

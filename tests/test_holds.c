@@ -143,7 +143,8 @@ END_TEST
 
 START_TEST(a_hold_that_finds_no_block_is_counted)
 {
-	TAILBOX__OUT(self, TAILBOX__BLOCK_SPANS).retry_at = UINT64_MAX;
+	TAILBOX__SET(tailbox__recorder.blocks_active,
+	             tailbox__recorder.tape.header->blocks_max);
 	hold(TAILBOX__HOLD_HANDLER, MS);
 	hold(TAILBOX__HOLD_HANDLER, MS - 1);
 	ck_assert_uint_eq(TAILBOX__GET(self->entry->lost_holds), 1);

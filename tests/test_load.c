@@ -533,6 +533,7 @@ START_TEST(the_first_four_tags_and_the_known_fields_count)
 	         "\"e\":\"5\"},"
 	         "\"trace_id\":\"000102030405060708090a0b0c0d0eff\","
 	         "\"later\":{\"status\":1},\"status\":503,\"upgraded\":true,"
+	         "\"reader_us\":7,"
 	         "\"phases_us\":{\"send\":18446744073709550}}",
 	         "{\"site\":\"a.c:1 f\"}", "{}");
 
@@ -542,6 +543,7 @@ START_TEST(the_first_four_tags_and_the_known_fields_count)
 	ck_assert_uint_eq(e->trace_id[1], 1);
 	ck_assert_uint_eq(e->trace_id[15], 0xff);
 	ck_assert_uint_eq(e->status, 503);
+	ck_assert_uint_eq(e->reader_ns, 7000);
 	ck_assert_uint_eq(e->ext_flags, TAILBOX__EXT_UPGRADED);
 	ck_assert_uint_eq(e->phase_ns[TAILBOX__PHASE_SEND],
 	                  UINT64_C(18446744073709550000));

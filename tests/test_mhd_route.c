@@ -4,6 +4,8 @@
  */
 #include <stdio.h>
 
+#include <tailbox/ulfius_route.h>
+
 #include "middleware/hooks.h"
 #include "middleware/route.h"
 #include "tests/recorder_fixture.h"
@@ -219,6 +221,52 @@ START_TEST(traceparent_is_strict)
 }
 END_TEST
 
+static void endpoint_is(const char *method, const char *prefix,
+                        const char *format, const char *route)
+{
+	char have[TAILBOX_ULFIUS_ROUTE_SIZE];
+
+	memset(have, 'x', sizeof(have));
+	tailbox_ulfius_route(have, method, prefix, format);
+	ck_assert_str_eq(have, route);
+}
+
+START_TEST(an_endpoint_of_ulfius_is_a_route)
+{
+	endpoint_is("GET", "/users", ":id", "GET /users/{id}");
+	endpoint_is("GET", "/users/", "/@id/", "GET /users/{id}");
+	endpoint_is("PUT", NULL, "a/:b/c/:d", "PUT /a/{b}/c/{d}");
+	endpoint_is("POST", "api", NULL, "POST /api");
+	endpoint_is("GET", "", "/files/*", "GET /files/*");
+	endpoint_is("*", "/a:b", "c@d", "/a:b/c@d");
+	endpoint_is("*", NULL, NULL, "/");
+	endpoint_is(NULL, "", "", "/");
+	endpoint_is("GET", "//", "/", "GET /");
+	endpoint_is("", "/:", "@", "/{}/{}");
+}
+END_TEST
+
+START_TEST(an_endpoint_of_ulfius_is_cut)
+{
+	char format[TAILBOX_NAME_MAX + 2], route[2 * TAILBOX_NAME_MAX];
+
+	for (size_t n = TAILBOX_NAME_MAX - 3; n < sizeof(format); n++) {
+		memset(format, 'a', n);
+		format[n] = '\0';
+		snprintf(route, sizeof(route), "/%s", format);
+		route[TAILBOX_NAME_MAX] = '\0';
+		endpoint_is("*", NULL, format, route);
+		snprintf(route, sizeof(route), "%s /", format);
+		route[TAILBOX_NAME_MAX] = '\0';
+		endpoint_is(format, NULL, NULL, route);
+		format[0] = ':';
+		snprintf(route, sizeof(route), "/{%s}", format + 1);
+		route[TAILBOX_NAME_MAX] = '\0';
+		endpoint_is(NULL, format, NULL, route);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mhd_route");
@@ -234,6 +282,8 @@ int main(void)
 	tcase_add_test(t, odd_bytes_become_marks);
 	tcase_add_test(t, length_is_bounded_at_a_character);
 	tcase_add_test(t, every_byte_gives_a_clean_label);
+	tcase_add_test(t, an_endpoint_of_ulfius_is_a_route);
+	tcase_add_test(t, an_endpoint_of_ulfius_is_cut);
 	tcase_add_test(t, traceparent_is_parsed);
 	tcase_add_test(t, traceparent_is_strict);
 	suite_add_tcase(s, t);

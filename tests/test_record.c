@@ -32,6 +32,12 @@ static void close_small(void)
 	fixture_close();
 }
 
+static void read_the_mapping(void)
+{
+	tailbox__reader_map(reader, tailbox__recorder.tape.header,
+	                    tailbox__recorder.tape.file_bytes);
+}
+
 static void poll_all(void)
 {
 	ck_assert_int_eq(tailbox__reader_poll(reader, fixture_collect, &got),
@@ -278,6 +284,8 @@ START_TEST(the_oldest_blocks_are_recycled)
 	uint64_t blocks = tailbox__recorder.tape.header->blocks_max;
 	uint64_t n = blocks * 63 + 630;
 
+	if (_i)
+		read_the_mapping();
 	poll_all();
 	for (uint64_t i = 0; i < n; i++)
 		tailbox_request_finish(tailbox_request_begin("/a", NULL),
@@ -321,6 +329,8 @@ START_TEST(threads_and_a_follower_agree)
 	pthread_t t[THREADS];
 	uint64_t *numbers, n = 0, finished;
 
+	if (_i)
+		read_the_mapping();
 	poll_all(); /* from here on a loss is told */
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, work, NULL), 0);
@@ -345,6 +355,41 @@ START_TEST(threads_and_a_follower_agree)
 	for (size_t i = 1; i < n; i++)
 		ck_assert_uint_ne(numbers[i], numbers[i - 1]);
 	free(numbers);
+}
+END_TEST
+
+/* What lies behind the end of the mapping is read from the file. */
+START_TEST(a_mapping_gives_what_the_file_does)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	const uint64_t sizes[] = { tape->file_bytes, tape->header->blocks_off,
+		                   tape->header->blocks_off + 100, 0 };
+	struct fixture_records mapped = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		tailbox_request r = tailbox_request_begin("/a", NULL);
+		tailbox_request_set_id(r, "an id");
+		TAILBOX_STAGE(r, "s") { }
+		tailbox_request_finish(r, NULL);
+	}
+	poll_all();
+	ck_assert_uint_eq(got.len[TAILBOX__BLOCK_REQUESTS], 2 * 64 * 1000);
+	for (size_t i = 0; i < 4; i++) {
+		tailbox__reader_map(reader, tape->header, sizes[i]);
+		tailbox__reader_rewind(reader);
+		ck_assert_int_eq(tailbox__reader_poll(reader, fixture_collect,
+		                                      &mapped),
+		                 0);
+		for (int kind = 1; kind < 4; kind++) {
+			ck_assert_uint_eq(mapped.len[kind], got.len[kind]);
+			if (got.len[kind])
+				ck_assert_mem_eq(mapped.bytes[kind],
+				                 got.bytes[kind],
+				                 got.len[kind]);
+		}
+		fixture_forget(&mapped);
+	}
+	ck_assert_uint_eq(tailbox__reader_lost_blocks(reader), 0);
 }
 END_TEST
 
@@ -686,8 +731,9 @@ int main(void)
 	tcase_add_test(t, a_span_that_outlives_its_request_is_late);
 	tcase_add_test(t, names_are_bounded_clean_and_counted);
 	tcase_add_test(t, slots_run_out_and_come_back);
-	tcase_add_test(t, the_oldest_blocks_are_recycled);
-	tcase_add_test(t, threads_and_a_follower_agree);
+	tcase_add_loop_test(t, the_oldest_blocks_are_recycled, 0, 2);
+	tcase_add_loop_test(t, threads_and_a_follower_agree, 0, 2);
+	tcase_add_test(t, a_mapping_gives_what_the_file_does);
 	tcase_add_test(t, a_thread_goes_on_where_an_ended_one_stopped);
 	tcase_add_test(t, durations_pack_and_never_shrink_upwards);
 	tcase_add_test(t, a_forked_child_writes_nothing);

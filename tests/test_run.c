@@ -72,6 +72,47 @@ START_TEST(overflow_gives_null)
 }
 END_TEST
 
+/* Sizes around the bounds of a large block and of its last page. */
+START_TEST(large_blocks_are_whole_zero_and_moved)
+{
+	const size_t mib = 1 << 20;
+	const size_t sizes[] = { 2 * mib - 1, 2 * mib, 2 * mib + 1,
+		                 4 * mib - mib / 4 - 1, 4 * mib - mib / 4,
+		                 6 * mib + 1 };
+
+	tailbox__alloc_prefer_huge();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const size_t n = sizes[i];
+		char *a = tailbox__alloc(n, 1);
+		ck_assert_ptr_nonnull(a);
+		memset(a, 'a', n);
+		tailbox__free(a);
+		/* Most likely the same memory. */
+		char *z = tailbox__zalloc(n, 1);
+		ck_assert_ptr_nonnull(z);
+		ck_assert(z[0] == 0 && memcmp(z, z + 1, n - 1) == 0);
+		for (size_t at = 0; at < n; at += 4096)
+			z[at] = (char)(at / 4096);
+		for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+			const size_t both = n < sizes[k] ? n : sizes[k];
+			char *m = tailbox__alloc(n, 1);
+			ck_assert_ptr_nonnull(m);
+			memcpy(m, z, n);
+			m = tailbox__realloc(m, sizes[k], 1);
+			ck_assert_ptr_nonnull(m);
+			ck_assert_mem_eq(m, z, both);
+			tailbox__free(m);
+		}
+		tailbox__free(z);
+	}
+	ck_assert_int_eq(tailbox__alloc_live(), 0);
+	tailbox__alloc_fail_after(0);
+	ck_assert_ptr_null(tailbox__alloc(4, mib));
+	ck_assert_ptr_null(tailbox__zalloc(4, mib));
+	ck_assert_ptr_null(tailbox__realloc(NULL, 4, mib));
+}
+END_TEST
+
 START_TEST(failing_is_counted_in_allocations)
 {
 	tailbox__alloc_fail_after(2);
@@ -542,6 +583,7 @@ static Suite *make_suite(void)
 	tcase_add_test(base, live_blocks_are_counted);
 	tcase_add_test(base, nothing_is_a_block_too);
 	tcase_add_test(base, overflow_gives_null);
+	tcase_add_test(base, large_blocks_are_whole_zero_and_moved);
 	tcase_add_test(base, failing_is_counted_in_allocations);
 	tcase_add_test(base, every_code_of_either_sign_has_a_text);
 	tcase_add_test(base, own_codes_have_texts_that_differ);

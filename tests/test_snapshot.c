@@ -6,7 +6,6 @@
  * that began in a span of time has, of each thread, numbers without a gap.
  */
 #include <stdatomic.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
@@ -325,11 +324,12 @@ START_TEST(a_full_disk_is_told_and_leaves_nothing)
 	struct tailbox__snapshot s;
 
 	requests(50);
-	signal(SIGXFSZ, SIG_IGN);
 	tailbox__snapshot_init(&s, TAILBOX__MODE_LIGHT);
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	/* No check in between: libcheck writes a file, too. */
+	const int set = setrlimit(RLIMIT_FSIZE, &tight);
 	const int ret = tailbox__snapshot_take(&s, NULL, NULL, &err);
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &wide), 0);
+	setrlimit(RLIMIT_FSIZE, &wide);
+	ck_assert_int_eq(set, 0);
 	ck_assert_int_eq(ret, -EFBIG);
 	ck_assert(strstr(err.text, artifact_dir) != NULL);
 	ck_assert_uint_eq(files_in(artifact_dir), 0);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -445,6 +446,57 @@ START_TEST(bad_values_are_replaced_and_named)
 		has(status(), "\"notes\": []");
 	if (values[_i].tape == 1 << 20)
 		ck_assert_uint_eq(tailbox__recorder.tape.file_bytes, 1 << 20);
+}
+END_TEST
+
+/* The kernel ends who makes a file larger than RLIMIT_FSIZE, by a signal. The
+ * limit is there for the call only: libcheck writes files, too. */
+static int start_below(rlim_t limit)
+{
+	struct rlimit before, small;
+	int rc, set;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = limit;
+	set = setrlimit(RLIMIT_FSIZE, &small);
+	rc = tailbox_start("shop", NULL);
+	setrlimit(RLIMIT_FSIZE, &before);
+	ck_assert_int_eq(set, 0);
+	return rc;
+}
+
+START_TEST(a_limit_on_file_sizes_is_kept_to)
+{
+	static const struct {
+		rlim_t limit;
+		uint64_t tape; /* 0 = none */
+	} rows[] = {
+		{ (5 << 20) + 1, 4 << 20 }, { (4 << 20) - 1, 2 << 20 },
+		{ 1 << 20, 1 << 20 },       { (1 << 20) - 1, 0 },
+		{ 0, 0 },
+	};
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/settings", base);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	fputs("[window]\narm_at_start = true\n", f);
+	fclose(f);
+	setenv("TAILBOX_CONFIG", path, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int rc = start_below(rows[i].limit);
+		if (rows[i].tape != 0) {
+			ck_assert_int_eq(rc, 0);
+			ck_assert_uint_eq(tailbox__recorder.tape.file_bytes,
+			                  rows[i].tape);
+		} else {
+			ck_assert_int_eq(rc, -EFBIG);
+			has(status(), "RLIMIT_FSIZE");
+		}
+		tailbox_stop();
+	}
 }
 END_TEST
 
@@ -951,6 +1003,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, service_names_become_file_names, 0, 7);
 	tcase_add_loop_test(t, no_service_name_is_the_program, 0, 2);
 	tcase_add_loop_test(t, bad_values_are_replaced_and_named, 0, 8);
+	tcase_add_test(t, a_limit_on_file_sizes_is_kept_to);
 	tcase_add_test(t, options_of_other_sizes);
 	tcase_add_test(t, long_version_is_cut);
 	tcase_add_test(t, full_disk_is_told_and_does_no_harm);

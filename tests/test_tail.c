@@ -62,6 +62,7 @@ static struct tailbox__line line_of(const char *route)
 		.total_ns = 1234567,
 		.bytes_in = TAILBOX__NONE,
 		.bytes_out = 0,
+		.reader_ns = TAILBOX__NONE,
 		.status = 200,
 		.worker = 3,
 	};
@@ -85,6 +86,18 @@ START_TEST(line_has_what_is_known_and_nothing_else)
 	                      "kind=http status=200 outcome=ok total_ms=1.234 "
 	                      "handler_ms=0.999 wait.db_pool_ms=0.600 "
 	                      "wait.a_b__c__ms=0.001 worker=3 bytes_out=0");
+}
+END_TEST
+
+START_TEST(time_in_the_content_reader_is_a_field)
+{
+	struct tailbox__line l = line_of("/a");
+	char buf[TAILBOX__LINE_MAX];
+
+	l.phases_ns[TAILBOX__PHASE_SEND] = 5000000;
+	l.reader_ns = 3210000;
+	tailbox__line_logfmt(&l, buf, sizeof(buf));
+	ck_assert_ptr_nonnull(strstr(buf, " send_ms=5.000 reader_ms=3.210 "));
 }
 END_TEST
 
@@ -290,6 +303,27 @@ START_TEST(what_was_overwritten_is_counted_exactly)
 }
 END_TEST
 
+/* More is published in it than it has room for. */
+START_TEST(a_damaged_block_is_left_out_and_counted)
+{
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct got g = { 0 };
+	struct cli__tail *t =
+	        follow((struct cli__tail_filter){ .slow_ns = 0 }, 0);
+
+	while (TAILBOX__GET(h->next_ticket) < 3)
+		request_waits("/a", 1, 0);
+	struct tailbox__block *b =
+	        (void *)(tailbox__recorder.tape.blocks + h->block_bytes);
+	TAILBOX__SET(b->pub, TAILBOX__PUB(1, 0xffff));
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(cli__tail_poll(t, get, &g), 0);
+	ck_assert_uint_eq(g.count, (h->block_bytes - sizeof(*b)) / 64 + 1);
+	ck_assert_uint_eq(cli__tail_damaged(t), 1);
+	cli__tail_destroy(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("tail");
@@ -298,6 +332,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, line_has_what_is_known_and_nothing_else);
+	tcase_add_test(t, time_in_the_content_reader_is_a_field);
 	tcase_add_test(t, texts_are_quoted_where_logfmt_needs_it);
 	tcase_add_test(t, line_that_does_not_fit_ends_with_a_whole_field);
 	tcase_add_test(t, more_waits_than_there_is_room_for_are_one);
@@ -307,6 +342,7 @@ int main(void)
 	tcase_add_test(t, status_filters_are_three_digits_or_a_class);
 	tcase_add_test(t, ends_when_the_caller_says_so);
 	tcase_add_test(t, what_was_overwritten_is_counted_exactly);
+	tcase_add_test(t, a_damaged_block_is_left_out_and_counted);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

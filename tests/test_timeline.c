@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/json_tree.h"
 #include "analyzer/timeline.h"
 #include "analyzer/timeline_model.h"
 #include "analyzer/timeline_text.h"
@@ -64,7 +65,7 @@ static struct tailbox__run_ext *add_ext(struct tailbox__run *run, size_t i,
 	ck_assert_ptr_nonnull(e);
 	e->status = (uint16_t)status;
 	e->worker = UINT32_MAX;
-	e->bytes_in = e->bytes_out = TAILBOX__NONE;
+	e->bytes_in = e->bytes_out = e->reader_ns = TAILBOX__NONE;
 	for (unsigned p = 0; p < TAILBOX__PHASE_COUNT; p++)
 		e->phase_ns[p] = TAILBOX__NONE;
 	run->requests.items[i].ext = (uint32_t)run->ext.count;
@@ -106,6 +107,7 @@ static void add_report(struct tailbox__run *run)
 	e->phase_ns[TAILBOX__PHASE_HEADERS] = 90000;
 	e->phase_ns[TAILBOX__PHASE_HANDLER] = 1098000000;
 	e->phase_ns[TAILBOX__PHASE_SEND] = 30000000;
+	e->reader_ns = 12000000;
 	e->holder_number = 80;
 	e->holder_ns = 204000000;
 	e->holder_route = tailbox__run_cstr(run, "GET /report");
@@ -234,6 +236,7 @@ static const char golden[] =
         "   in none of these                 78.0 ms\n"
         " send                      1.30 s   30.0 ms |                        "
         "         =|\n"
+        "   in the content reader            12.0 ms\n"
         "\n"
         "  2  800 ms  POST /checkout  503 error\n"
         "    03:12:46.000 UTC (+5.00 s)  id checkout-1\n"
@@ -253,9 +256,8 @@ static const char golden[] =
         "         :|\n"
         " in no known phase                  99.2 ms\n";
 
-START_TEST(timeline_of_a_small_run_is_this_text)
+static struct tailbox__run *golden_run(void)
 {
-	struct tailbox__timeline_options o;
 	struct tailbox__run *run = sample();
 
 	run->truncation.limits_hit = true;
@@ -276,6 +278,13 @@ START_TEST(timeline_of_a_small_run_is_this_text)
 	open->site = tailbox__run_cstr(run, "shop_db.c:88 pool_get");
 	open->number = 90;
 	open->phase = TAILBOX__PHASE_HANDLER;
+	return run;
+}
+
+START_TEST(timeline_of_a_small_run_is_this_text)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = golden_run();
 
 	tailbox__timeline_options_init(&o);
 	o.slowest = 2;
@@ -290,11 +299,10 @@ START_TEST(timeline_of_a_small_run_is_this_text)
 }
 END_TEST
 
-START_TEST(the_longest_holds_are_shown)
+/* A hold for each ms; the sixth is all that may be unknown. */
+static void add_holds(struct tailbox__run *run)
 {
 	static const uint64_t ms[] = { 5, 70, 6, 1333, 70, 8, 7 };
-	struct tailbox__timeline_options o;
-	struct tailbox__run *run = sample();
 
 	for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
 		struct tailbox__run_hold *h = tailbox__list_add(&run->holds);
@@ -305,6 +313,96 @@ START_TEST(the_longest_holds_are_shown)
 		h->kind = i == 5 ? 4 : 1;
 	}
 	tailbox__run_set_extra(run, "dropped_holds", NULL, 3);
+}
+
+static char *json_of(const struct tailbox__run *run,
+                     const struct tailbox__timeline_options *o)
+{
+	struct tailbox__json j;
+
+	tailbox__json_init(&j, false);
+	ck_assert_int_eq(tailbox__timeline_json(run, o, &j, NULL), 0);
+	char *text = strndup(j.buf, j.len);
+	tailbox__json_fini(&j);
+	tailbox__tree *t = tailbox__tree_parse(text, strlen(text));
+	ck_assert_ptr_nonnull(t);
+	tailbox__tree_free(t);
+	return text;
+}
+
+/* Everything that the text above has, under the keys of an artifact. */
+static const char *const golden_json[] = {
+	"\"service_name\":\"shop\",\"service_version\":\"1.4.2\","
+	"\"host\":\"web-7\",\"pid\":912,"
+	"\"started_at_unix_ms\":1763608361000,"
+	"\"finalized_at_unix_ms\":1763608421000,\"mode\":\"light\","
+	"\"note\":\"slow since noon\",\"jiffy_us\":4000",
+	"\"lost\":{\"lost_spans\":12,\"late_spans\":3}",
+	"\"dropped_requests\":120,\"dropped_stages\":0,\"dropped_queues\":2,"
+	"\"dropped_inflight_snapshots\":0,\"dropped_runtime_snapshots\":0,"
+	"\"dropped_holds\":3,\"truncated\":true,\"unfinished_requests\":1,"
+	"\"warnings\":[\"mind the gap\"],\"requests_in_run\":10",
+	"\"open_requests\":[{\"request_id\":\"open-1\","
+	"\"route\":\"GET /report\",\"started_at_run_us\":40000000,"
+	"\"number\":90,\"phase\":\"handler\",\"since_run_us\":41000000,"
+	"\"in\":\"db_pool\",\"site\":\"shop_db.c:88 pool_get\",\"worker\":0}]",
+	"\"holds\":7,\"longest_holds\":[{\"worker\":3,\"kind\":\"handler\","
+	"\"route\":\"GET /report\",\"started_at_run_us\":4000,"
+	"\"held_us\":1333000},{\"worker\":1,\"kind\":\"handler\","
+	"\"route\":\"GET /report\",\"started_at_run_us\":2000,"
+	"\"held_us\":70000},{\"worker\":4,",
+	"{\"kind\":\"connection\",\"started_at_run_us\":6000,"
+	"\"held_us\":8000}",
+	"\"started_at_run_us\":3000000,\"status\":200,\"bytes_in\":0,"
+	"\"bytes_out\":12345,\"worker\":3,\"connection_id\":17,"
+	"\"phases_us\":{\"ingress_wait\":198000,\"headers\":90,"
+	"\"handler\":1098000,\"send\":30000},\"reader_us\":12000,"
+	"\"trace_id\":\"abababababababababababababababab\"",
+	"\"held_by\":{\"number\":80,\"route\":\"GET /report\","
+	"\"held_us\":204000}",
+	"\"tags\":{\"tenant\":\"blue\"}",
+	"\"in_known_phases_us\":1326090,\"in_spans_us\":1020000",
+	"\"name\":\"db_pool\",\"start_us\":200000,\"duration_us\":420000,"
+	"\"depth\":0,\"completed\":true,\"depth_at_start\":3,"
+	"\"site\":\"shop_db.c:88 pool_get\"",
+};
+
+START_TEST(json_has_what_the_text_has)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = golden_run();
+	const size_t report = run->ext.count - 2;
+
+	add_holds(run);
+	*tailbox__list_add(&run->meta.warnings) =
+	        tailbox__run_cstr(run, "mind the gap");
+	run->ext.items[report].tag_key[0] = tailbox__run_cstr(run, "tenant");
+	run->ext.items[report].tag_value[0] = tailbox__run_cstr(run, "blue");
+	tailbox__timeline_options_init(&o);
+	char *text = json_of(run, &o);
+	for (size_t i = 0; i < sizeof(golden_json) / sizeof(*golden_json); i++)
+		if (!strstr(text, golden_json[i])) {
+			fputs(text, stderr);
+			ck_abort_msg("no %s", golden_json[i]);
+		}
+	free(text);
+	/* Of one request: what had not ended is not its. */
+	o.request = "report-1";
+	text = json_of(run, &o);
+	ck_assert_ptr_null(strstr(text, "open_requests"));
+	ck_assert_ptr_null(strstr(text, "longest_holds"));
+	ck_assert_ptr_nonnull(strstr(text, "\"held_by\""));
+	free(text);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(the_longest_holds_are_shown)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *run = sample();
+
+	add_holds(run);
 	tailbox__timeline_options_init(&o);
 	char *text = text_of(run, &o);
 	const char *at = strstr(text, "\nlongest holds");
@@ -884,6 +982,7 @@ static Suite *timeline_suite(void)
 	tcase_add_checked_fixture(t, NULL, allow_all);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, timeline_of_a_small_run_is_this_text);
+	tcase_add_test(t, json_has_what_the_text_has);
 	tcase_add_test(t, the_longest_holds_are_shown);
 	tcase_add_test(t, timeline_of_an_empty_run_has_no_figures);
 	tcase_add_test(t, every_width_is_kept);

@@ -194,6 +194,23 @@ START_TEST(rates_of_a_tape_that_was_overwritten_are_of_what_is_whole)
 }
 END_TEST
 
+START_TEST(a_damaged_block_is_told)
+{
+	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	for (int i = 0; i < 3; i++)
+		request("/a", 10);
+	ck_assert_uint_eq(frame()->loss_count, 0);
+	struct tailbox__block *b =
+	        (void *)(tailbox__recorder.tape.blocks + h->block_bytes);
+	TAILBOX__SET(b->pub, TAILBOX__PUB(1, 0xffff));
+	const struct cli__top *t = frame();
+	ck_assert_uint_eq(t->loss_count, 1);
+	ck_assert_str_eq(t->losses[0].key, "damaged");
+	ck_assert_uint_eq(t->losses[0].count, 1);
+}
+END_TEST
+
 START_TEST(later_frames_go_on_from_the_earlier)
 {
 	for (int i = 0; i < 3; i++) {
@@ -539,6 +556,7 @@ int main(void)
 	tcase_add_test(t, rates_are_of_the_last_ten_seconds);
 	tcase_add_test(
 	        t, rates_of_a_tape_that_was_overwritten_are_of_what_is_whole);
+	tcase_add_test(t, a_damaged_block_is_told);
 	tcase_add_test(t, later_frames_go_on_from_the_earlier);
 	tcase_add_test(t, text_on_eighty_columns);
 	tcase_add_test(t, no_width_and_no_name_breaks_it);
