@@ -8,7 +8,9 @@
  * out of range is passed over, and the rest is taken.
  *
  * A `tailbox` member is an object (level 1). A known key of it holds a value,
- * or a group: an object (level 2), or an array (2) of objects (3).
+ * or a group: an object (level 2), or an array (2) of objects (3). Kept requests
+ * are such objects and have a `tailbox` of their own, for which there is a
+ * second reader.
  */
 #include "analyzer/load_ext.h"
 
@@ -37,6 +39,13 @@ static bool is(const char *key, const char *text, size_t len)
 	return strlen(key) == len && memcmp(key, text, len) == 0;
 }
 
+/* In an item of run->kept. */
+static bool is_kept(const struct tailbox__load_ext *x)
+{
+	return x->level == 3 && x->group->takes == TAILBOX__EXT_FIELDS &&
+	       x->group->list >= TAILBOX__EXT_KEPT_REQUESTS;
+}
+
 /* Remember what the next value belongs to. */
 static int on_key(struct tailbox__load_ext *x, const char *text, size_t len)
 {
@@ -45,6 +54,7 @@ static int on_key(struct tailbox__load_ext *x, const char *text, size_t len)
 	x->field = NULL;
 	x->metric = NO_METRIC;
 	x->key = 0;
+	x->is_tailbox = is_kept(x) && is("tailbox", text, len);
 	x->inner = x->level == 1 ? tailbox__ext_find_group(x->owner, text, len)
 	                         : NULL;
 	switch ((enum tailbox__ext_takes)g->takes) {
@@ -227,25 +237,47 @@ static struct tailbox__run_frame *add_frame(struct tailbox__run *run)
 	return f;
 }
 
+static struct tailbox__run_span *add_span(struct tailbox__run *kept,
+                                          unsigned list)
+{
+	struct tailbox__run_span *s = list == TAILBOX__EXT_KEPT_STAGES
+	                                      ? tailbox__list_add(&kept->stages)
+	                                      : tailbox__list_add(&kept->queues);
+
+	if (s)
+		s->depth = TAILBOX__NONE;
+	return s;
+}
+
+/* NULL: no memory. */
+static char *add_item(struct tailbox__run *run, unsigned list)
+{
+	if (list >= TAILBOX__EXT_KEPT_REQUESTS && !run->kept &&
+	    tailbox__run_create_kept(run, &run->kept) < 0)
+		return NULL;
+	switch (list) {
+	case TAILBOX__EXT_OPEN:
+		return (char *)add_open(run);
+	case TAILBOX__EXT_HOLDS:
+		return (char *)add_hold(run);
+	case TAILBOX__EXT_STACKS:
+		return (char *)add_stack(run);
+	case TAILBOX__EXT_FRAMES:
+		return (char *)add_frame(run);
+	case TAILBOX__EXT_KEPT_REQUESTS:
+		return (char *)tailbox__list_add(&run->kept->requests);
+	default:
+		return (char *)add_span(run->kept, list);
+	}
+}
+
 static int begin_item(struct tailbox__load_ext *x)
 {
 	x->has_subject = false;
 	x->first_of_item = x->run->values.count;
 	if (x->group->takes != TAILBOX__EXT_FIELDS)
 		return 0;
-	switch (x->group->list) {
-	case TAILBOX__EXT_HOLDS:
-		x->base = (char *)add_hold(x->run);
-		break;
-	case TAILBOX__EXT_STACKS:
-		x->base = (char *)add_stack(x->run);
-		break;
-	case TAILBOX__EXT_FRAMES:
-		x->base = (char *)add_frame(x->run);
-		break;
-	default:
-		x->base = (char *)add_open(x->run);
-	}
+	x->base = add_item(x->run, x->group->list);
 	return x->base ? 0 : -ENOMEM;
 }
 
@@ -261,25 +293,36 @@ static bool frame_is_whole(const struct tailbox__run *run)
 }
 
 /* One that lacks what makes it one goes again. */
-static void end_fields(struct tailbox__run *run, unsigned list)
+static void end_fields(struct tailbox__run *run, unsigned list, const char *item)
 {
-	const struct tailbox__run_hold *h;
+	const void *at = item;
+	const struct tailbox__run_hold *h = at;
+	const struct tailbox__run_open *o = at;
+	const struct tailbox__run_request *r = at;
+	const struct tailbox__run_span *s = at;
 
 	switch (list) {
+	case TAILBOX__EXT_OPEN:
+		run->open.count -= !o->id;
+		break;
 	case TAILBOX__EXT_HOLDS:
-		h = &run->holds.items[run->holds.count - 1];
-		if (h->start_us == TAILBOX__NONE || h->dur_us == TAILBOX__NONE)
-			run->holds.count--;
+		run->holds.count -= h->start_us == TAILBOX__NONE ||
+		                    h->dur_us == TAILBOX__NONE;
 		break;
 	case TAILBOX__EXT_STACKS: /* one that says nothing keeps its number */
 		break;
 	case TAILBOX__EXT_FRAMES:
-		if (!frame_is_whole(run))
-			run->frames.count--;
+		run->frames.count -= !frame_is_whole(run);
+		break;
+	case TAILBOX__EXT_KEPT_REQUESTS:
+		run->kept->requests.count -= !r->id || !r->route || !r->outcome;
+		break;
+	case TAILBOX__EXT_KEPT_STAGES:
+		run->kept->stages.count -= !s->request || !s->name;
 		break;
 	default:
-		if (run->open.items[run->open.count - 1].id == 0)
-			run->open.count--;
+		run->kept->queues.count -= !s->request || !s->name;
+		break;
 	}
 }
 
@@ -289,7 +332,7 @@ static void end_item(struct tailbox__load_ext *x)
 	struct tailbox__run *run = x->run;
 
 	if (x->group->takes == TAILBOX__EXT_FIELDS) {
-		end_fields(run, x->group->list);
+		end_fields(run, x->group->list, x->base);
 		return;
 	}
 	if (!x->has_subject)
@@ -365,8 +408,24 @@ int tailbox__load_ext_begin(struct tailbox__load_ext *x,
 	return 0;
 }
 
+/* The `tailbox` of a kept request, stage or wait. */
+static int begin_inside(struct tailbox__load_ext *x)
+{
+	x->is_inside = true;
+	return tailbox__load_ext_begin(
+	        x->inside, x->run->kept,
+	        x->group->list == TAILBOX__EXT_KEPT_REQUESTS
+	                ? TAILBOX__LOAD_OF_REQUEST
+	                : TAILBOX__LOAD_OF_SPAN,
+	        x->base);
+}
+
 static int on_begin(struct tailbox__load_ext *x, bool is_array)
 {
+	if (x->is_tailbox && !is_array) {
+		x->is_tailbox = false; /* the first counts */
+		return begin_inside(x);
+	}
 	if (x->level == 2 && x->group->is_array && !is_array) {
 		x->level = 3;
 		return begin_item(x);
@@ -404,6 +463,12 @@ int tailbox__load_ext_event(struct tailbox__load_ext *x,
 	const bool is_array = event == TAILBOX__JSON_ARRAY ||
 	                      event == TAILBOX__JSON_ARRAY_END;
 
+	if (x->is_inside) {
+		const int ret =
+		        tailbox__load_ext_event(x->inside, event, text, len);
+		x->is_inside = ret == 0;
+		return ret < 0 ? ret : 0;
+	}
 	if (x->skip) {
 		if (is_array || event == TAILBOX__JSON_OBJECT ||
 		    event == TAILBOX__JSON_OBJECT_END)
@@ -421,8 +486,10 @@ int tailbox__load_ext_event(struct tailbox__load_ext *x,
 	case TAILBOX__JSON_NUMBER:
 		return on_number(x, text, len);
 	case TAILBOX__JSON_TRUE:
+	case TAILBOX__JSON_FALSE:
 		if (x->field)
-			tailbox__ext_store_true(x->field, x->base);
+			tailbox__ext_store_bool(x->field, x->base,
+			                        event == TAILBOX__JSON_TRUE);
 		break;
 	case TAILBOX__JSON_OBJECT:
 	case TAILBOX__JSON_ARRAY:
@@ -431,7 +498,6 @@ int tailbox__load_ext_event(struct tailbox__load_ext *x,
 	case TAILBOX__JSON_ARRAY_END:
 		return on_end(x);
 	case TAILBOX__JSON_NULL:
-	case TAILBOX__JSON_FALSE:
 		break;
 	}
 	return 0;

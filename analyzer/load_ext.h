@@ -26,7 +26,10 @@ enum {
 	TAILBOX__EXT_OPEN,
 	TAILBOX__EXT_HOLDS,
 	TAILBOX__EXT_STACKS,
-	TAILBOX__EXT_FRAMES
+	TAILBOX__EXT_FRAMES,
+	TAILBOX__EXT_KEPT_REQUESTS, /* from here on: of run->kept */
+	TAILBOX__EXT_KEPT_STAGES,
+	TAILBOX__EXT_KEPT_QUEUES
 };
 
 struct tailbox__ext_group { /* an object: the member itself, or one inside it */
@@ -57,8 +60,9 @@ int tailbox__ext_store_string(struct tailbox__run *run,
                               const char *text, size_t len);
 void tailbox__ext_store_number(const struct tailbox__ext_field *f, char *base,
                                uint64_t value);
-/* The value is `true`. */
-void tailbox__ext_store_true(const struct tailbox__ext_field *f, char *base);
+/* The value is `true` or `false`. */
+void tailbox__ext_store_bool(const struct tailbox__ext_field *f, char *base,
+                             bool value);
 
 /* Intern; *out is 0 when it is not UTF-8. 0, -ENOMEM. */
 int tailbox__ext_intern(struct tailbox__run *run, const char *text, size_t len,

@@ -15,9 +15,10 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* U64_KNOWN: and the bit of `flags` that says so. */
+/* U64_KNOWN: and the bit of `flags` that says so. EVENT_KNOWN and NOT: the
+ * same of a standard event; NOT: `false` sets it. */
 enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG, IN,
-            U64_KNOWN, END };
+            U64_KNOWN, EVENT_KNOWN, NOT, END };
 
 #define OF_EXT(key, type, member)                                              \
 	{                                                                      \
@@ -38,6 +39,14 @@ enum type { U8, U16, U32, U64, US, STR, PHASE, TERM, HOLD, HEX, FLAG, IN,
 #define OF_FRAME(key, type, member)                                            \
 	{                                                                      \
 		key, type, 0, offsetof(struct tailbox__run_frame, member)      \
+	}
+#define OF_REQUEST(key, type, bit, member)                                     \
+	{                                                                      \
+		key, type, bit, offsetof(struct tailbox__run_request, member)  \
+	}
+#define OF_SPAN(key, type, bit, member)                                        \
+	{                                                                      \
+		key, type, bit, offsetof(struct tailbox__run_span, member)     \
 	}
 #define HEX_EXT(key, size, member)                                             \
 	{                                                                      \
@@ -138,6 +147,53 @@ static const struct tailbox__ext_field frame_fields[] = {
          offsetof(struct tailbox__run_frame, flags)},
 };
 
+/* Kept requests and what belongs to them have the members of the standard
+ * ones (load_shapes.c), and their `tailbox` is read like theirs. */
+static const struct tailbox__ext_field kept_request_fields[] = {
+	OF_REQUEST("request_id", STR, 0, id),
+	OF_REQUEST("route", STR, 0, route),
+	OF_REQUEST("kind", STR, 0, kind),
+	OF_REQUEST("started_at_unix_ms", U64, 0, start_ms),
+	OF_REQUEST("started_at_run_us", EVENT_KNOWN, TAILBOX__HAS_START_US,
+	           start_us),
+	OF_REQUEST("finished_at_unix_ms", U64, 0, end_ms),
+	OF_REQUEST("finished_at_run_us", EVENT_KNOWN, TAILBOX__HAS_END_US,
+	           end_us),
+	OF_REQUEST("latency_us", U64, 0, latency_us),
+	OF_REQUEST("outcome", STR, 0, outcome),
+};
+
+static const struct tailbox__ext_field kept_stage_fields[] = {
+	OF_SPAN("request_id", STR, 0, request),
+	OF_SPAN("stage", STR, 0, name),
+	OF_SPAN("started_at_unix_ms", U64, 0, start_ms),
+	OF_SPAN("started_at_run_us", EVENT_KNOWN, TAILBOX__HAS_START_US,
+	        start_us),
+	OF_SPAN("finished_at_unix_ms", U64, 0, end_ms),
+	OF_SPAN("finished_at_run_us", EVENT_KNOWN, TAILBOX__HAS_END_US, end_us),
+	OF_SPAN("latency_us", U64, 0, dur_us),
+	OF_SPAN("success", NOT, TAILBOX__FAILED, flags),
+	OF_SPAN("completed", NOT, TAILBOX__PARTIAL, flags),
+};
+
+static const struct tailbox__ext_field kept_queue_fields[] = {
+	OF_SPAN("request_id", STR, 0, request),
+	OF_SPAN("queue", STR, 0, name),
+	OF_SPAN("waited_from_unix_ms", U64, 0, start_ms),
+	OF_SPAN("waited_from_run_us", EVENT_KNOWN, TAILBOX__HAS_START_US,
+	        start_us),
+	OF_SPAN("waited_until_unix_ms", U64, 0, end_ms),
+	OF_SPAN("waited_until_run_us", EVENT_KNOWN, TAILBOX__HAS_END_US,
+	        end_us),
+	OF_SPAN("wait_us", U64, 0, dur_us),
+	OF_SPAN("depth_at_start", U64, 0, depth),
+	OF_SPAN("completed", NOT, TAILBOX__PARTIAL, flags),
+};
+
+_Static_assert(offsetof(struct tailbox__run_request, flags) ==
+                       offsetof(struct tailbox__run_span, flags),
+               "EVENT_KNOWN sets a bit of either");
+
 #define RUN TAILBOX__LOAD_OF_RUN
 #define METADATA TAILBOX__LOAD_OF_METADATA
 #define REQUEST TAILBOX__LOAD_OF_REQUEST
@@ -155,6 +211,12 @@ static const struct tailbox__ext_group groups[] = {
          .list = TAILBOX__EXT_STACKS},
 	{"stack_frames", RUN, .is_array = true, TABLE(frame_fields),
          .list = TAILBOX__EXT_FRAMES},
+	{"kept_requests", RUN, .is_array = true, TABLE(kept_request_fields),
+         .list = TAILBOX__EXT_KEPT_REQUESTS},
+	{"kept_stages", RUN, .is_array = true, TABLE(kept_stage_fields),
+         .list = TAILBOX__EXT_KEPT_STAGES},
+	{"kept_queues", RUN, .is_array = true, TABLE(kept_queue_fields),
+         .list = TAILBOX__EXT_KEPT_QUEUES},
 	{.owner = METADATA, .takes = TAILBOX__EXT_ANY_PAIRS},
 	{.owner = REQUEST, TABLE(request_fields)},
 	{"phases_us", REQUEST, TABLE(phase_fields)},
@@ -321,6 +383,11 @@ void tailbox__ext_store_number(const struct tailbox__ext_field *f, char *base,
 		*(uint8_t *)(base + offsetof(struct tailbox__run_open,
 		                             flags)) |= f->bytes;
 		break;
+	case EVENT_KNOWN:
+		*(uint64_t *)place = value;
+		*(uint32_t *)(base + offsetof(struct tailbox__run_span,
+		                              flags)) |= f->bytes;
+		break;
 	case US: /* kept in ns */
 		if (value < UINT64_MAX / 1000)
 			*(uint64_t *)place = value * 1000;
@@ -328,8 +395,11 @@ void tailbox__ext_store_number(const struct tailbox__ext_field *f, char *base,
 	}
 }
 
-void tailbox__ext_store_true(const struct tailbox__ext_field *f, char *base)
+void tailbox__ext_store_bool(const struct tailbox__ext_field *f, char *base,
+                             bool value)
 {
-	if (f->type == FLAG)
+	if (f->type == FLAG && value)
 		*(uint8_t *)(base + f->offset) |= f->bytes;
+	if (f->type == NOT && !value)
+		*(uint32_t *)(base + f->offset) |= f->bytes;
 }

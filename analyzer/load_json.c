@@ -169,6 +169,7 @@ static int on_ext(struct tailbox__decoder *d, enum tailbox__json_event event)
 		&d->ext, d->run, (enum tailbox__load_owner)f->shape->owner,
 		f->base);
 
+	d->ext.inside = &d->inside;
 	return ret < 0 ? tailbox__load_no_memory(d) : 0;
 }
 

@@ -89,6 +89,9 @@ struct tailbox__load_ext {
 	size_t first_of_item; /* of a worker, pool or daemon */
 	bool has_subject;
 	uint32_t subject;
+	bool is_tailbox; /* the last key names the `tailbox` of an item */
+	bool is_inside;  /* which is read by: */
+	struct tailbox__load_ext *inside;
 };
 
 /* The object that is the value has begun. item: the run_request or run_span
@@ -118,6 +121,7 @@ struct tailbox__decoder {
 	struct tailbox__run *run;
 	struct tailbox__error *err;
 	struct tailbox__load_ext ext; /* when ext.level > 0 */
+	struct tailbox__load_ext inside; /* `tailbox` inside of it */
 	struct tailbox__load_ahead ahead;
 	uint64_t skip;                /* open containers of an unknown value */
 	unsigned depth;

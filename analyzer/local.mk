@@ -85,6 +85,7 @@ libtailbox_analyzer_la_SOURCES += \
 	analyzer/timeline_facts.c \
 	analyzer/timeline_head.c \
 	analyzer/timeline_json.c \
+	analyzer/timeline_kept.c \
 	analyzer/timeline_model.c \
 	analyzer/timeline_request.c \
 	analyzer/timeline_rows.c \

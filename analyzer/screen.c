@@ -7,7 +7,7 @@
  * long as it has too many lines. So each part decides by itself what of it
  * matters most, and a table keeps the sum: nothing is cut off from behind.
  * With the last budget no part can be too long (screen_head.c and its like
- * bound what does not depend on it): 6 lines of head, 6 of verdict, 6 of
+ * bound what does not depend on it): 7 lines of head, 6 of verdict, 6 of
  * anatomy, 2 of findings, 4 of commands.
  */
 #include "analyzer/screen.h"

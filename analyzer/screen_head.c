@@ -202,6 +202,24 @@ static void put_failed(struct tailbox__sl_screen *s)
 	put_figure(s, text);
 }
 
+/* In no figure above. */
+static void put_kept(struct tailbox__sl_screen *s)
+{
+	const size_t n = tailbox__tl_kept_count(s->run);
+	char text[TAILBOX__SHOW_ROOM];
+	uint64_t first = UINT64_MAX;
+
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (s->run->kept->requests.items[i].start_ms < first)
+			first = s->run->kept->requests.items[i].start_ms;
+	tailbox__sl_begin(s, "KEPT", INDENT);
+	tailbox__sl_put(s, "%zu slow or failed request%s from before, since %s "
+	                   "UTC", n, n == 1 ? "" : "s",
+	                tailbox__show_utc(text, first));
+}
+
 void tailbox__sl_head(struct tailbox__sl_screen *s)
 {
 	const uint64_t n = s->r->whole.request_count;
@@ -218,4 +236,5 @@ void tailbox__sl_head(struct tailbox__sl_screen *s)
 	}
 	put_latency(s);
 	put_failed(s);
+	put_kept(s);
 }

@@ -355,7 +355,8 @@ static void put_holds(const struct page *p)
 
 static int put_slowest(const struct page *p,
                        const struct tailbox__timeline_options *o,
-                       const struct tailbox__tl_summary *s)
+                       const struct tailbox__tl_summary *s,
+                       const struct tailbox__run *run)
 {
 	if (!s->slowest_count)
 		return 0;
@@ -366,11 +367,11 @@ static int put_slowest(const struct page *p,
 	tailbox__tl_legend(p->out);
 	for (size_t i = 0; i < s->slowest_count; i++) {
 		struct tailbox__tl_request r;
-		int rc = tailbox__tl_request(p->run, s->slowest[i], &r);
+		int rc = tailbox__tl_request(run, s->slowest[i], &r);
 		if (rc < 0)
 			return rc;
 		fputc('\n', p->out);
-		tailbox__tl_draw(p->run, &r, i + 1, p->width, p->out);
+		tailbox__tl_draw(run, &r, i + 1, p->width, p->out);
 		tailbox__tl_request_fini(&r);
 	}
 	return 0;
@@ -383,18 +384,23 @@ int tailbox__timeline_text(const struct tailbox__run *run,
 	struct page p = { run, out, o->width ? o->width
 		                             : TAILBOX__TIMELINE_WIDTH };
 	struct tailbox__tl_summary s;
+	const struct tailbox__run *of;
+	struct tailbox__run kept;
 
 	if (p.width < TAILBOX__TIMELINE_WIDTH_MIN)
 		p.width = TAILBOX__TIMELINE_WIDTH_MIN;
 	if (p.width > TAILBOX__TIMELINE_WIDTH_MAX)
 		p.width = TAILBOX__TIMELINE_WIDTH_MAX;
-	int rc = tailbox__tl_summarize(run, o, &s, err);
+	int rc = tailbox__tl_summarize_any(run, o, &s, &kept, &of, err);
 	if (rc < 0)
 		return rc;
 	put_who(&p);
 	put_when(&p);
 	put_quality(&p);
-	put_count(&p, &s);
+	if (of == run)
+		put_count(&p, &s);
+	else
+		fputs("kept from before\n", out);
 	if (!o->request && s.all.n) {
 		put_table(&p, &s, o->max_routes ? o->max_routes : ROUTES);
 		put_thin(&p, &s);
@@ -404,7 +410,9 @@ int tailbox__timeline_text(const struct tailbox__run *run,
 		put_holds(&p);
 		tailbox__tl_put_stacks(run, out, p.width);
 	}
-	rc = put_slowest(&p, o, &s);
+	rc = put_slowest(&p, o, &s, of);
+	if (!o->request)
+		tailbox__tl_kept(run, out);
 	tailbox__tl_summary_fini(&s);
 	return rc < 0 ? tailbox__fail(err, rc, "out of memory") : 0;
 }

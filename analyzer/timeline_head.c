@@ -90,7 +90,10 @@ static void put_facts(const struct head *d)
 	size_t len;
 
 	tailbox__show_clock_ms(clock, q->start_ms);
-	if (q->flags & TAILBOX__HAS_START_US)
+	if (d->run->is_kept) /* of another day, perhaps */
+		snprintf(when, sizeof(when), "%s UTC",
+		         tailbox__show_utc(offset, q->start_ms));
+	else if (q->flags & TAILBOX__HAS_START_US)
 		snprintf(when, sizeof(when), "%s UTC (+%s)", clock,
 		         tailbox__show_us(offset, q->start_us));
 	else

@@ -103,6 +103,24 @@ static int put_request(struct tailbox__json *j, const struct tailbox__run *run,
 	return 0;
 }
 
+/* In no figure of the run; oldest first. */
+static int put_kept(struct tailbox__json *j, const struct tailbox__run *run)
+{
+	const size_t n = tailbox__tl_kept_count(run);
+	struct tailbox__run view;
+	int rc = 0;
+
+	if (n == 0)
+		return 0;
+	view = tailbox__tl_kept_view(run);
+	tailbox__json_key(j, "kept");
+	tailbox__json_begin_array(j);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = put_request(j, &view, i);
+	tailbox__json_end_array(j);
+	return rc;
+}
+
 /* What the recorder lost, and what the limits cut off. */
 static void put_quality(struct tailbox__json *j, const struct tailbox__run *run)
 {
@@ -200,7 +218,9 @@ int tailbox__timeline_json(const struct tailbox__run *run,
                            struct tailbox__json *j, struct tailbox__error *err)
 {
 	struct tailbox__tl_summary s;
-	int rc = tailbox__tl_summarize(run, o, &s, err);
+	const struct tailbox__run *of;
+	struct tailbox__run kept;
+	int rc = tailbox__tl_summarize_any(run, o, &s, &kept, &of, err);
 
 	if (rc < 0)
 		return rc;
@@ -218,8 +238,10 @@ int tailbox__timeline_json(const struct tailbox__run *run,
 	tailbox__json_key(j, "slowest");
 	tailbox__json_begin_array(j);
 	for (size_t i = 0; rc == 0 && i < s.slowest_count; i++)
-		rc = put_request(j, run, s.slowest[i]);
+		rc = put_request(j, of, s.slowest[i]);
 	tailbox__json_end_array(j);
+	if (rc == 0 && !o->request)
+		rc = put_kept(j, run);
 	tailbox__json_end_object(j);
 	tailbox__tl_summary_fini(&s);
 	if (rc < 0 || !tailbox__json_ok(j))

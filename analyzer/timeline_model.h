@@ -29,6 +29,24 @@ int tailbox__tl_summarize(const struct tailbox__run *run,
                           struct tailbox__error *err);
 void tailbox__tl_summary_fini(struct tailbox__tl_summary *s);
 
+/* --- timeline_kept.c ----------------------------------------------------- */
+
+size_t tailbox__tl_kept_count(const struct tailbox__run *run);
+/* run->kept, which must be there, with the metadata of the run: to be read and
+ * not destroyed. */
+struct tailbox__run tailbox__tl_kept_view(const struct tailbox__run *run);
+/* The list of them; nothing where there are none. */
+void tailbox__tl_kept(const struct tailbox__run *run, FILE *out);
+/* As tailbox__tl_summarize(); a request that is asked for and is not in the run
+ * is looked for among the kept ones. *of: where the summary's indexes point,
+ * the run or *kept. */
+int tailbox__tl_summarize_any(const struct tailbox__run *run,
+                              const struct tailbox__timeline_options *o,
+                              struct tailbox__tl_summary *out,
+                              struct tailbox__run *kept,
+                              const struct tailbox__run **of,
+                              struct tailbox__error *err);
+
 enum tailbox__tl_kind {
 	TAILBOX__TL_PHASE,
 	TAILBOX__TL_WAIT,

@@ -7,7 +7,10 @@
  * read, as status tells it: without triggers, with all of them. Alternating,
  * medians. Records come in large batches here; a service with few of them pays
  * more for each, because each pass has its price. With "alone" as argument:
- * only what the triggers do with a request, in a loop.
+ * only what the triggers do with a request, in a loop. With "rare": on the usual
+ * tape without and with a section of rare requests, one of 2000 of which fails,
+ * so that each pass keeps some and looks for their spans; "rare none": none
+ * fails.
  *
  *     follower count N off|on|armed
  *
@@ -28,6 +31,7 @@
 
 #define ROUNDS 11
 
+static bool is_rare, has_failures;
 static char folder[] = "/dev/shm/tailbox-bench-XXXXXX";
 
 static double cpu_ns(void)
@@ -57,7 +61,8 @@ static void make(int requests)
 		tailbox_request r = tailbox_request_begin("/job", NULL);
 		TAILBOX_STAGE(r, "a") { }
 		TAILBOX_STAGE(r, "b") { }
-		tailbox_request_finish(r, NULL);
+		tailbox_request_finish(
+		        r, has_failures && k == requests / 2 ? "error" : NULL);
 	}
 }
 
@@ -78,7 +83,7 @@ static double follow(bool has_triggers)
 	};
 	struct tailbox__recorder_status s;
 
-	bench_triggers(has_triggers, "/job");
+	bench_triggers(has_triggers && !is_rare, "/job");
 	if (tailbox__controller_start(&c) != 0)
 		exit(1);
 	load();
@@ -149,8 +154,8 @@ static int open_tape(void)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 
-	if (tailbox__recorder_open(AT_FDCWD, folder, "bench", NULL, 64 << 20,
-	                           &err) == 0)
+	if (tailbox__recorder_open(AT_FDCWD, folder, "bench", NULL,
+	                           is_rare ? 16 << 20 : 64 << 20, &err) == 0)
 		return 0;
 	fprintf(stderr, "%s\n", err.text);
 	return 1;
@@ -174,6 +179,8 @@ int main(int argc, char **argv)
 	const bool is_alone = argc > 1 && strcmp(argv[1], "alone") == 0;
 	double ns[2][ROUNDS];
 
+	is_rare = argc > 1 && strcmp(argv[1], "rare") == 0;
+	has_failures = is_rare && argc == 2;
 	if (!mkdtemp(folder))
 		return 1;
 	if (argc == 4 && strcmp(argv[1], "count") == 0)
@@ -184,15 +191,18 @@ int main(int argc, char **argv)
 				ns[on][i] = alone(on);
 				continue;
 			}
+			tailbox__tape_set_rare(is_rare && on ? UINT64_MAX : 0);
 			if (open_tape() != 0)
 				return 1;
 			ns[on][i] = follow(on);
 			tailbox__recorder_close(false);
 		}
 	}
-	printf("triggers off  %5.1f ns a %s\ntriggers on   %5.1f ns a %s\n",
-	       median(ns[0]), is_alone ? "request" : "record", median(ns[1]),
-	       is_alone ? "request" : "record");
+	const char *what = is_rare ? "rare" : "triggers";
+	const char *unit = is_alone ? "request" : "record";
+
+	printf("%s off  %5.1f ns a %s\n%s on   %5.1f ns a %s\n", what,
+	       median(ns[0]), unit, what, median(ns[1]), unit);
 	rmdir(folder);
 	return 0;
 }

@@ -112,6 +112,8 @@ stall) stall "${2-10}" "${3-}" ;;
 follower)
 	say "$build/bench/follower"
 	say "$build/bench/follower" alone
+	say "$build/bench/follower" rare
+	say "$build/bench/follower" rare none
 	;;
 all)
 	say "$build/bench/record"
@@ -119,6 +121,8 @@ all)
 	instructions
 	say "$build/bench/follower"
 	say "$build/bench/follower" alone
+	say "$build/bench/follower" rare
+	say "$build/bench/follower" rare none
 	analyze 1000000 5
 	;;
 esac

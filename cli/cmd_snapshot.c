@@ -187,6 +187,24 @@ static const char *text_fact(const struct tailbox__run *run, const char *key)
 	return x && x->text ? tailbox__run_text(run, x->text, NULL) : "";
 }
 
+static void tell_kept(const struct cli__target *t,
+                      const struct tailbox__run *run, FILE *out)
+{
+	const uint64_t kept = fact(run, "kept_requests");
+	const uint64_t older = fact(run, "kept_older");
+	char word[CLI__PATH_MAX];
+
+	if (kept && kept != TAILBOX__NONE)
+		fprintf(out, "%" PRIu64 " slow or failed request%s kept from "
+		             "before that: tailbox timeline\n",
+		        kept, kept == 1 ? "" : "s");
+	if (older && older != TAILBOX__NONE)
+		fprintf(out, "%" PRIu64 " more %s kept from before what was "
+		             "asked for: tailbox tail --kept %s\n",
+		        older, older == 1 ? "is" : "are",
+		        cli__target_word(t, word, sizeof(word)));
+}
+
 static void tell(const struct cli__target *t, const struct tailbox__run *run,
                  FILE *out)
 {
@@ -203,6 +221,7 @@ static void tell(const struct cli__target *t, const struct tailbox__run *run,
 	if (asked != TAILBOX__NONE && covered < asked)
 		fprintf(out, "the tape reaches no further back: %s were asked "
 		             "for\n", tailbox__show_us(us, asked));
+	tell_kept(t, run, out);
 	if (older && older != TAILBOX__NONE)
 		fprintf(out, "%" PRIu64 " open request%s began before that: "
 		             "tailbox status %s\n",
@@ -215,7 +234,9 @@ static int put_json(const struct tailbox__run *run, const char *path,
 {
 	static const char *const keys[] = { "asked_us", "covered_us",
 		                            "older_requests", "older_open",
-		                            "overwritten_blocks" };
+		                            "overwritten_blocks",
+		                            "kept_requests",
+		                            "kept_older" };
 	const char *writer = text_fact(run, "writer");
 	struct tailbox__json j;
 

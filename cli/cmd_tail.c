@@ -24,6 +24,7 @@ enum { POLL_MS = 100, DAY_MS = 86400000 };
 struct tail {
 	struct cli__text text; /* of this look */
 	bool is_json;
+	bool is_kept; /* those that the tape kept, and no others */
 	uint64_t left;  /* lines still to print */
 	uint64_t lines; /* printed */
 	uint64_t told;  /* skipped requests, as last told */
@@ -173,6 +174,42 @@ static uint64_t tick_before(const struct tailbox__reader *r, uint64_t now,
 	return now > ticks ? now - ticks : 0;
 }
 
+/* What is not there is told: how much was kept before, and why some was not. */
+static void tell_kept(const struct tail *t, struct tailbox__reader *r)
+{
+	struct tailbox__kept_status s;
+
+	tailbox__kept_status(r, &s);
+	if (!s.bytes)
+		cli__say("%s (pid %" PRIu32 ") keeps none: its tape has no room "
+		         "for them ([rare] size)", t->name, t->pid);
+	if (s.overwritten)
+		cli__say("%" PRIu64 " older ones were overwritten by those "
+		         "kept later", s.overwritten);
+	if (s.passed_over)
+		cli__say("%" PRIu64 " were passed over: too many at once",
+		         s.passed_over);
+	if (tailbox__reader_damaged_kept(r))
+		cli__say("some are damaged and left out");
+}
+
+static int kept(struct tail *t, struct tailbox__reader *r,
+                const struct cli__tail_filter *filter, uint64_t since)
+{
+	const int ret = cli__tail_kept(r, filter, since, put_line, t);
+	int rc = CLI__DONE;
+
+	if (ret < 0)
+		rc = cli__fail("%s (pid %" PRIu32 "): %s", t->name, t->pid,
+		               tailbox_strerror(ret));
+	else
+		fwrite(t->text.at, 1, t->text.len, cli__out());
+	if (rc == CLI__DONE)
+		tell_kept(t, r);
+	cli__text_fini(&t->text);
+	return rc;
+}
+
 static int tail(struct tail *t, struct tailbox__reader *r,
                 const struct cli__tail_filter *filter, uint64_t last_ms)
 {
@@ -185,6 +222,9 @@ static int tail(struct tail *t, struct tailbox__reader *r,
 	/* Of one that has ended: its follower's last second. */
 	if (!now)
 		now = TAILBOX__GET(tailbox__reader_header(r)->now_tick);
+	if (t->is_kept)
+		return kept(t, r, filter,
+		            last_ms ? tick_before(r, now, last_ms) : 0);
 	const uint64_t since = last_ms    ? tick_before(r, now, last_ms)
 	                       : is_alive ? now
 	                                  : UINT64_MAX;
@@ -210,6 +250,7 @@ int cli__tail_command(const struct cli__command *self, int argc, char **argv)
 		{ "status", 0, CLI__TEXT, &status, 0, 1 },
 		{ "last", 'l', CLI__DURATION, &last_ms, 1, 1000ull * DAY_MS },
 		{ "count", 'c', CLI__COUNT, &t.left, 1, UINT64_MAX },
+		{ "kept", 'k', CLI__FLAG, &t.is_kept, 0, 0 },
 		{ "json", 0, CLI__FLAG, &t.is_json, 0, 0 },
 		{ NULL, 0, CLI__FLAG, NULL, 0, 0 }
 	};

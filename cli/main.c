@@ -70,6 +70,8 @@ const struct cli__command cli__commands[] = {
 	  "      --status STATUS  only 503, or 5xx\n"
 	  "  -l, --last TIME      begin with what ended in the last TIME\n"
 	  "  -c, --count N        end after N lines\n"
+	  "  -k, --kept           the slow, failed and cancelled requests that\n"
+	  "                       the tape has kept, oldest first, and no others\n"
 	  "      --json           JSON, an object on each line\n",
 	  cli__tail_command },
 	{ "arm", "[TARGET] [options]", "Open a capture window",

@@ -353,3 +353,33 @@ uint64_t cli__tail_damaged(const struct cli__tail *t)
 	return tailbox__reader_damaged_blocks(t->reader) +
 	       tailbox__reader_damaged_names(t->reader);
 }
+
+/* --- kept ones -------------------------------------------------------------- */
+
+struct kept {
+	struct tailbox__reader *reader;
+	const struct cli__tail_filter *filter;
+	uint64_t since;
+	cli__tail_fn fn;
+	void *cls;
+};
+
+static int take_kept(void *cls, const struct tailbox__kept_request *k)
+{
+	const struct kept *t = cls;
+	struct tailbox__line line;
+
+	if (!tailbox__line_kept(&line, t->reader, k) || line.end < t->since ||
+	    !is_wanted(t->filter, &line))
+		return 0;
+	return t->fn(t->cls, &line);
+}
+
+int cli__tail_kept(struct tailbox__reader *r,
+                   const struct cli__tail_filter *filter, uint64_t since,
+                   cli__tail_fn fn, void *cls)
+{
+	struct kept t = { r, filter, since, fn, cls };
+
+	return tailbox__reader_kept(r, take_kept, &t);
+}

@@ -29,6 +29,11 @@ typedef int (*cli__tail_fn)(void *cls, const struct tailbox__line *line);
  * that were found by the look before: their waits are known by now. 0, what
  * fn gave, or -errno. */
 int cli__tail_poll(struct cli__tail *t, cli__tail_fn fn, void *cls);
+/* Those that the tape kept because they were slow, failed or cancelled, oldest
+ * first; since: as above. 0, what fn gave, or -errno. */
+int cli__tail_kept(struct tailbox__reader *r,
+                   const struct cli__tail_filter *filter, uint64_t since,
+                   cli__tail_fn fn, void *cls);
 /* Requests that ended since the start and were overwritten before they were
  * read; right when the service rests, else by those of the last moment. */
 uint64_t cli__tail_skipped(const struct cli__tail *t);

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "core/kept.h"
+
 #define COUNTER(field) offsetof(struct tailbox__thread_entry, field)
 
 static void num(struct tailbox__json *j, const char *key, uint64_t value)
@@ -101,6 +103,11 @@ void cli__tape_json(struct cli__tape_view *v, struct tailbox__json *j)
 	num(j, "begun", tailbox__reader_sum(v->reader, COUNTER(begun)));
 	num(j, "finished", tailbox__reader_sum(v->reader, COUNTER(finished)));
 	num(j, "open", v->open_count);
+	struct tailbox__kept_status kept;
+	tailbox__kept_status(v->reader, &kept);
+	num(j, "kept", kept.kept);
+	num(j, "kept_overwritten", kept.overwritten);
+	num(j, "kept_passed_over", kept.passed_over);
 	tailbox__json_key(j, "workers");
 	tailbox__json_begin_array(j);
 	for (long i = 0; i < v->thread_count; i++)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "analyzer/timeline_text.h"
+#include "core/kept.h"
 
 enum { SHOWN_MAX = 40 };
 
@@ -81,6 +82,17 @@ static void put_counts(struct cli__tape_view *v)
 	        tailbox__reader_sum(v->reader, COUNTER(begun)),
 	        tailbox__reader_sum(v->reader, COUNTER(finished)),
 	        v->open_count);
+}
+
+static void put_kept(struct cli__tape_view *v)
+{
+	struct tailbox__kept_status k;
+
+	tailbox__kept_status(v->reader, &k);
+	if (k.kept > k.overwritten)
+		fprintf(cli__out(),
+		        "kept      %" PRIu64 " slow or failed requests: tailbox "
+		        "tail --kept\n", k.kept - k.overwritten);
 }
 
 static void put_worker(struct cli__tape_view *v, long i)
@@ -197,6 +209,7 @@ int cli__tape_status(const char *path, bool is_json)
 	} else {
 		put_who(&v);
 		put_counts(&v);
+		put_kept(&v);
 		put_workers(&v);
 		put_open(&v);
 	}

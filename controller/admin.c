@@ -79,6 +79,7 @@ static void know_thread(void)
 /* --- routes ------------------------------------------------------------ */
 
 static const char *const takes_format[] = { "format", NULL };
+static const char *const takes_kept[] = { "format", "kept", NULL };
 static const char *const takes_on[] = { "format", "on", NULL };
 static const char *const takes_arm[] = {
 	"format", "mode", "duration", "note", "max_requests", "max_stages",
@@ -104,7 +105,7 @@ static const struct route {
 } routes[] = {
 	{ "/", GET, tailbox__admin_index, takes_format },
 	{ "/status", GET, tailbox__admin_status, takes_format },
-	{ "/requests", GET, tailbox__admin_requests, takes_format },
+	{ "/requests", GET, tailbox__admin_requests, takes_kept },
 	{ "/workers", GET, tailbox__admin_workers, takes_format },
 	{ "/artifacts", GET, tailbox__admin_artifacts, takes_format },
 	{ "/artifacts/", GET, tailbox__admin_artifact, takes_format },

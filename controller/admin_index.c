@@ -19,6 +19,8 @@ static const struct {
 	{ "", "status?format=text", "what is recorded, what was lost, "
 	                            "windows, own cost" },
 	{ "", "requests?format=text", "open requests, oldest first" },
+	{ "", "requests?kept=1&format=text",
+	  "slow, failed and cancelled ones that were kept" },
 	{ "", "workers?format=text", "which request holds each worker" },
 	{ "", "artifacts?format=text", "finished windows" },
 	{ "-X POST ", "arm?mode=light&duration=30s&format=text",

@@ -281,6 +281,8 @@ enum MHD_Result tailbox__admin_index(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_health(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_status(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_requests(struct tailbox__admin_request *q);
+/* admin_kept.c: the same call with kept=1. */
+enum MHD_Result tailbox__admin_kept(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_workers(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_arm(struct tailbox__admin_request *q);
 enum MHD_Result tailbox__admin_disarm(struct tailbox__admin_request *q);

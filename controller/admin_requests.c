@@ -137,12 +137,20 @@ static enum MHD_Result requests_text(struct tailbox__admin_request *q,
 
 enum MHD_Result tailbox__admin_requests(struct tailbox__admin_request *q)
 {
+	const char *kept = tailbox__admin_param(q, "kept");
 	const struct tailbox__slot **list = NULL;
 	struct tailbox__json j;
 	enum MHD_Result rc;
 	struct tailbox__look l;
-	long n = tailbox__look(&l), shown;
+	uint64_t is_kept = 0;
 
+	if (kept != NULL && !tailbox__admin_count(kept, 0, 1, &is_kept))
+		return tailbox__admin_error(q, MHD_HTTP_BAD_REQUEST,
+		                            "bad_parameter",
+		                            "parameter kept takes 0 or 1");
+	if (is_kept)
+		return tailbox__admin_kept(q);
+	long n = tailbox__look(&l), shown;
 	if (n == 0)
 		n = open_requests(&l, &list);
 	if (n < 0)

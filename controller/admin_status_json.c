@@ -12,6 +12,7 @@
 #include "controller/abilities.h"
 #include "controller/admin_guard.h"
 #include "controller/admin_status.h"
+#include "core/kept.h"
 #include "core/recorder.h"
 
 static void put_numbers(struct tailbox__json *j,
@@ -87,6 +88,28 @@ static void put_tape(struct tailbox__json *j, const struct tailbox__status *s)
 	                               : TAILBOX__NONE);
 	tailbox__admin_put_u64(j, "bytes_at_next_start",
 	                       tailbox__status_next_tape(s));
+	tailbox__json_end_object(j);
+}
+
+/* Rare requests; null: the tape keeps none. */
+static void put_kept(struct tailbox__json *j, const struct tailbox__status *s)
+{
+	struct tailbox__kept_status k = { 0 };
+
+	if (s->facts->is_recorded)
+		tailbox__kept_status_of(&tailbox__recorder.tape, &k);
+	tailbox__json_key(j, "kept");
+	if (!k.bytes) {
+		tailbox__json_null(j);
+		return;
+	}
+	tailbox__json_begin_object(j);
+	tailbox__admin_put_u64(j, "bytes", k.bytes);
+	tailbox__admin_put_u64(j, "slow_us", k.slow_ns / 1000);
+	tailbox__admin_put_u64(j, "kept", k.kept);
+	tailbox__admin_put_u64(j, "overwritten", k.overwritten);
+	tailbox__admin_put_u64(j, "passed_over", k.passed_over);
+	tailbox__admin_put_u64(j, "cut_spans", k.cut_spans);
 	tailbox__json_end_object(j);
 }
 
@@ -398,6 +421,7 @@ enum MHD_Result tailbox__status_json(struct tailbox__admin_request *q,
 	put_numbers(&j, s, tailbox__status_losses);
 	tailbox__json_end_object(&j);
 	put_tape(&j, s);
+	put_kept(&j, s);
 	put_clock(&j, s);
 	put_abilities(&j, s);
 	put_object(&j, "counters");

@@ -10,6 +10,7 @@
 #include <tailbox.h>
 
 #include "controller/admin_status.h"
+#include "core/kept.h"
 #include "core/recorder.h"
 
 static void add_losses(struct tailbox__text *t, const struct tailbox__status *s)
@@ -112,6 +113,37 @@ static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
 	                  tailbox__status_clock_name(), tailbox__clock.hz,
 	                  (unsigned)tailbox__clock.res_ns,
 	                  tailbox__text_us(a, tailbox__clock.jiffy_us));
+}
+
+static void add_kept(struct tailbox__text *t, const struct tailbox__status *s)
+{
+	char a[TAILBOX__UNIT_TEXT], b[TAILBOX__UNIT_TEXT];
+	struct tailbox__kept_status k = { 0 };
+
+	if (!s->facts->is_recorded)
+		return;
+	tailbox__kept_status_of(&tailbox__recorder.tape, &k);
+	if (!k.bytes) {
+		tailbox__text_add(t, "kept\tno slow or failed requests: the "
+		                     "tape has no room for them\n");
+		return;
+	}
+	tailbox__text_add(t, "kept\t%" PRIu64 " slow or failed requests in %s",
+	                  k.kept - k.overwritten,
+	                  tailbox__text_bytes(a, k.bytes));
+	if (k.slow_ns)
+		tailbox__text_add(t, ", from %s on",
+		                  tailbox__text_us(b, k.slow_ns / 1000));
+	if (k.overwritten)
+		tailbox__text_add(t, "; %" PRIu64 " older ones overwritten",
+		                  k.overwritten);
+	if (k.passed_over)
+		tailbox__text_add(t, "; %" PRIu64 " passed over, too many at "
+		                     "once", k.passed_over);
+	if (k.cut_spans)
+		tailbox__text_add(t, "; %" PRIu64 " of their spans cut",
+		                  k.cut_spans);
+	tailbox__text_add(t, "\n");
 }
 
 static void add_numbers(struct tailbox__text *t,
@@ -373,6 +405,7 @@ enum MHD_Result tailbox__status_text(struct tailbox__admin_request *q,
 	add_losses(&rows, s);
 	add_service(&rows, s);
 	add_tape(&rows, s);
+	add_kept(&rows, s);
 	add_traffic(&rows, s);
 	add_window(&rows, s);
 	tailbox__status_add_triggers(&rows, s);

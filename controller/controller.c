@@ -229,6 +229,7 @@ int tailbox__controller_start(const struct tailbox__controller_config *config)
 		                    tailbox__recorder.tape.file_bytes);
 		try_folder(c);
 		tailbox__after_open();
+		tailbox__rare_open();
 		ret = start_threads();
 	}
 	if (ret < 0) {
@@ -267,6 +268,9 @@ void tailbox__controller_stop(void)
 	tailbox__after_close();
 	tailbox__finisher_stop();
 	tailbox__follower_stop();
+	pthread_mutex_lock(&c->follow_lock);
+	tailbox__rare_end(c->reader, true);
+	pthread_mutex_unlock(&c->follow_lock);
 	tailbox__crashes_stop();
 	tailbox__after_wait();
 	clean_up(c);

@@ -67,6 +67,7 @@ static void add_latencies(struct tailbox__rates *r,
 	struct tailbox__rate_slice *s = tailbox__rates_now(r);
 	const uint64_t ticks = slow->ticks;
 	const unsigned late = ticks == UINT64_MAX ? 0 : TAILBOX__KNOWN_INGRESS;
+	const uint64_t rare = slow->rare_ticks;
 
 	for (size_t at = 0; at + sizeof(struct tailbox__rec_request) <= bytes;
 	     at += sizeof(struct tailbox__rec_request)) {
@@ -78,6 +79,8 @@ static void add_latencies(struct tailbox__rates *r,
 		                             known_at(records + at) & late,
 		                     0))
 			tailbox__slow_log_note(slow, at);
+		if (__builtin_expect(tailbox__rare_may_be(records + at, total, rare), 0))
+			tailbox__rare_note(records + at, bytes - at);
 	}
 }
 
@@ -269,12 +272,14 @@ int tailbox__follow(void)
 	pthread_mutex_lock(&c->follow_lock);
 	follow_past(c);
 	tailbox__slow_log_begin(&p.slow);
+	p.slow.rare_ticks = tailbox__rare_begin();
 	p.triggers = tailbox__trigger_figures();
 	tailbox__lock();
 	tailbox__rates_turn(&c->rates, tailbox__mono_ns(), tickets());
 	tailbox__unlock();
 	const int ret = tailbox__reader_poll(c->reader, take_batch, &p);
 	tailbox__slow_log_end(&p.slow);
+	tailbox__rare_end(c->reader, false);
 	tailbox__lock();
 	c->lost_blocks = tailbox__reader_lost_blocks(c->reader);
 	tailbox__unlock();

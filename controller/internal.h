@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "controller/controller.h"
 #include "controller/trigger.h"
@@ -181,6 +182,7 @@ enum { TAILBOX__SLOW_MAX = 10 }; /* lines a second */
 /* What one pass of the follower found; lines to say without a lock held. */
 struct tailbox__slow_pass {
 	uint64_t ticks; /* as slow as this; UINT64_MAX = nothing is logged */
+	uint64_t rare_ticks; /* as slow as this is kept: rare.c */
 	uint32_t count; /* in this batch */
 	size_t at[TAILBOX__SLOW_MAX]; /* the first of them */
 	uint32_t line_count;
@@ -207,6 +209,43 @@ void tailbox__slow_log_batch(struct tailbox__slow_pass *p,
 void tailbox__slow_log_end(struct tailbox__slow_pass *p);
 /* Without a lock held. */
 void tailbox__slow_log_say(const struct tailbox__slow_pass *p);
+
+/* --- rare.c: slow, failed and cancelled requests, kept apart ------------ */
+
+/* As slow as that is kept; 0 = only what failed or was cancelled. Any
+ * thread. */
+void tailbox__rare_set(uint64_t slow_ms);
+/* Before the first pass; the others: with follow_lock held. */
+void tailbox__rare_open(void);
+/* Begin a pass: ticks that a request must take to be kept; UINT64_MAX: the
+ * tape has no room for them. */
+uint64_t tailbox__rare_begin(void);
+/* Whether the follower is to look closer at a finished request that took
+ * `total` ticks; its further records are for the look. */
+static inline bool tailbox__rare_may_be(const char *record, uint64_t total,
+                                        uint64_t ticks)
+{
+	uint64_t names; /* route, kind, outcome, status */
+	uint16_t known;
+
+	_Static_assert(offsetof(struct tailbox__rec_request, outcome) == 52 &&
+	                       offsetof(struct tailbox__rec_request, status) ==
+	                               54,
+	               "the two upper fields of a word");
+	memcpy(&names, record + 48, sizeof(names));
+	memcpy(&known, record + offsetof(struct tailbox__rec_request, known),
+	       sizeof(known));
+	const unsigned termination = (uint8_t)
+	        record[offsetof(struct tailbox__rec_request, termination)];
+	const unsigned outcome = (uint16_t)(names >> 32);
+	return total >= ticks || known & TAILBOX__KNOWN_INGRESS ||
+	       names >> 48 >= 500 || termination > TAILBOX__TERM_COMPLETED ||
+	       outcome > TAILBOX__NAME_OK || !(termination | outcome);
+}
+/* Its record is at `records`: note it, if it is one. */
+void tailbox__rare_note(const char *records, size_t bytes);
+/* The pass is over: put those into the tape that were noted. */
+void tailbox__rare_end(struct tailbox__reader *r, bool is_last);
 
 /* --- follower.c -------------------------------------------------------- */
 

@@ -9,6 +9,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_file.c \
 	controller/admin_guard.c \
 	controller/admin_index.c \
+	controller/admin_kept.c \
 	controller/admin_load.c \
 	controller/admin_look.c \
 	controller/admin_mount.c \
@@ -49,6 +50,7 @@ libtailbox_all_la_SOURCES += \
 	controller/handover.c \
 	controller/headline.c \
 	controller/keep.c \
+	controller/rare.c \
 	controller/rates.c \
 	controller/settings.c \
 	controller/slow_log.c \

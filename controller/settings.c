@@ -115,6 +115,7 @@ void tailbox__settings_open(const char *service,
 	put_environment(&base);
 	first = now = base;
 	tailbox__slow_log_set(base.log.slow);
+	tailbox__rare_set(base.rare.slow);
 	(void)tailbox__patterns_set(&base.routes.patterns);
 }
 
@@ -269,6 +270,7 @@ static int install(const struct tailbox__config *c,
 	tailbox__recorder_set_hold_min(c->holds.min);
 	put_stacks(&c->holds);
 	tailbox__slow_log_set(c->log.slow);
+	tailbox__rare_set(c->rare.slow);
 	tailbox__trigger_set(&c->triggers);
 	name_fixed_keys(c, status.restart, sizeof(status.restart));
 	status.is_loaded = true;

@@ -229,6 +229,7 @@ static int start_recorder(int dirfd)
 
 	/* The tape tells it, whichever daemons there will be. */
 	tailbox__daemon_set_library(MHD_get_version());
+	tailbox__tape_set_rare(tailbox__settings()->rare.size);
 	take_wish();
 	rc = tailbox__recorder_open(
 		dirfd, facts->run_dir, facts->service,

@@ -30,8 +30,12 @@ const struct tailbox__artifact_list
 	  letters == TAILBOX__KIND('R', 'E', 'X', 'T')                          \
 	          ? TAILBOX__ARTIFACT_OLDER_EXT                                \
 	          : size,                                                      \
-	  offsetof(struct tailbox__run, member) },
+	  offsetof(struct tailbox__run, member), false },
 	TAILBOX__ARTIFACT_LISTS(X)
+#undef X
+#define X(letters, member, size)                                               \
+	{ letters, size, size, offsetof(struct tailbox__run, member), true },
+	TAILBOX__ARTIFACT_KEPT_LISTS(X)
 #undef X
 };
 
@@ -107,13 +111,16 @@ static int put_bytes(struct writer *w, uint32_t kind, uint32_t item_bytes,
 	return put_part(w, kind, item_bytes, &one);
 }
 
-static struct tailbox__any_list list_of(const struct tailbox__run *run,
-                                        size_t i)
+struct tailbox__any_list
+tailbox__artifact_list_of(const struct tailbox__run *run, size_t i)
 {
-	struct tailbox__any_list list;
+	const struct tailbox__artifact_list *row = &tailbox__artifact_lists[i];
+	struct tailbox__any_list list = { NULL, 0, 0 };
 
-	memcpy(&list, (const char *)run + tailbox__artifact_lists[i].offset,
-	       sizeof(list));
+	if (row->is_kept)
+		run = run->kept;
+	if (run)
+		memcpy(&list, (const char *)run + row->offset, sizeof(list));
 	return list;
 }
 
@@ -126,7 +133,7 @@ static uint64_t bytes_of(const struct tailbox__run *run)
 	                 sizeof(struct tailbox__artifact_end);
 
 	for (size_t i = 0; i < TAILBOX__ARTIFACT_LIST_COUNT; i++) {
-		uint64_t count = list_of(run, i).count;
+		uint64_t count = tailbox__artifact_list_of(run, i).count;
 		if (count)
 			bytes += head +
 			         count * tailbox__artifact_lists[i].item_bytes;
@@ -167,7 +174,7 @@ static int put_lists(struct writer *w, const struct tailbox__run *run)
 	for (size_t i = 0; i < TAILBOX__ARTIFACT_LIST_COUNT && !rc; i++) {
 		const struct tailbox__artifact_list *row =
 		        &tailbox__artifact_lists[i];
-		struct tailbox__any_list list = list_of(run, i);
+		struct tailbox__any_list list = tailbox__artifact_list_of(run, i);
 		if (list.count)
 			rc = put_bytes(w, row->kind, row->item_bytes,
 			               list.items,

@@ -54,23 +54,42 @@ static bool unfinished_ok(const struct check *c, size_t i)
 	return is_str(c, u->id) && is_str(c, u->route);
 }
 
-static bool request_ok(const struct check *c, size_t i)
+static bool request_is_ok(const struct check *c, const struct tailbox__run *run,
+                          size_t i)
 {
-	const struct tailbox__run_request *r = &c->run->requests.items[i];
+	const struct tailbox__run_request *r = &run->requests.items[i];
 
 	return is_str(c, r->id) && is_str(c, r->route) && is_str(c, r->kind) &&
-	       is_str(c, r->outcome) && r->ext <= c->run->ext.count;
+	       is_str(c, r->outcome) && r->ext <= run->ext.count;
 }
 
-static bool ext_ok(const struct check *c, size_t i)
+static bool request_ok(const struct check *c, size_t i)
 {
-	const struct tailbox__run_ext *e = &c->run->ext.items[i];
+	return request_is_ok(c, c->run, i);
+}
 
+static bool kept_request_ok(const struct check *c, size_t i)
+{
+	return request_is_ok(c, c->run->kept, i);
+}
+
+static bool ext_is_ok(const struct check *c, const struct tailbox__run_ext *e)
+{
 	for (unsigned k = 0; k < sizeof(e->tag_key) / sizeof(*e->tag_key); k++)
 		if (!is_str(c, e->tag_key[k]) || !is_str(c, e->tag_value[k]))
 			return false;
 	return e->termination < TAILBOX__TERM_COUNT &&
 	       is_str(c, e->holder_route);
+}
+
+static bool ext_ok(const struct check *c, size_t i)
+{
+	return ext_is_ok(c, &c->run->ext.items[i]);
+}
+
+static bool kept_ext_ok(const struct check *c, size_t i)
+{
+	return ext_is_ok(c, &c->run->kept->ext.items[i]);
 }
 
 static bool span_ok(const struct check *c, const struct tailbox__run_span *s)
@@ -87,6 +106,16 @@ static bool stage_ok(const struct check *c, size_t i)
 static bool queue_ok(const struct check *c, size_t i)
 {
 	return span_ok(c, &c->run->queues.items[i]);
+}
+
+static bool kept_stage_ok(const struct check *c, size_t i)
+{
+	return span_ok(c, &c->run->kept->stages.items[i]);
+}
+
+static bool kept_queue_ok(const struct check *c, size_t i)
+{
+	return span_ok(c, &c->run->kept->queues.items[i]);
 }
 
 static bool gauge_ok(const struct check *c, size_t i)
@@ -151,7 +180,7 @@ static bool frame_ok(const struct check *c, size_t i)
 	       is_str(c, f->build_id) && is_str(c, f->function);
 }
 
-/* In the order of TAILBOX__ARTIFACT_LISTS. */
+/* In the order of tailbox__artifact_lists. */
 static const struct {
 	bool (*is_ok)(const struct check *c, size_t i);
 	const char *what;
@@ -170,6 +199,10 @@ static const struct {
 	{ hold_ok, "a hold has a number out of range" },
 	{ stack_ok, "a stack has a number out of range" },
 	{ frame_ok, "a frame is out of order or has a number out of range" },
+	{ kept_request_ok, "a kept request has a number out of range" },
+	{ kept_ext_ok, "extension data has a number out of range" },
+	{ kept_stage_ok, "a stage has a number out of range" },
+	{ kept_queue_ok, "a queue has a number out of range" },
 };
 
 /* Keys of metadata.tailbox must differ: they become one JSON object. One
@@ -213,18 +246,14 @@ int tailbox__artifact_check_run(
         struct tailbox__error *err)
 {
 	const struct check c = { run, tailbox__run_str_count(run) };
-	const size_t counts[TAILBOX__ARTIFACT_LIST_COUNT] = {
-#define X(kind, member, bytes) run->member.count,
-		TAILBOX__ARTIFACT_LISTS(X)
-#undef X
-	};
 
 	if (!meta_ok(&c))
 		return tailbox__artifact_fail(
 		        err, -TAILBOX_EDAMAGED, UINT64_MAX,
 		        "the metadata names a string that is not there");
-	for (size_t n = 0; n < TAILBOX__ARTIFACT_LIST_COUNT; n++)
-		for (size_t i = 0; i < counts[n]; i++)
+	for (size_t n = 0; n < TAILBOX__ARTIFACT_LIST_COUNT; n++) {
+		const size_t count = tailbox__artifact_list_of(run, n).count;
+		for (size_t i = 0; i < count; i++)
 			if (!checks[n].is_ok(&c, i))
 				return tailbox__artifact_fail(
 				        err, -TAILBOX_EDAMAGED,
@@ -232,6 +261,7 @@ int tailbox__artifact_check_run(
 				                i * tailbox__artifact_lists[n]
 				                            .item_bytes,
 				        checks[n].what);
+	}
 	int rc = check_extra_keys(&c, at[0], err);
 	if (!rc)
 		remove_unknown_values(run);

@@ -46,7 +46,14 @@
 	X(TAILBOX__KIND('S', 'T', 'A', 'K'), stacks, 40)                       \
 	X(TAILBOX__KIND('F', 'R', 'A', 'M'), frames, 40)
 
-#define TAILBOX__ARTIFACT_LIST_COUNT 14u
+/* The same of run->kept. */
+#define TAILBOX__ARTIFACT_KEPT_LISTS(X)                                        \
+	X(TAILBOX__KIND('K', 'R', 'E', 'Q'), requests, 64)                     \
+	X(TAILBOX__KIND('K', 'E', 'X', 'T'), ext, 192)                         \
+	X(TAILBOX__KIND('K', 'S', 'T', 'G'), stages, 64)                       \
+	X(TAILBOX__KIND('K', 'Q', 'U', 'E'), queues, 64)
+
+#define TAILBOX__ARTIFACT_LIST_COUNT 18u
 /* REXT before it had the content reader's time. */
 #define TAILBOX__ARTIFACT_OLDER_EXT 184u
 
@@ -62,10 +69,14 @@ struct tailbox__artifact_list {
 	uint32_t older_bytes; /* what items of an older version have; the rest
 	                         of them is not known */
 	size_t offset; /* in struct tailbox__run */
+	bool is_kept;  /* of run->kept */
 };
 
 extern const struct tailbox__artifact_list
         tailbox__artifact_lists[TAILBOX__ARTIFACT_LIST_COUNT];
+/* List i of the run: an empty one where it has no kept requests. */
+struct tailbox__any_list
+tailbox__artifact_list_of(const struct tailbox__run *run, size_t i);
 
 /* The first 64 bytes. They keep their meaning in every version. */
 struct tailbox__artifact_header {

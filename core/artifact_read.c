@@ -263,8 +263,14 @@ static int take_list(struct reader *r,
 		tailbox__free(bytes);
 		return rc;
 	}
+	if (row->is_kept && !r->run->kept &&
+	    tailbox__run_create_kept(r->run, &r->run->kept) < 0) {
+		tailbox__free(bytes);
+		return -ENOMEM;
+	}
 	struct tailbox__any_list list = { bytes, count, count };
-	memcpy((char *)r->run + row->offset, &list, sizeof(list));
+	struct tailbox__run *run = row->is_kept ? r->run->kept : r->run;
+	memcpy((char *)run + row->offset, &list, sizeof(list));
 	return 0;
 }
 

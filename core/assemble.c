@@ -431,7 +431,9 @@ int tailbox__assembly_finish(struct tailbox__assembly *a,
 		                     "the assembly was finished already");
 	(void)tailbox__reader_refresh(a->reader); /* else the older anchor */
 	p.scale = tailbox__reader_scale(a->reader);
-	int ret = tailbox__run_create(&p.run);
+	int ret = a->config.kept_of
+	                  ? tailbox__run_create_kept(a->config.kept_of, &p.run)
+	                  : tailbox__run_create(&p.run);
 	if (ret == 0)
 		ret = tailbox__plan_make(&p);
 	if (ret == 0)

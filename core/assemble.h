@@ -39,6 +39,9 @@ struct tailbox__assembly_config {
 	const char *end_detail; /* "duration" ...; NULL = none */
 	struct tailbox__run_sampler_config sampler;
 	bool is_live; /* finalized_at null */
+	/* The result is to become the kept one of this run: it shares its
+	 * strings and has no metadata. NULL = a run of its own. */
+	struct tailbox__run *kept_of;
 };
 
 /* reader: borrowed; gives names, clock, identity. 0 or -ENOMEM. */

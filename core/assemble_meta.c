@@ -347,6 +347,8 @@ static int warn_unfinished(struct tailbox__plan *p)
 
 int tailbox__plan_put_meta(struct tailbox__plan *p)
 {
+	if (p->run->is_kept)
+		return 0;
 	put_config(p);
 	if (put_identity(p) < 0 || put_recorder(p) < 0 || put_holds(p) < 0 ||
 	    put_window(p) < 0 || tailbox__plan_put_past(p) < 0 ||
@@ -359,8 +361,10 @@ int tailbox__plan_normalize(struct tailbox__plan *p)
 {
 	struct tailbox__inspection in;
 
-	/* A live snapshot is told as it is (spec 7.8). */
-	if (p->a->config.is_live)
+	/* A live snapshot is told as it is (spec 7.8). Kept requests are no
+	 * section of the spec: what came twice under one id is what may
+	 * matter. */
+	if (p->a->config.is_live || p->run->is_kept)
 		return 0;
 	int ret = tailbox__inspect(p->run, &in);
 	if (ret == 0 && in.error_count) {

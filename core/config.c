@@ -167,6 +167,14 @@ const struct tailbox__config_key_info
 	[TAILBOX__KEY_ROUTES_PATTERNS] =
 	        LIST(routes, patterns, "ids in paths are found by their look",
 	             "routes by pattern; the first that matches"),
+	[TAILBOX__KEY_RARE_SIZE] =
+	        NUMBER(SIZE, rare, size, 0, TAILBOX__RARE_MAX, TAILBOX__NONE,
+	               "1/16 of the tape",
+	               "part of the tape for slow and failed requests; 0B: "
+	               "none"),
+	[TAILBOX__KEY_RARE_SLOW] =
+	        NUMBER(DURATION, rare, slow, 0, DAY, 500, NULL,
+	               "as slow as that; 0ms: only failed and cancelled ones"),
 	[TAILBOX__KEY_LOG_SLOW] =
 	        NUMBER(DURATION, log, slow, 1, DAY, 0, "nothing is logged",
 	               "requests that take as long go to the log"),
@@ -285,6 +293,7 @@ bool tailbox__config_is_fixed(enum tailbox__config_key key)
 	case TAILBOX__KEY_RECORDER_ENABLED:
 	case TAILBOX__KEY_TAPE_DIR:
 	case TAILBOX__KEY_TAPE_SIZE:
+	case TAILBOX__KEY_RARE_SIZE:
 	case TAILBOX__KEY_TAPE_HISTORY:
 	case TAILBOX__KEY_ARTIFACTS_DIR:
 	case TAILBOX__KEY_ARTIFACTS_MAX_CRASHES:

@@ -111,6 +111,12 @@ struct tailbox__config_routes {
 	struct tailbox__config_list patterns;
 };
 
+/* Slow, failed and cancelled requests, kept apart from the others. */
+struct tailbox__config_rare {
+	uint64_t size; /* bytes, of the tape; NONE = its share, 0 = none */
+	uint64_t slow; /* ms; 0 = only those that failed or were cancelled */
+};
+
 struct tailbox__config_log {
 	uint64_t slow; /* ms; 0 = slow requests are not logged */
 };
@@ -176,6 +182,8 @@ enum tailbox__config_key {
 	TAILBOX__KEY_HOLDS_STACK,
 	TAILBOX__KEY_HOLDS_STACK_AFTER,
 	TAILBOX__KEY_ROUTES_PATTERNS,
+	TAILBOX__KEY_RARE_SIZE,
+	TAILBOX__KEY_RARE_SLOW,
 	TAILBOX__KEY_LOG_SLOW,
 	TAILBOX__KEY_TRIGGERS_SLOW,
 	TAILBOX__KEY_TRIGGERS_OPEN,
@@ -219,6 +227,7 @@ struct tailbox__config {
 	struct tailbox__config_sampler sampler;
 	struct tailbox__config_holds holds;
 	struct tailbox__config_routes routes;
+	struct tailbox__config_rare rare;
 	struct tailbox__config_log log;
 	struct tailbox__config_triggers triggers;
 	struct tailbox__config_origin origin[TAILBOX__KEY_COUNT];

@@ -159,6 +159,8 @@ int tailbox__cut(struct tailbox__reader *r, const struct tailbox__cut *config,
 	if (ret == 0)
 		ret = tailbox__assembly_finish(c.feed.assembly, out, err);
 	if (ret == 0)
+		ret = tailbox__tape_feed_kept(&c.feed, *out, back(&c, c.to));
+	if (ret == 0)
 		ret = tailbox__tape_feed_tell(&c.feed, *out);
 	tailbox__assembly_destroy(c.feed.assembly);
 	if (ret < 0) {

@@ -38,12 +38,14 @@ libtailbox_all_la_SOURCES += \
 	core/fd.c \
 	core/folder.c \
 	core/json.c \
+	core/kept.c \
 	core/metrics.c \
 	core/names.c \
 	core/normalize.c \
 	core/patterns.c \
 	core/reader.c \
 	core/reader_history.c \
+	core/reader_kept.c \
 	core/reader_poll.c \
 	core/reader_writer.c \
 	core/record.c \
@@ -64,6 +66,7 @@ libtailbox_all_la_SOURCES += \
 	core/tape.c \
 	core/task.c \
 	core/tape_feed.c \
+	core/tape_kept.c \
 	core/tape_run.c \
 	core/tape_size.c \
 	core/toml.c \
@@ -92,6 +95,7 @@ libtailbox_all_la_SOURCES += \
 	core/internal.h \
 	core/json.h \
 	core/json_put.h \
+	core/kept.h \
 	core/metrics.h \
 	core/patterns.h \
 	core/reader.h \

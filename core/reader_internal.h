@@ -37,7 +37,7 @@ struct tailbox__reader {
 		size_t count, room;
 	} follow;
 	uint64_t lost_blocks;
-	uint64_t damaged_blocks, damaged_names; /* met so far */
+	uint64_t damaged_blocks, damaged_names, damaged_kept; /* met so far */
 	_Alignas(8) char buf[TAILBOX__BLOCK_MOST];
 };
 

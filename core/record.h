@@ -91,7 +91,10 @@ struct tailbox__tape_header { /* 4096 bytes at offset 0 */
 	/* Holds of this many ticks or more are recorded one by one; 0 = none
 	 * are, or the tape is of a version that did not know them. */
 	tailbox__a64 hold_min;
-	uint8_t pad0[56];
+	/* struct tailbox__rare and its ring; 0 = none, or the tape is of a
+	 * version that did not know them. */
+	uint64_t rare_off, rare_bytes;
+	uint8_t pad0[40];
 	/* One writer, the follower: a second anchor, refreshed. seq is odd
 	 * while it changes. */
 	tailbox__a64 now_seq, now_tick, now_mono_ns, now_wall_ns;
@@ -527,5 +530,53 @@ static inline uint64_t tailbox__frame_offset(uint64_t frame)
 {
 	return frame >> (tailbox__frame_path(frame) ? 32 : 16);
 }
+
+/* --- rare requests ------------------------------------------------------- */
+
+/* Slow, failed and cancelled requests that the follower has copied out of the
+ * blocks, each with its spans: a ring with one writer. Places count the bytes
+ * ever written, so that a place is of one entry and its byte in the ring is
+ * place mod ring. The writer moves `first` on, over what it is about to
+ * overwrite, before it writes, and `next` after it; so a reader that reads an
+ * entry and then finds that `first` has not passed it has read it whole. What
+ * is between the two when the writer is killed is whole, too. */
+struct tailbox__rare { /* 128 bytes, then the ring */
+	tailbox__a64 first; /* place of the oldest entry */
+	tailbox__a64 next;  /* place of the next one */
+	tailbox__a64 kept, overwritten; /* ever; entries */
+	tailbox__a64 passed_over; /* too many at once: not kept */
+	tailbox__a64 cut_spans; /* of what was kept, beyond the maximum */
+	tailbox__a64 slow; /* ticks: as slow as this; 0 = slow ones are not */
+	uint64_t reserved[9];
+};
+
+enum { /* kept.why */
+	TAILBOX__RARE_SLOW = 1u << 0,
+	TAILBOX__RARE_FAILED = 1u << 1,
+	TAILBOX__RARE_CANCELLED = 1u << 2,
+	/* No reason: some of its spans may have been overwritten before it
+	 * was kept. */
+	TAILBOX__RARE_INCOMPLETE = 1u << 3
+};
+
+/* "KEPT" */
+#define TAILBOX__KEPT_MAGIC 0x5450454bu
+#define TAILBOX__KEPT_UNITS_MAX 8u  /* records of a request */
+#define TAILBOX__KEPT_SPANS_MAX 64u /* its stages and waits */
+
+/* An entry: this, the records of a request, its spans. A multiple of 32. */
+struct tailbox__kept { /* 64 bytes */
+	uint32_t magic;
+	uint32_t checksum; /* CRC-32 of the entry, with 0 here */
+	uint64_t at;       /* its place */
+	uint32_t bytes;    /* of the entry */
+	uint16_t units, spans; /* records of 64 and of 32 bytes */
+	uint32_t cut_spans; /* it had more: the longest are here */
+	uint32_t why;       /* TAILBOX__RARE_... */
+	uint64_t reserved[4];
+};
+
+#define TAILBOX__KEPT_BYTES_MAX                                                \
+	(64u + 64u * TAILBOX__KEPT_UNITS_MAX + 32u * TAILBOX__KEPT_SPANS_MAX)
 
 #endif

@@ -111,7 +111,8 @@ bool tailbox__line_read(struct tailbox__line *l, struct tailbox__reader *r,
 	l->bytes_in = l->bytes_out = l->reader_ns = TAILBOX__NONE;
 	l->holder_number = 0;
 	l->holder_route = "";
-	l->wait_count = 0;
+	l->wait_count = l->stage_count = 0;
+	l->kept_why = l->cut_spans = 0;
 	l->id_text[0] = '\0';
 	read_phases(l, scale, &q);
 	for (size_t i = 1; i <= q.more && (i + 1) * 64 <= bytes; i++) {
@@ -134,21 +135,49 @@ bool tailbox__line_read(struct tailbox__line *l, struct tailbox__reader *r,
 	return true;
 }
 
-void tailbox__line_wait(struct tailbox__line *l, const char *name, uint64_t ns)
+static void add_time(struct tailbox__line_wait *list, unsigned *count,
+                     const char *name, uint64_t ns)
 {
 	unsigned i = 0;
 
-	while (i < l->wait_count && strcmp(l->waits[i].name, name))
+	while (i < *count && strcmp(list[i].name, name))
 		i++;
 	if (i == TAILBOX__LINE_WAITS_MAX) {
 		i--;
-		l->waits[i].name = "other";
-	} else if (i == l->wait_count) {
-		l->waits[l->wait_count++] =
-		        (struct tailbox__line_wait){ name, 0 };
+		list[i].name = "other";
+	} else if (i == *count) {
+		list[(*count)++] = (struct tailbox__line_wait){ name, 0 };
 	}
-	l->waits[i].ns += ns;
+	list[i].ns += ns;
 }
+
+void tailbox__line_wait(struct tailbox__line *l, const char *name, uint64_t ns)
+{
+	add_time(l->waits, &l->wait_count, name, ns);
+}
+
+bool tailbox__line_kept(struct tailbox__line *l, struct tailbox__reader *r,
+                        const struct tailbox__kept_request *k)
+{
+	const struct tailbox__clock_scale scale = tailbox__reader_scale(r);
+
+	if (!tailbox__line_read(l, r, k->records, k->record_bytes))
+		return false;
+	l->kept_why = k->why;
+	l->cut_spans = k->cut_spans;
+	for (size_t i = 0; i < k->span_count; i++) {
+		const struct tailbox__rec_span *s = &k->spans[i];
+		const char *name = tailbox__reader_name(r, s->name, NULL);
+		const uint64_t ns = ns_of(scale, s->dur);
+		if (s->type == TAILBOX__SPAN_WAIT)
+			tailbox__line_wait(l, name, ns);
+		else if (s->type == TAILBOX__SPAN_STAGE)
+			add_time(l->stages, &l->stage_count, name, ns);
+	}
+	return true;
+}
+
+static const char *const why_names[] = { "slow", "failed", "cancelled" };
 
 /* --- logfmt --------------------------------------------------------------- */
 
@@ -269,11 +298,12 @@ static void put_ms(struct out *o, const char *key, uint64_t ns)
 	end(o);
 }
 
-/* "wait.NAME_ms" */
-static void put_wait(struct out *o, const struct tailbox__line_wait *w)
+/* "wait.NAME_ms", "stage.NAME_ms" */
+static void put_wait(struct out *o, const char *what,
+                     const struct tailbox__line_wait *w)
 {
 	char key[160];
-	const int n = snprintf(key, sizeof(key), "wait.%s_ms", w->name);
+	const int n = snprintf(key, sizeof(key), "%s.%s_ms", what, w->name);
 
 	if (n < 0 || (size_t)n >= sizeof(key))
 		return;
@@ -308,6 +338,28 @@ static const char *id_or_number(const struct tailbox__line *l, char text[24])
 	return text;
 }
 
+/* "kept=slow,failed" */
+static void put_kept(struct out *o, const struct tailbox__line *l)
+{
+	bool is_first = true;
+
+	if (!l->kept_why)
+		return;
+	begin(o, "kept");
+	for (unsigned i = 0; i < 3; i++) {
+		if (!(l->kept_why & 1u << i))
+			continue;
+		if (!is_first)
+			put(o, ",", 1);
+		put(o, why_names[i], strlen(why_names[i]));
+		is_first = false;
+	}
+	end(o);
+	if (l->kept_why & TAILBOX__RARE_INCOMPLETE)
+		put_text(o, "spans", "incomplete");
+	put_number(o, "cut_spans", l->cut_spans ? l->cut_spans : TAILBOX__NONE);
+}
+
 size_t tailbox__line_logfmt(const struct tailbox__line *l, char *buf,
                             size_t size)
 {
@@ -322,13 +374,16 @@ size_t tailbox__line_logfmt(const struct tailbox__line *l, char *buf,
 	put_number(&o, "status", l->status ? l->status : TAILBOX__NONE);
 	put_text(&o, "outcome", l->outcome);
 	put_ms(&o, "total_ms", l->total_ns);
+	put_kept(&o, l);
 	for (unsigned i = 0; i < TAILBOX__PHASE_COUNT; i++) {
 		snprintf(key, sizeof(key), "%s_ms", tailbox__phase_names[i]);
 		put_ms(&o, key, l->phases_ns[i]);
 	}
 	put_ms(&o, "reader_ms", l->reader_ns);
 	for (unsigned i = 0; i < l->wait_count; i++)
-		put_wait(&o, &l->waits[i]);
+		put_wait(&o, "wait", &l->waits[i]);
+	for (unsigned i = 0; i < l->stage_count; i++)
+		put_wait(&o, "stage", &l->stages[i]);
 	put_number(&o, "worker", l->worker);
 	put_number(&o, "bytes_in", l->bytes_in);
 	put_number(&o, "bytes_out", l->bytes_out);
@@ -345,6 +400,30 @@ size_t tailbox__line_logfmt(const struct tailbox__line *l, char *buf,
 static void json_us(struct tailbox__json *j, const char *key, uint64_t ns)
 {
 	put_num(j, key, ns == TAILBOX__NONE ? ns : ns / 1000);
+}
+
+static void json_times(struct tailbox__json *j, const char *key,
+                       const struct tailbox__line_wait *list, unsigned count)
+{
+	tailbox__json_key(j, key);
+	tailbox__json_begin_object(j);
+	for (unsigned i = 0; i < count; i++)
+		json_us(j, list[i].name, list[i].ns);
+	tailbox__json_end_object(j);
+}
+
+static void json_kept(struct tailbox__json *j, const struct tailbox__line *l)
+{
+	json_times(j, "stages_us", l->stages, l->stage_count);
+	tailbox__json_key(j, "kept");
+	tailbox__json_begin_array(j);
+	for (unsigned i = 0; i < 3; i++)
+		if (l->kept_why & 1u << i)
+			tailbox__json_cstr(j, why_names[i]);
+	tailbox__json_end_array(j);
+	put_num(j, "cut_spans", l->cut_spans);
+	tailbox__json_key(j, "spans_incomplete");
+	tailbox__json_bool(j, l->kept_why & TAILBOX__RARE_INCOMPLETE);
 }
 
 void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)
@@ -367,16 +446,14 @@ void tailbox__line_json(const struct tailbox__line *l, struct tailbox__json *j)
 		json_us(j, tailbox__phase_names[i], l->phases_ns[i]);
 	tailbox__json_end_object(j);
 	json_us(j, "reader_us", l->reader_ns);
-	tailbox__json_key(j, "waits_us");
-	tailbox__json_begin_object(j);
-	for (unsigned i = 0; i < l->wait_count; i++)
-		json_us(j, l->waits[i].name, l->waits[i].ns);
-	tailbox__json_end_object(j);
+	json_times(j, "waits_us", l->waits, l->wait_count);
 	put_num(j, "worker", l->worker);
 	put_num(j, "bytes_in", l->bytes_in);
 	put_num(j, "bytes_out", l->bytes_out);
 	put_word_or_null(j, "behind", l->holder_route);
 	put_num(j, "behind_number",
 	            l->holder_number ? l->holder_number : TAILBOX__NONE);
+	if (l->kept_why)
+		json_kept(j, l);
 	tailbox__json_end_object(j);
 }

@@ -9,6 +9,7 @@
 #define TAILBOX_CORE_REQUEST_LINE_H 1
 
 #include "core/json.h"
+#include "core/kept.h"
 #include "core/reader.h"
 #include "core/run.h"
 
@@ -33,6 +34,10 @@ struct tailbox__line {
 		uint64_t ns;
 	} waits[TAILBOX__LINE_WAITS_MAX];
 	unsigned wait_count;
+	struct tailbox__line_wait stages[TAILBOX__LINE_WAITS_MAX];
+	unsigned stage_count; /* of a kept one; else none are known */
+	uint32_t kept_why;    /* TAILBOX__RARE_...; 0 = it is not a kept one */
+	uint32_t cut_spans;   /* of a kept one: it had so many more */
 	char id_text[112 + 1];
 };
 
@@ -40,6 +45,9 @@ struct tailbox__line {
  * follow it. False: it is no request's. */
 bool tailbox__line_read(struct tailbox__line *l, struct tailbox__reader *r,
                         const char *records, size_t bytes);
+/* Fill from one that the tape kept, its stages and waits as well. */
+bool tailbox__line_kept(struct tailbox__line *l, struct tailbox__reader *r,
+                        const struct tailbox__kept_request *k);
 /* Add to what the request waited for under this name; the names beyond the
  * maximum are one, called "other". */
 void tailbox__line_wait(struct tailbox__line *l, const char *name, uint64_t ns);

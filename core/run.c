@@ -68,20 +68,35 @@ struct tailbox__limits tailbox__limits_of(enum tailbox__mode mode)
 	};
 }
 
-int tailbox__run_create(struct tailbox__run **out)
+static struct tailbox__run *create(struct tailbox__run_strings *strings)
 {
-	*out = NULL;
 	struct tailbox__run *run = tailbox__zalloc(1, sizeof(*run));
+
 	if (!run)
-		return -ENOMEM;
-	run->strings = tailbox__strings_create();
-	if (!run->strings) {
-		tailbox__free(run);
-		return -ENOMEM;
-	}
+		return NULL;
+	run->strings = strings;
 	run->schema_version = 2;
 	run->meta.finalized_ms = TAILBOX__NONE;
-	*out = run;
+	return run;
+}
+
+int tailbox__run_create(struct tailbox__run **out)
+{
+	struct tailbox__run_strings *strings = tailbox__strings_create();
+
+	*out = strings ? create(strings) : NULL;
+	if (!*out)
+		tailbox__strings_destroy(strings);
+	return *out ? 0 : -ENOMEM;
+}
+
+int tailbox__run_create_kept(struct tailbox__run *run,
+                             struct tailbox__run **out)
+{
+	*out = create(run->strings);
+	if (!*out)
+		return -ENOMEM;
+	(*out)->is_kept = true;
 	return 0;
 }
 
@@ -89,6 +104,7 @@ void tailbox__run_destroy(struct tailbox__run *run)
 {
 	if (!run)
 		return;
+	tailbox__run_destroy(run->kept);
 	tailbox__free(run->meta.warnings.items);
 	tailbox__free(run->meta.unfinished.items);
 	tailbox__free(run->meta.extra.items);
@@ -103,7 +119,8 @@ void tailbox__run_destroy(struct tailbox__run *run)
 	tailbox__free(run->holds.items);
 	tailbox__free(run->stacks.items);
 	tailbox__free(run->frames.items);
-	tailbox__strings_destroy(run->strings);
+	if (!run->is_kept)
+		tailbox__strings_destroy(run->strings);
 	tailbox__free(run);
 }
 

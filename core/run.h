@@ -312,12 +312,22 @@ struct tailbox__run {
 	TAILBOX__LIST(struct tailbox__run_stack) stacks;
 	TAILBOX__LIST(struct tailbox__run_frame) frames;
 	struct tailbox__run_strings *strings;
+	/* Slow, failed and cancelled requests that are no part of the run's
+	 * time, or were dropped from it, with their stages and queues: requests,
+	 * ext, stages and queues of a run of its own, whose run offsets count
+	 * from the start of the earliest of them. NULL = none. */
+	struct tailbox__run *kept;
+	bool is_kept; /* it is such a one: the strings are the other run's */
 };
 
 /* An empty run: schema 2, mode light, finalized null. *out is NULL on error.
  * 0 or -ENOMEM. */
 int tailbox__run_create(struct tailbox__run **out);
 void tailbox__run_destroy(struct tailbox__run *run); /* NULL allowed */
+/* One that is to become run->kept: with the strings of `run`, and to be
+ * destroyed before it. *out is NULL on error. 0 or -ENOMEM. */
+int tailbox__run_create_kept(struct tailbox__run *run,
+                             struct tailbox__run **out);
 
 /* Intern len bytes (NUL bytes allowed). Gives the number (> 0), or 0 when
  * memory or the 32-bit space ran out. */

@@ -199,15 +199,24 @@ static void snapshots_end(struct tailbox__run_json_out *c)
 }
 
 /* `tailbox` of the document: its arrays, those that are not empty. */
-static void ext_array_begin(struct tailbox__run_json_out *c, bool is_first,
+static void ext_array_begin(struct tailbox__run_json_out *c, size_t count,
                             const char *key)
 {
-	if (is_first) {
+	if (!count)
+		return;
+	if (!c->has_ext) {
 		tailbox__json_key(&c->json, "tailbox");
 		tailbox__json_begin_object(&c->json);
+		c->has_ext = true;
 	}
 	tailbox__json_key(&c->json, key);
 	tailbox__json_begin_array(&c->json);
+}
+
+static void ext_array_end(struct tailbox__run_json_out *c, size_t count)
+{
+	if (count)
+		tailbox__json_end_array(&c->json);
 }
 
 static size_t open_count(const struct tailbox__run *run)
@@ -217,8 +226,7 @@ static size_t open_count(const struct tailbox__run *run)
 
 static void open_begin(struct tailbox__run_json_out *c)
 {
-	if (open_count(c->run))
-		ext_array_begin(c, true, "open_requests");
+	ext_array_begin(c, open_count(c->run), "open_requests");
 }
 
 static void open_request(struct tailbox__run_json_out *c, size_t i)
@@ -229,8 +237,7 @@ static void open_request(struct tailbox__run_json_out *c, size_t i)
 
 static void open_end(struct tailbox__run_json_out *c)
 {
-	if (open_count(c->run))
-		tailbox__json_end_array(&c->json);
+	ext_array_end(c, open_count(c->run));
 }
 
 static size_t hold_count(const struct tailbox__run *run)
@@ -240,8 +247,7 @@ static size_t hold_count(const struct tailbox__run *run)
 
 static void holds_begin(struct tailbox__run_json_out *c)
 {
-	if (hold_count(c->run))
-		ext_array_begin(c, !open_count(c->run), "holds");
+	ext_array_begin(c, hold_count(c->run), "holds");
 }
 
 static void hold(struct tailbox__run_json_out *c, size_t i)
@@ -251,8 +257,7 @@ static void hold(struct tailbox__run_json_out *c, size_t i)
 
 static void holds_end(struct tailbox__run_json_out *c)
 {
-	if (hold_count(c->run))
-		tailbox__json_end_array(&c->json);
+	ext_array_end(c, hold_count(c->run));
 }
 
 static size_t stack_count(const struct tailbox__run *run)
@@ -262,9 +267,7 @@ static size_t stack_count(const struct tailbox__run *run)
 
 static void stacks_begin(struct tailbox__run_json_out *c)
 {
-	if (stack_count(c->run))
-		ext_array_begin(c, !open_count(c->run) && !hold_count(c->run),
-		                "stacks");
+	ext_array_begin(c, stack_count(c->run), "stacks");
 }
 
 static void stack(struct tailbox__run_json_out *c, size_t i)
@@ -274,8 +277,7 @@ static void stack(struct tailbox__run_json_out *c, size_t i)
 
 static void stacks_end(struct tailbox__run_json_out *c)
 {
-	if (stack_count(c->run))
-		tailbox__json_end_array(&c->json);
+	ext_array_end(c, stack_count(c->run));
 }
 
 /* No frame without its stack. */
@@ -286,8 +288,7 @@ static size_t frame_count(const struct tailbox__run *run)
 
 static void frames_begin(struct tailbox__run_json_out *c)
 {
-	if (frame_count(c->run))
-		ext_array_begin(c, false, "stack_frames");
+	ext_array_begin(c, frame_count(c->run), "stack_frames");
 }
 
 static void frame(struct tailbox__run_json_out *c, size_t i)
@@ -297,14 +298,85 @@ static void frame(struct tailbox__run_json_out *c, size_t i)
 
 static void frames_end(struct tailbox__run_json_out *c)
 {
-	if (frame_count(c->run))
-		tailbox__json_end_array(&c->json);
-	if (open_count(c->run) || hold_count(c->run) || stack_count(c->run))
+	ext_array_end(c, frame_count(c->run));
+}
+
+/* --- kept requests: as those of the run -------------------------------- */
+
+static void put_kept(struct tailbox__run_json_out *c, size_t i,
+                     void (*put)(struct tailbox__run_json_out *c, size_t i))
+{
+	const struct tailbox__run *run = c->run;
+
+	c->run = run->kept;
+	put(c, i);
+	c->run = run;
+}
+
+static size_t kept_request_count(const struct tailbox__run *run)
+{
+	return run->kept ? run->kept->requests.count : 0;
+}
+
+static void kept_requests_begin(struct tailbox__run_json_out *c)
+{
+	ext_array_begin(c, kept_request_count(c->run), "kept_requests");
+}
+
+static void kept_request(struct tailbox__run_json_out *c, size_t i)
+{
+	put_kept(c, i, request);
+}
+
+static void kept_requests_end(struct tailbox__run_json_out *c)
+{
+	ext_array_end(c, kept_request_count(c->run));
+}
+
+static size_t kept_stage_count(const struct tailbox__run *run)
+{
+	return run->kept ? run->kept->stages.count : 0;
+}
+
+static void kept_stages_begin(struct tailbox__run_json_out *c)
+{
+	ext_array_begin(c, kept_stage_count(c->run), "kept_stages");
+}
+
+static void kept_stage(struct tailbox__run_json_out *c, size_t i)
+{
+	put_kept(c, i, stage);
+}
+
+static void kept_stages_end(struct tailbox__run_json_out *c)
+{
+	ext_array_end(c, kept_stage_count(c->run));
+}
+
+static size_t kept_queue_count(const struct tailbox__run *run)
+{
+	return run->kept ? run->kept->queues.count : 0;
+}
+
+static void kept_queues_begin(struct tailbox__run_json_out *c)
+{
+	ext_array_begin(c, kept_queue_count(c->run), "kept_queues");
+}
+
+static void kept_queue(struct tailbox__run_json_out *c, size_t i)
+{
+	put_kept(c, i, queue);
+}
+
+static void kept_queues_end(struct tailbox__run_json_out *c)
+{
+	ext_array_end(c, kept_queue_count(c->run));
+	if (c->has_ext)
 		tailbox__json_end_object(&c->json);
 	tailbox__json_end_object(&c->json); /* the document */
 }
 
-const struct tailbox__run_json_section tailbox__run_json_events[9] = {
+const struct tailbox__run_json_section tailbox__run_json_events[12] = {
 	{ requests_begin, request_count, request, tailbox__run_json_array_end },
 	{ stages_begin, stage_count, stage, tailbox__run_json_array_end },
 	{ queues_begin, queue_count, queue, tailbox__run_json_array_end },
@@ -315,4 +387,8 @@ const struct tailbox__run_json_section tailbox__run_json_events[9] = {
 	{ holds_begin, hold_count, hold, holds_end },
 	{ stacks_begin, stack_count, stack, stacks_end },
 	{ frames_begin, frame_count, frame, frames_end },
+	{ kept_requests_begin, kept_request_count, kept_request,
+	  kept_requests_end },
+	{ kept_stages_begin, kept_stage_count, kept_stage, kept_stages_end },
+	{ kept_queues_begin, kept_queue_count, kept_queue, kept_queues_end },
 };

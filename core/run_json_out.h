@@ -14,6 +14,7 @@ struct tailbox__run_json_out {
 	const struct tailbox__run *run;
 	struct tailbox__json json;
 	size_t value; /* the next of run->values */
+	bool has_ext; /* `tailbox` of the document has begun */
 };
 
 /* The document is a row of sections: text before the items, the items one by
@@ -26,7 +27,7 @@ struct tailbox__run_json_section {
 };
 
 extern const struct tailbox__run_json_section tailbox__run_json_meta[3];
-extern const struct tailbox__run_json_section tailbox__run_json_events[9];
+extern const struct tailbox__run_json_section tailbox__run_json_events[12];
 
 /* For sections that end with their array. */
 void tailbox__run_json_array_end(struct tailbox__run_json_out *c);

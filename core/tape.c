@@ -41,6 +41,8 @@ _Static_assert(sizeof(struct tailbox__rec_connection) == 64, "connection");
 _Static_assert(sizeof(struct tailbox__rec_span) == 32, "span");
 _Static_assert(sizeof(struct tailbox__rec_sample) == 64, "sample");
 _Static_assert(sizeof(struct tailbox__rec_values) == 64, "values");
+_Static_assert(sizeof(struct tailbox__rare) == 128, "rare");
+_Static_assert(sizeof(struct tailbox__kept) == 64, "kept");
 _Static_assert(sizeof(struct tailbox__tape_header) <= 4096, "header");
 
 int tailbox__run_folder(const char *path, struct tailbox__error *err)
@@ -212,8 +214,35 @@ static uint32_t clamp(uint64_t v, uint32_t low, uint32_t high)
 	return v < low ? low : v > high ? high : (uint32_t)v;
 }
 
-/* Names, threads and slots take a sixteenth; the rest is blocks. */
-static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
+static uint64_t wanted_rare = UINT64_MAX;
+
+void tailbox__tape_set_rare(uint64_t bytes)
+{
+	wanted_rare = bytes;
+}
+
+/* A ring is a whole number of units, and the section begins on a page. */
+static uint64_t rare_bytes(uint64_t tape_bytes)
+{
+	uint64_t bytes = wanted_rare == UINT64_MAX
+	                         ? tape_bytes / TAILBOX__RARE_SHARE
+	                         : wanted_rare;
+
+	if (bytes == 0)
+		return 0;
+	if (bytes < TAILBOX__RARE_LEAST)
+		bytes = TAILBOX__RARE_LEAST;
+	if (bytes > tape_bytes / 2)
+		bytes = tape_bytes / 2;
+	if (bytes > TAILBOX__RARE_MAX)
+		bytes = TAILBOX__RARE_MAX;
+	return bytes / 64 * 64;
+}
+
+/* Names, threads and slots take a sixteenth, rare requests by default another;
+ * the rest is blocks. */
+static void lay_out(struct tailbox__tape_header *h, uint64_t bytes,
+                    uint64_t rare)
 {
 	h->version = TAILBOX__TAPE_VERSION;
 	h->byte_order = TAILBOX__BYTE_ORDER;
@@ -232,6 +261,11 @@ static void lay_out(struct tailbox__tape_header *h, uint64_t bytes)
 	        h->threads_off + (uint64_t)h->threads_max * h->thread_bytes;
 	h->blocks_off = h->slots_off + (uint64_t)h->slots_max * h->slot_bytes;
 	h->blocks_off = (h->blocks_off + 4095) / 4096 * 4096;
+	h->rare_bytes = rare;
+	if (h->rare_bytes) {
+		h->rare_off = h->blocks_off;
+		h->blocks_off += (h->rare_bytes + 4095) / 4096 * 4096;
+	}
 	h->blocks_max = (uint32_t)((bytes - h->blocks_off) / h->block_bytes);
 }
 
@@ -277,10 +311,11 @@ static int map(struct tailbox__tape *t, struct tailbox__error *err)
 		return tailbox__fail(err, -errno, "cannot map tape %s: %s",
 		                     t->path, tailbox_strerror(errno));
 	h = (void *)p;
-	lay_out(h, t->file_bytes);
+	lay_out(h, t->file_bytes, rare_bytes(t->file_bytes));
 	t->names = (void *)(p + h->names_off);
 	t->threads = (void *)(p + h->threads_off);
 	t->slots = (void *)(p + h->slots_off);
+	t->rare = h->rare_bytes ? (void *)(p + h->rare_off) : NULL;
 	t->blocks = p + h->blocks_off;
 	t->header = h;
 	return 0;
@@ -329,7 +364,7 @@ static void map_private(struct tailbox__tape *t)
 	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (h == MAP_FAILED)
 		return; /* then the old mapping stays: no harm either */
-	lay_out(h, t->file_bytes);
+	lay_out(h, t->file_bytes, t->header->rare_bytes);
 	TAILBOX__SET(h->names_used, h->names_max);
 	if (mremap(h, t->file_bytes, t->file_bytes,
 	           MREMAP_MAYMOVE | MREMAP_FIXED, t->header) == MAP_FAILED)

@@ -17,6 +17,11 @@
 #define TAILBOX__TAPE_MIN ((uint64_t)1 << 20)
 #define TAILBOX__TAPE_DEFAULT ((uint64_t)16 << 20)
 #define TAILBOX__TAPE_MAX ((uint64_t)1 << 30)
+/* The section of rare requests, its head included: by default this share of
+ * the tape, never more than half of it. */
+#define TAILBOX__RARE_SHARE 16u
+#define TAILBOX__RARE_LEAST ((uint64_t)16 << 10)
+#define TAILBOX__RARE_MAX ((uint64_t)64 << 20)
 /* What the largest tape has of them. */
 #define TAILBOX__NAMES_MOST 4096u
 #define TAILBOX__SLOTS_MOST 65536u
@@ -52,6 +57,7 @@ struct tailbox__tape {
 	_Atomic(struct tailbox__name *) names;
 	_Atomic(struct tailbox__thread_entry *) threads;
 	_Atomic(struct tailbox__slot *) slots;
+	struct tailbox__rare *rare; /* the follower's; NULL = the tape keeps none */
 	_Atomic(char *) blocks;
 	uint64_t file_bytes;
 };
@@ -62,6 +68,10 @@ struct tailbox__tape {
 int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
                        const char *service, const char *version,
                        uint64_t wanted, struct tailbox__error *err);
+/* Of the tapes that are opened from now on: bytes of the section of rare
+ * requests. UINT64_MAX = the default share, 0 = none; what is less than the
+ * least is the least. Before start only. */
+void tailbox__tape_set_rare(uint64_t bytes);
 /* Mark the end, put private memory in its place. The file is removed when
  * `remove_file`. Does nothing when none is open. */
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,

@@ -17,6 +17,7 @@
 #include <tailbox.h>
 
 #include "core/alloc.h"
+#include "core/kept.h"
 
 enum { UNIT = sizeof(struct tailbox__rec_request) };
 
@@ -220,6 +221,7 @@ int tailbox__tape_feed_tell(struct tailbox__tape_feed *f,
 
 	d->blocks = tailbox__reader_damaged_blocks(f->reader);
 	d->names = tailbox__reader_damaged_names(f->reader);
+	d->kept = tailbox__reader_damaged_kept(f->reader);
 	int rc = tailbox__run_set_extra(run, "damaged", NULL,
 	                                tailbox__tape_damaged(d));
 	if (rc < 0 || tailbox__tape_damaged(d) == 0)
@@ -227,8 +229,9 @@ int tailbox__tape_feed_tell(struct tailbox__tape_feed *f,
 	snprintf(text, sizeof(text),
 	         "the tape is damaged: left out are %" PRIu64 " blocks, "
 	         "%" PRIu64 " records and %" PRIu64 " open requests that "
-	         "cannot be; %" PRIu64 " names are not known",
-	         d->blocks, d->records, d->slots, d->names);
+	         "cannot be, and %" PRIu64 " places of kept requests; %" PRIu64
+	         " names are not known",
+	         d->blocks, d->records, d->slots, d->kept, d->names);
 	tailbox__str *warning = tailbox__list_add(&run->meta.warnings);
 	if (warning == NULL)
 		return -ENOMEM;

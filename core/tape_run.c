@@ -72,6 +72,8 @@ static int collect(struct tailbox__tape_feed *f,
 	if (rc == 0)
 		rc = tailbox__assembly_finish(f->assembly, out, err);
 	if (rc == 0)
+		rc = tailbox__tape_feed_kept(f, *out, 0);
+	if (rc == 0)
 		rc = tailbox__tape_feed_tell(f, *out);
 	return rc;
 }

@@ -37,6 +37,7 @@
 #include "cli/top_model.h"
 #include "core/alloc.h"
 #include "core/artifact.h"
+#include "core/kept.h"
 #include "core/recorder.h"
 #include "core/recover.h"
 #include "core/run_json.h"
@@ -127,6 +128,45 @@ static void one_stack(unsigned frames)
 	tailbox__publish(t, TAILBOX__BLOCK_SAMPLES, 64 * (1 + more));
 }
 
+/* As the follower keeps one whose own records are gone. */
+static void keep_one(int i)
+{
+	const uint64_t line = tailbox__now();
+	const struct tailbox__rec_request q = {
+		.type = TAILBOX__REC_REQUEST,
+		.more = (uint8_t)(i % 2),
+		.number = ((uint64_t)7 << 40) + (uint64_t)i,
+		.line = line,
+		.total = 1000,
+		.route = tailbox__name_cstr("/route1"),
+		.status = 503,
+	};
+	const struct tailbox__rec_id id = { .type = TAILBOX__REC_ID, .len = 4,
+		                            .text = "kept" };
+	struct tailbox__rec_span spans[TAILBOX__KEPT_SPANS_MAX];
+	struct tailbox__kept_request k = { .why = TAILBOX__RARE_FAILED,
+		                           .cut_spans = (uint32_t)i,
+		                           .spans = spans };
+	char records[128];
+
+	memcpy(records, &q, 64);
+	memcpy(records + 64, &id, 64);
+	k.records = records;
+	k.record_bytes = i % 2 ? 128 : 64;
+	k.span_count = (size_t)i % 7;
+	for (size_t n = 0; n < k.span_count; n++)
+		spans[n] = (struct tailbox__rec_span){
+			.type = n % 2 ? TAILBOX__SPAN_WAIT
+			              : TAILBOX__SPAN_STAGE,
+			.name = tailbox__name_cstr("work"),
+			.dur = 10,
+			.number = q.number,
+			.start = line + n,
+			.depth = UINT32_MAX,
+		};
+	tailbox__kept_put(&tailbox__recorder.tape, &k);
+}
+
 static void make_tape(void)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
@@ -143,6 +183,8 @@ static void make_tape(void)
 		one_request(i);
 	for (unsigned i = 0; i < 64; i++)
 		one_stack(i % (TAILBOX__STACK_DEPTH + 1));
+	for (int i = 0; i < 40; i++)
+		keep_one(i);
 	sound = malloc(TAPE_BYTES);
 	MUST(sound && pread(tailbox__recorder.tape.fd, sound, TAPE_BYTES, 0) ==
 	                      TAPE_BYTES);
@@ -170,10 +212,14 @@ static size_t somewhere(void)
 	const struct tailbox__tape_header *h = &header;
 	const uint64_t used = TAILBOX__GET(h->next_ticket) + 1;
 
-	switch (chance(8)) {
+	switch (chance(10)) {
 	case 0:
 	case 1:
 		return chance(sizeof(*h));
+	case 8:
+		return h->rare_off + chance(sizeof(struct tailbox__rare));
+	case 9:
+		return h->rare_off + chance(8192);
 	case 2:
 		return h->names_off + chance(24 * h->name_bytes);
 	case 3:
@@ -241,6 +287,8 @@ static void foreign_header(char *tape)
 		offsetof(struct tailbox__tape_header, threads_off),
 		offsetof(struct tailbox__tape_header, slots_off),
 		offsetof(struct tailbox__tape_header, blocks_off),
+		offsetof(struct tailbox__tape_header, rare_off),
+		offsetof(struct tailbox__tape_header, rare_bytes),
 		offsetof(struct tailbox__tape_header, clock_hz),
 		offsetof(struct tailbox__tape_header, anchor_tick),
 		offsetof(struct tailbox__tape_header, anchor_mono_ns),
@@ -305,6 +353,11 @@ static size_t mutate(char *tape)
 
 /* --- readers -------------------------------------------------------------- */
 
+static size_t kept_of(const struct tailbox__run *run)
+{
+	return run->kept ? run->kept->requests.count : 0;
+}
+
 /* What they made of it: gives false where it is an error. */
 static bool make_sure(struct tailbox__run *run)
 {
@@ -323,7 +376,8 @@ static bool make_sure(struct tailbox__run *run)
 			MUST(!"it loads again");
 		}
 		MUST(again->requests.count == run->requests.count &&
-		     again->open.count == run->open.count);
+		     again->open.count == run->open.count &&
+		     kept_of(again) == kept_of(run));
 		tailbox__run_destroy(again);
 	}
 	close(fd);
@@ -397,6 +451,33 @@ static bool read_snapshot(void)
 		dprintf(said, "%s: %s\n", path, err.text);
 	MUST((rc == 0) == (run != NULL) && (rc == 0 || err.text[0]));
 	tailbox__run_destroy(run);
+	tailbox__reader_close(r);
+	return rc == 0;
+}
+
+static int count_line(void *cls, const struct tailbox__line *line)
+{
+	char text[TAILBOX__LINE_MAX];
+	size_t *count = cls;
+
+	MUST(tailbox__line_logfmt(line, text, sizeof(text)) > 0);
+	return ++*count > TAPE_BYTES / 128; /* that many cannot be */
+}
+
+/* `tailbox tail --kept`. */
+static bool read_kept(void)
+{
+	static const struct cli__tail_filter all = { .slow_ns = 0 };
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__reader *r;
+	size_t count = 0;
+
+	int rc = tailbox__reader_open(path, &r, &err);
+	if (rc == 0)
+		rc = cli__tail_kept(r, &all, 0, count_line, &count);
+	MUST(rc <= 0);
+	if (rc < 0)
+		dprintf(said, "%s: %s\n", path, tailbox_strerror(rc));
 	tailbox__reader_close(r);
 	return rc == 0;
 }
@@ -561,6 +642,7 @@ static const struct {
 	{ "recover", read_recover, 0 },
 	{ "export", read_export, 0 },
 	{ "snapshot", read_snapshot, 0 },
+	{ "kept", read_kept, 0 },
 	{ "status", read_status, 0 },
 	{ "ls", read_ls, 0 },
 	{ "top", read_top, 0 },
@@ -608,6 +690,19 @@ static void run_readers(unsigned failed[])
 	}
 }
 
+/* All of them are found in the sound one. */
+static void check_kept(void)
+{
+	struct tailbox__reader *r;
+	struct tailbox__run *run;
+
+	MUST(tailbox__reader_open(path, &r, NULL) == 0);
+	MUST(tailbox__tape_run(r, NULL, &run, NULL, NULL) == 0);
+	MUST(kept_of(run) == 40 && run->kept->stages.count > 0);
+	tailbox__run_destroy(run);
+	tailbox__reader_close(r);
+}
+
 static void one_round(char *tape, unsigned failed[])
 {
 	const int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -643,6 +738,7 @@ int main(int argc, char **argv)
 	run_readers(failed);
 	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++)
 		MUST(failed[i] == 0);
+	check_kept();
 	for (unsigned i = 0; i < n; i++) {
 		seed = first + i;
 		one_round(tape, failed);

@@ -92,6 +92,7 @@ unit_tests += \
 	tests/test_mhd_options \
 	tests/test_mhd_route \
 	tests/test_patterns \
+	tests/test_rare \
 	tests/test_reader_writer \
 	tests/test_record \
 	tests/test_run \
@@ -243,6 +244,7 @@ cli_tests = \
 	tests/cli_drop_in.sh \
 	tests/cli_errors.sh \
 	tests/cli_failures.sh \
+	tests/cli_kept.sh \
 	tests/cli_live.sh \
 	tests/cli_run.sh \
 	tests/cli_screen.sh \

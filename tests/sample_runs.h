@@ -301,6 +301,36 @@ static inline void sample_full_stacks(struct tailbox__run *run)
 	run->frames.items[1].function_offset = 19;
 }
 
+/* Two that the tape kept, the second with as little as there may be. */
+static inline void sample_full_kept(struct tailbox__run *run)
+{
+	SAMPLE_MUST(tailbox__run_create_kept(run, &run->kept) == 0);
+
+	struct tailbox__run *kept = run->kept;
+	struct tailbox__run_request *r = tailbox__list_add(&kept->requests);
+	*r = run->requests.items[0];
+	r->id = tailbox__run_cstr(run, "kept-1");
+	r->latency_us = 1333000;
+	r->outcome = tailbox__run_cstr(run, "error");
+	*tailbox__list_add(&kept->ext) = run->ext.items[r->ext - 1];
+	r->ext = 1;
+	struct tailbox__run_span *s = tailbox__list_add(&kept->stages);
+	*s = run->stages.items[0];
+	s->request = r->id;
+	s = tailbox__list_add(&kept->queues);
+	*s = run->queues.items[0];
+	s->request = r->id;
+	s->depth = 7;
+	s->site = tailbox__run_cstr(run, "shop.c:41 take");
+	s->flags = TAILBOX__HAS_START_US | TAILBOX__HAS_END_US |
+	           TAILBOX__PARTIAL;
+	r = tailbox__list_add(&kept->requests);
+	r->id = tailbox__run_cstr(run, "kept-2");
+	r->route = tailbox__run_cstr(run, "/slow");
+	r->outcome = tailbox__run_cstr(run, "cancelled");
+	r->end_ms = UINT64_MAX - 1;
+}
+
 /* The example with every other field in use as well. */
 static inline struct tailbox__run *sample_full(void)
 {
@@ -340,6 +370,7 @@ static inline struct tailbox__run *sample_full(void)
 	sample_full_open(run);
 	sample_full_holds(run);
 	sample_full_stacks(run);
+	sample_full_kept(run);
 	return run;
 }
 

@@ -68,6 +68,8 @@ START_TEST(defaults_are_those_of_the_design)
 	ck_assert(config.sampler.enabled);
 	ck_assert_uint_eq(config.sampler.mode, TAILBOX__NONE);
 	ck_assert_uint_eq(config.routes.patterns.count, 0);
+	ck_assert_uint_eq(config.rare.size, TAILBOX__NONE);
+	ck_assert_uint_eq(config.rare.slow, 500);
 	ck_assert_uint_eq(config.log.slow, 0);
 	ck_assert_str_eq(config.admin.listen, "");
 }

@@ -810,6 +810,8 @@ START_TEST(samples_load)
 		              tailbox__config_keys[i].name);
 	ck_assert_uint_eq(config.window.max_requests, 50000);
 	ck_assert_str_eq(config.routes.patterns.items[2], "/static/*");
+	ck_assert_uint_eq(config.rare.size, 512 << 10);
+	ck_assert_uint_eq(config.rare.slow, 250);
 	ck_assert_uint_eq(config.log.slow, 200);
 	setup();
 	ck_assert_int_eq(tailbox__config_load(

@@ -386,6 +386,12 @@ START_TEST(odd_extension_data_is_passed_over)
 		"\"connections\":\"x\",\"rss_bytes\":1.5}",
 		("{\"open_requests\":[{\"route\":\"/\"},3,[],{\"request_id\":5,"
 		 "\"worker\":2}, 7]}"),
+		("{\"kept_requests\":[{},3,{\"request_id\":\"k\",\"route\":\"/\"},"
+		 "{\"request_id\":\"k\",\"route\":\"/\",\"outcome\":\"\xff\","
+		 "\"tailbox\":{\"status\":\"x\"}},[[{}]],{\"tailbox\":3},"
+		 "{\"tailbox\":[{\"tailbox\":{}}]}],"
+		 "\"kept_stages\":{},\"kept_queues\":[{\"queue\":\"q\"},"
+		 "{\"tailbox\":{\"tailbox\":{\"site\":\"x\"}}}]}"),
 	};
 	const char *o = odd[_i];
 
@@ -394,6 +400,11 @@ START_TEST(odd_extension_data_is_passed_over)
 	ck_assert_uint_eq(run->open.count, 0);
 	ck_assert_uint_eq(run->stages.items[0].site, 0);
 	ck_assert_uint_le(run->ext.count, 1);
+	if (run->kept) {
+		ck_assert_uint_eq(run->kept->requests.count, 0);
+		ck_assert_uint_eq(run->kept->stages.count, 0);
+		ck_assert_uint_eq(run->kept->queues.count, 0);
+	}
 	if (run->ext.count == 0)
 		return;
 
@@ -412,6 +423,53 @@ START_TEST(odd_extension_data_is_passed_over)
 		ck_assert_uint_eq(e->parent_id[i], 0);
 	for (unsigned i = 0; i < TAILBOX__PHASE_COUNT; i++)
 		ck_assert_uint_eq(e->phase_ns[i], TAILBOX__NONE);
+}
+END_TEST
+
+/* What stands around an odd one is taken; the first `tailbox` counts, and what
+ * follows it belongs to the item again. */
+START_TEST(kept_requests_are_read_like_others)
+{
+	load_ext("{\"kept_queues\":[{\"depth_at_start\":4,\"tailbox\":{\"site\":"
+	         "\"a.c:1 f\"},\"queue\":\"q\",\"request_id\":\"k\","
+	         "\"wait_us\":7}],\"kept_requests\":[null,{\"tailbox\":{"
+	         "\"status\":503,\"phases_us\":{\"send\":9},\"tags\":{\"a\":"
+	         "\"b\"},\"x\":{\"tailbox\":{}}},\"latency_us\":12,"
+	         "\"request_id\":\"k\",\"route\":\"/r\",\"outcome\":\"error\","
+	         "\"kind\":null,\"started_at_run_us\":5}],"
+	         "\"kept_stages\":[{\"request_id\":\"k\",\"stage\":\"s\","
+	         "\"success\":true,\"completed\":false},{\"request_id\":\"k\","
+	         "\"stage\":\"t\",\"success\":false}]}",
+	         "{}", "{\"status\":200}", "{}", "{}");
+	const struct tailbox__run *kept = run->kept;
+
+	ck_assert_ptr_nonnull(kept);
+	ck_assert_uint_eq(run->requests.count, 1);
+	ck_assert_uint_eq(run->ext.count, 1);
+	ck_assert_uint_eq(kept->requests.count, 1);
+	const struct tailbox__run_request *r = &kept->requests.items[0];
+	ck_assert_str_eq(tailbox__run_text(run, r->route, NULL), "/r");
+	ck_assert_uint_eq(r->kind, 0);
+	ck_assert_uint_eq(r->latency_us, 12);
+	ck_assert_uint_eq(r->flags, TAILBOX__HAS_START_US);
+	ck_assert_uint_eq(r->start_us, 5);
+	ck_assert_uint_eq(r->ext, 1);
+	ck_assert_uint_eq(kept->ext.items[0].status, 503);
+	ck_assert_uint_eq(kept->ext.items[0].phase_ns[TAILBOX__PHASE_SEND],
+	                  9000);
+	ck_assert_str_eq(tailbox__run_text(run, kept->ext.items[0].tag_value[0],
+	                                   NULL),
+	                 "b");
+	ck_assert_uint_eq(kept->stages.count, 2);
+	ck_assert_uint_eq(kept->stages.items[0].flags, TAILBOX__PARTIAL);
+	ck_assert_uint_eq(kept->stages.items[1].flags, TAILBOX__FAILED);
+	ck_assert_uint_eq(kept->stages.items[0].depth, TAILBOX__NONE);
+	ck_assert_uint_eq(kept->queues.count, 1);
+	ck_assert_uint_eq(kept->queues.items[0].depth, 4);
+	ck_assert_uint_eq(kept->queues.items[0].dur_us, 7);
+	ck_assert_str_eq(tailbox__run_text(run, kept->queues.items[0].site,
+	                                   NULL),
+	                 "a.c:1 f");
 }
 END_TEST
 
@@ -528,7 +586,8 @@ static Suite *suite(void)
 	tcase_add_loop_test(
 	        t, every_failing_allocation_is_reported_and_leaks_nothing, 0,
 	        2);
-	tcase_add_loop_test(t, odd_extension_data_is_passed_over, 0, 15);
+	tcase_add_loop_test(t, odd_extension_data_is_passed_over, 0, 16);
+	tcase_add_test(t, kept_requests_are_read_like_others);
 	tcase_add_test(t, values_in_any_order_are_sorted_and_taken_once);
 	tcase_add_test(t, metadata_keeps_texts_and_integers);
 	tcase_add_test(t, the_first_four_tags_and_the_known_fields_count);

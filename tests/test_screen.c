@@ -384,6 +384,34 @@ static void any_report(uint64_t *seed)
 		rep.anatomy.pieces[k].tail_us = any_number(seed);
 }
 
+static void add_kept(uint64_t start_ms)
+{
+	if (!run->kept)
+		ck_assert_int_eq(tailbox__run_create_kept(run, &run->kept), 0);
+	struct tailbox__run_request *r =
+	        tailbox__list_add(&run->kept->requests);
+	ck_assert_ptr_nonnull(r);
+	r->start_ms = start_ms;
+}
+
+START_TEST(kept_ones_have_a_line_and_change_no_figure)
+{
+	block_worker();
+	lacks("KEPT");
+	char *without = screen();
+	add_kept(1763522000000);
+	has("\nKEPT     1 slow or failed request from before, since 2025-11-19 "
+	    "03:13:20 UTC\n");
+	add_kept(1763521000000);
+	has("\nKEPT     2 slow or failed requests from before, since 2025-11-19 "
+	    "02:56:40 UTC\n");
+	char *with = screen(), *line = strstr(with, "KEPT");
+	ck_assert_int_eq(strncmp(with, without, (size_t)(line - with)), 0);
+	free(with);
+	free(without);
+}
+END_TEST
+
 START_TEST(whatever_comes_fits_the_screen)
 {
 	uint64_t seed = 42;
@@ -403,6 +431,8 @@ START_TEST(whatever_comes_fits_the_screen)
 				s->name = hostile_name(&seed);
 			}
 		}
+		for (size_t n = below(&seed, 3); n > 0; n--)
+			add_kept(any_number(&seed));
 		analyze();
 		if (below(&seed, 4))
 			any_report(&seed);
@@ -460,6 +490,7 @@ int main(void)
 	tcase_add_test(t, names_are_quoted_for_the_shell);
 	tcase_add_test(t, long_names_get_a_line_or_are_named_below);
 	tcase_add_test(t, the_slowest_is_named_so_that_only_it_is_meant);
+	tcase_add_test(t, kept_ones_have_a_line_and_change_no_figure);
 	tcase_add_test(t, whatever_comes_fits_the_screen);
 	tcase_add_test(t, every_allocation_may_fail);
 	suite_add_tcase(s, t);

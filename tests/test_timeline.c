@@ -833,10 +833,112 @@ END_TEST
 
 /* --- memory --------------------------------------------------------------- */
 
+/* --- kept requests --------------------------------------------------------- */
+
+/* Of a day before the run; each takes longer than the one before. */
+static struct tailbox__run *sample_with_kept(unsigned count)
+{
+	struct tailbox__run *run = sample();
+
+	ck_assert_int_eq(tailbox__run_create_kept(run, &run->kept), 0);
+	run->kept->meta.started_ms = run->meta.started_ms - 86400000;
+	for (unsigned i = 0; i < count; i++) {
+		char id[16];
+		snprintf(id, sizeof(id), "kept-%u", i);
+		add_request(run->kept, id, "GET /a/route/that/is/long/{id}",
+		            i * 60000 * MS, (5000 + i) * MS, "cancelled");
+		add_ext(run->kept, i, 503)->number =
+		        ((uint64_t)1023 << 40) + i;
+		add_span(run->kept, false, i, "lost in time", 1000 * MS,
+		         3000 * MS);
+	}
+	return run;
+}
+
+START_TEST(kept_ones_are_listed_and_in_no_figure)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__run *plain = sample(), *run = sample_with_kept(11);
+	char want[200];
+
+	tailbox__timeline_options_init(&o);
+	char *without = text_of(plain, &o), *with = text_of(run, &o);
+	const size_t n = strlen(without);
+	ck_assert_int_eq(strncmp(with, without, n), 0);
+	ck_assert_ptr_nonnull(
+	        strstr(with + n, "\nkept from before, in no figure above: 11 "
+	                         "slow, failed or cancelled, the last:\n"));
+	snprintf(want, sizeof(want),
+	         "--request\n   5.01 s  GET /a/route/that/..  cancelled "
+	         "2025-11-19 03:22:46  %llu\n",
+	         (1023ull << 40) + 10);
+	ck_assert_msg(strstr(with + n, want) != NULL, "%s", with + n);
+	/* The oldest is one too many. */
+	snprintf(want, sizeof(want), "  %llu\n", 1023ull << 40);
+	ck_assert_ptr_null(strstr(with + n, want));
+	ck_assert_uint_le(longest_line(with + n), 80);
+	free(with);
+	free(without);
+	tailbox__run_destroy(run);
+	tailbox__run_destroy(plain);
+}
+END_TEST
+
+START_TEST(kept_one_is_drawn_when_it_is_asked_for)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__run *run = sample_with_kept(3);
+
+	tailbox__timeline_options_init(&o);
+	o.request = "kept-1";
+	char *text = text_of(run, &o);
+	ck_assert_ptr_nonnull(strstr(text, "\nkept from before\n"));
+	ck_assert_ptr_nonnull(strstr(text, "2025-11-19 03:13:41 UTC"));
+	ck_assert_ptr_nonnull(strstr(text, "stage lost in time"));
+	ck_assert_ptr_null(strstr(text, "in no figure above"));
+	free(text);
+	o.request = "item-1"; /* one of the run */
+	text = text_of(run, &o);
+	ck_assert_ptr_null(strstr(text, "kept from before"));
+	free(text);
+	o.request = "nobody";
+	FILE *f = open_memstream(&text, &(size_t){ 0 });
+	ck_assert_int_eq(tailbox__timeline_text(run, &o, f, &err), -ENOENT);
+	fclose(f);
+	free(text);
+	ck_assert_str_eq(err.text, "no request nobody among the 10");
+	tailbox__run_destroy(run);
+}
+END_TEST
+
+START_TEST(kept_ones_have_a_member_of_their_own)
+{
+	struct tailbox__timeline_options o;
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__run *run = sample_with_kept(2);
+	struct tailbox__json j;
+
+	tailbox__timeline_options_init(&o);
+	tailbox__json_init(&j, false);
+	ck_assert_int_eq(tailbox__timeline_json(run, &o, &j, &err), 0);
+	char *text = strndup(j.buf, j.len), *kept = strstr(text, "\"kept\":[");
+	ck_assert_ptr_nonnull(kept);
+	ck_assert_ptr_nonnull(strstr(kept, "\"request_id\":\"kept-0\""));
+	ck_assert_ptr_nonnull(strstr(kept, "\"request_id\":\"kept-1\""));
+	ck_assert_ptr_nonnull(strstr(kept, "lost in time"));
+	*kept = '\0';
+	ck_assert_ptr_null(strstr(text, "kept-"));
+	free(text);
+	tailbox__json_fini(&j);
+	tailbox__run_destroy(run);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
 	struct tailbox__timeline_options o;
-	struct tailbox__run *run = sample();
+	struct tailbox__run *run = sample_with_kept(2);
 	long live = tailbox__alloc_live();
 	int rc = -ENOMEM;
 
@@ -858,6 +960,7 @@ START_TEST(every_allocation_may_fail)
 		}
 	}
 	rc = -ENOMEM;
+	o.request = "kept-1";
 	for (long n = 0; rc != 0; n++) {
 		struct tailbox__json j;
 		tailbox__json_init(&j, false);
@@ -896,6 +999,9 @@ static Suite *timeline_suite(void)
 	tcase_add_test(t, spans_without_place_and_outside_are_harmless);
 	tcase_add_test(t, spans_nest_to_a_limit);
 	tcase_add_test(t, spans_beyond_the_limit_are_counted);
+	tcase_add_test(t, kept_ones_are_listed_and_in_no_figure);
+	tcase_add_test(t, kept_one_is_drawn_when_it_is_asked_for);
+	tcase_add_test(t, kept_ones_have_a_member_of_their_own);
 	tcase_add_test(t, every_allocation_may_fail);
 	suite_add_tcase(s, t);
 	return s;
