@@ -116,9 +116,15 @@ static void start_thread(void *(*fn)(void *), void *cls)
 
 void matrix_app_join(void)
 {
-	for (int i = 0; i < app.thread_count; i++)
-		pthread_join(app.threads[i], NULL);
+	int n;
+
+	/* Who is just being started is counted under the same lock. */
+	pthread_mutex_lock(&app.lock);
+	n = app.thread_count;
 	app.thread_count = 0;
+	pthread_mutex_unlock(&app.lock);
+	for (int i = 0; i < n; i++)
+		pthread_join(app.threads[i], NULL);
 }
 
 static void resume(struct MHD_Connection *c, bool is_first)
