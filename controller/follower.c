@@ -58,16 +58,30 @@ static unsigned known_at(const char *record)
 	return known;
 }
 
-/* Most requests are fast, and two of their fields are all that is looked at.
- * Those that may be slow are noted; an ingress wait is not in `total`. */
+static __attribute__((noinline)) void look_closer(struct tailbox__slow_pass *p,
+                                                  const char *records,
+                                                  size_t at, size_t bytes,
+                                                  uint64_t total)
+{
+	if (p->ticks != UINT64_MAX &&
+	    (total >= p->ticks ||
+	     known_at(records + at) & TAILBOX__KNOWN_INGRESS))
+		tailbox__slow_log_note(p, at);
+	tailbox__rare_note(records + at, bytes - at);
+}
+
+/* Most requests are fast and good, and few of their fields are all that is
+ * looked at. Those that may be slow, or rare, are noted; an ingress wait is not
+ * in `total`. */
 static void add_latencies(struct tailbox__rates *r,
                           struct tailbox__slow_pass *slow, const char *records,
                           size_t bytes)
 {
 	struct tailbox__rate_slice *s = tailbox__rates_now(r);
-	const uint64_t ticks = slow->ticks;
+	const uint64_t ticks = slow->ticks < slow->rare_ticks
+	                               ? slow->ticks
+	                               : slow->rare_ticks;
 	const unsigned late = ticks == UINT64_MAX ? 0 : TAILBOX__KNOWN_INGRESS;
-	const uint64_t rare = slow->rare_ticks;
 
 	for (size_t at = 0; at + sizeof(struct tailbox__rec_request) <= bytes;
 	     at += sizeof(struct tailbox__rec_request)) {
@@ -76,11 +90,10 @@ static void add_latencies(struct tailbox__rates *r,
 		const uint64_t total = tailbox__unpack(total_at(records + at));
 		tailbox__slice_add(s, total);
 		if (__builtin_expect(total >= ticks ||
-		                             known_at(records + at) & late,
+		                             known_at(records + at) & late ||
+		                             tailbox__rare_may_be(records + at),
 		                     0))
-			tailbox__slow_log_note(slow, at);
-		if (__builtin_expect(tailbox__rare_may_be(records + at, total, rare), 0))
-			tailbox__rare_note(records + at, bytes - at);
+			look_closer(slow, records, at, bytes, total);
 	}
 }
 

@@ -220,27 +220,21 @@ void tailbox__rare_open(void);
 /* Begin a pass: ticks that a request must take to be kept; UINT64_MAX: the
  * tape has no room for them. */
 uint64_t tailbox__rare_begin(void);
-/* Whether the follower is to look closer at a finished request that took
- * `total` ticks; its further records are for the look. */
-static inline bool tailbox__rare_may_be(const char *record, uint64_t total,
-                                        uint64_t ticks)
+/* Whether a finished request failed or was cancelled, perhaps: what it says of
+ * its outcome, else how it ended and its status. */
+static inline bool tailbox__rare_may_be(const char *record)
 {
-	uint64_t names; /* route, kind, outcome, status */
-	uint16_t known;
+	uint16_t outcome, status;
 
-	_Static_assert(offsetof(struct tailbox__rec_request, outcome) == 52 &&
-	                       offsetof(struct tailbox__rec_request, status) ==
-	                               54,
-	               "the two upper fields of a word");
-	memcpy(&names, record + 48, sizeof(names));
-	memcpy(&known, record + offsetof(struct tailbox__rec_request, known),
-	       sizeof(known));
-	const unsigned termination = (uint8_t)
-	        record[offsetof(struct tailbox__rec_request, termination)];
-	const unsigned outcome = (uint16_t)(names >> 32);
-	return total >= ticks || known & TAILBOX__KNOWN_INGRESS ||
-	       names >> 48 >= 500 || termination > TAILBOX__TERM_COMPLETED ||
-	       outcome > TAILBOX__NAME_OK || !(termination | outcome);
+	memcpy(&outcome,
+	       record + offsetof(struct tailbox__rec_request, outcome), 2);
+	if (outcome)
+		return outcome > TAILBOX__NAME_OK;
+	memcpy(&status, record + offsetof(struct tailbox__rec_request, status),
+	       2);
+	return status >= 500 ||
+	       record[offsetof(struct tailbox__rec_request, termination)] !=
+	               TAILBOX__TERM_COMPLETED;
 }
 /* Its record is at `records`: note it, if it is one. */
 void tailbox__rare_note(const char *records, size_t bytes);
