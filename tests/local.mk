@@ -13,21 +13,20 @@ check_scripts = \
 	tests/check-sources
 BESIDE_TESTS += $(check_scripts)
 LONG_TESTS += tests/check-instructions tests/check-analyze-instructions
-# They fetch packages.
-fetching_scripts = \
+EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
+# They fetch packages and sources.
+OUTSIDE_TESTS += \
+	tests/mhd_examples.sh \
 	tests/mhd_programs.sh \
+	tests/mhd_suite.sh \
 	tests/mhd_versions.sh \
 	tests/ulfius.sh
-LONG_TESTS += $(fetching_scripts)
-EXTRA_DIST += $(fetching_scripts) tests/beside.sh tests/ulfius/api.c
-EXTRA_DIST += tests/check-instructions tests/check-analyze-instructions
-# It needs the source of libmicrohttpd, which it takes from the network.
-LONG_TESTS += tests/mhd_examples.sh
-EXTRA_DIST += tests/mhd_examples.sh tests/mhd_examples.py tests/mhd_source.sh
+EXTRA_DIST += $(OUTSIDE_TESTS) tests/beside.sh tests/mhd_examples.py \
+	tests/mhd_source.sh tests/ulfius/api.c
 EXTRA_DIST += tests/agent/bare.c tests/agent/host.c tests/agent/old.c \
 	tests/agent/tty.c
 EXTRA_DIST += $(check_scripts) tests/common.sh tests/fuzz tests/needs \
-	tests/run.sh tests/kill9.sh tests/mhd_suite.sh tests/config tests/conformance tests/data tests/e2e \
+	tests/run.sh tests/kill9.sh tests/config tests/conformance tests/data tests/e2e \
 	tests/golden tests/lab.sh \
 	tests/consumer/consumer.c tests/consumer/consumer.cc tests/consumer/run
 
@@ -305,9 +304,9 @@ endif
 endif
 TESTS += $(BESIDE_TESTS) $(ALONE_TESTS)
 # Never true. Automake writes rules for the names that it finds in TESTS, whatever
-# their condition, and `make check-long` needs those.
+# their condition, and `make check-long` and `check-outside` need those.
 if LONG_IN_TESTS
-TESTS += $(LONG_TESTS)
+TESTS += $(LONG_TESTS) $(OUTSIDE_TESTS)
 endif
 
 # What tests/faults/run needs; it runs from tests/run.sh.

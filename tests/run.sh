@@ -5,9 +5,10 @@
 #
 #     tests/run.sh            build, every test, a smoke run of the benchmarks
 #     tests/run.sh --full     and ASan+UBSan with clang, TSan, fuzz, distcheck,
-#                             install, libmicrohttpd's own tests (its source is
-#                             fetched with apt-get; about 3 minutes)
+#                             install
 #     tests/run.sh faults     build; faults and wrong input, a line for each
+#     tests/run.sh outside    build; programs, libraries and tests of others,
+#                             which it fetches: half an hour
 #
 # Writes into _build/ of this tree only, and temporary folders that it removes.
 # The last line is "N passed, N failed"; the exit status is 1 if any failed.
@@ -16,7 +17,7 @@ LC_ALL=C
 export LC_ALL
 
 usage() {
-	echo "usage: tests/run.sh [--full] [faults]" >&2
+	echo "usage: tests/run.sh [--full] [faults | outside]" >&2
 	exit 2
 }
 
@@ -25,7 +26,7 @@ only=
 for arg; do
 	case $arg in
 	--full) full=yes ;;
-	faults) only=$arg ;;
+	faults | outside) only=$arg ;;
 	-h | --help)
 		sed -n '3,14s/^# \{0,1\}//p' "$0"
 		exit 0
@@ -174,7 +175,7 @@ suite() {
 	for part; do
 		beside=-j$jobs
 		case $build.$part in
-		main.check-alone | main.check-long) beside= ;;
+		main.check-alone | *.check-long | *.check-outside) beside= ;;
 		esac
 		say "$build: $part"
 		# shellcheck disable=SC2086 # nothing or one word
@@ -191,6 +192,7 @@ suite() {
 	top_srcdir=$src
 	top_builddir=$dir
 	export top_srcdir top_builddir
+	test "$part" != check-outside || return 0
 	for script in "$src"/tests/e2e/*.sh; do
 		test -e "$script" || continue
 		step "$1 e2e $(basename "$script" .sh)" $wrap "$script" || :
@@ -207,6 +209,16 @@ faults() {
 	failed=$((failed + $(grep -c '^FAIL ' "$log" || :)))
 	skipped=$skipped$(sed -n 's/^SKIP /\n  fault:/p' "$log")
 	grep -q '^faults: ' "$log" || fail_unit "the faults did not come to their end"
+}
+
+# outside BUILD: what is fetched. Each prints a table.
+outside() {
+	suite "$1" check-outside
+	for log in "$top/_build/$1"/tests/mhd_*.sh.log \
+		"$top/_build/$1/tests/ulfius.sh.log"; do
+		echo "== $(basename "$log" .sh.log)"
+		cat "$log"
+	done
 }
 
 # smoke ARGUMENTS...: a benchmark runs to its verdict. Whatever that is: so few
@@ -263,10 +275,6 @@ full_run() {
 		50 || :
 	step "mutated tapes" "$top/_build/asan/tests/fuzz_tape" 10000 || :
 
-	say "libmicrohttpd's own tests, bare and under the agent"
-	step "mhd suite" env top_builddir="$top/_build/main" \
-		WORK="$top/_build/mhd" "$src/tests/mhd_suite.sh" || :
-
 	say "Fuzz the loaders of artifacts"
 	step "fuzz" "$src/tests/fuzz" 45 "$top/_build/fuzz" || :
 
@@ -290,7 +298,8 @@ full_run() {
 # --- the run -----------------------------------------------------------------
 
 parts="library command shop demo tests"
-test $full = no || parts="$parts full suite"
+test $full = no || parts="$parts full"
+test "$only" != outside || parts="$parts suite"
 # shellcheck disable=SC2086 # words on purpose
 tests/needs $parts
 prepare
