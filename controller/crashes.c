@@ -31,6 +31,7 @@
 #include "core/alloc.h"
 #include "core/daemons.h"
 #include "core/fd.h"
+#include "core/recorder.h"
 #include "core/recover.h"
 #include "core/tailbox.h"
 #include "core/tape_run.h"
@@ -79,13 +80,23 @@ static bool has_our_name(const char *name)
 	return at > name + len + 1 && strcmp(at, "tape") == 0;
 }
 
+/* Ours is known without /proc, which has the other copy's. */
+static bool is_of_this_process(const struct stat *st)
+{
+	struct stat own;
+
+	return fstat(tailbox__recorder.tape.fd, &own) != 0 ||
+	       (own.st_dev == st->st_dev && own.st_ino == st->st_ino) ||
+	       tailbox__fd_is_open_here(st);
+}
+
 static int look(struct crashes *c, const char *name)
 {
 	struct stat st;
 
 	if (!has_our_name(name) || strlen(name) > NAME_MAX ||
 	    fstatat(c->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISREG(st.st_mode) || tailbox__fd_is_open_here(&st))
+	    !S_ISREG(st.st_mode) || is_of_this_process(&st))
 		return 0;
 	struct left *l = tailbox__list_add(&c->tapes);
 	if (!l)

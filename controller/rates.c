@@ -128,7 +128,8 @@ void tailbox__rates_tell(const struct tailbox__rates *r, uint64_t now_ns,
 	out->history_ms = TAILBOX__NONE;
 	out->rate_milli = 0;
 	merge(r, (now_ns - r->start_ns) / SECOND_NS, &m);
-	if (span_ms && taken)
+	/* Blocks that the first moments took say nothing of a rate. */
+	if (span_ms >= 1000 && taken)
 		out->history_ms = (uint64_t)((unsigned __int128)blocks_max *
 		                             span_ms / taken);
 	if (span_ms)

@@ -186,7 +186,8 @@ static bool has_look(unsigned key)
 	return key == TAILBOX__KEY_ADMIN_LISTEN ||
 	       key == TAILBOX__KEY_TRIGGERS_ERROR_RATE ||
 	       key == TAILBOX__KEY_TRIGGERS_ACCEPT_QUEUE ||
-	       key == TAILBOX__KEY_TRIGGERS_SIGNAL;
+	       key == TAILBOX__KEY_TRIGGERS_SIGNAL ||
+	       key == TAILBOX__KEY_HOLDS_STACK;
 }
 
 static bool is_of_paths(unsigned key)

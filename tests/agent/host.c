@@ -20,8 +20,9 @@
 
 #ifdef PLUGIN
 #define CALL(library, name) MHD_##name
-void *start(void *library);
-void stop(void *library, void *d);
+/* For dlsym(), whatever -fvisibility= says. */
+__attribute__((visibility("default"))) void *start(void *library);
+__attribute__((visibility("default"))) void stop(void *library, void *d);
 #else
 #define CALL(library, name)                                                    \
 	((__typeof__(&MHD_##name))find(library, "MHD_" #name))
@@ -55,6 +56,10 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
 	CALL(cls, destroy_response)(r);
 	return ok;
 }
+
+/* For dlsym(), whatever -fvisibility= says. */
+__attribute__((visibility("default"))) void *start(void *library);
+__attribute__((visibility("default"))) void stop(void *library, void *d);
 
 void *start(void *library)
 {

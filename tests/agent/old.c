@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-const char *MHD_get_version(void);
+__attribute__((visibility("default"))) const char *MHD_get_version(void);
 
 const char *MHD_get_version(void)
 {
