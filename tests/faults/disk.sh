@@ -195,7 +195,8 @@ fault_kill_placing() {
 	tell "what was half written is $(ls -A "$row/artifacts" | grep -c 'tmp$') temporary file and the records, no artifact"
 	serve
 	ask 200 GET /artifacts
-	test "$(grep -c '"name"' "$row/body")" -le $((2 + tries)) ||
+	# What the start makes of the tape is a whole one, and may be there yet.
+	test "$(grep '"name"' "$row/body" | grep -vc -e '-c[0-9]*"')" -le $((2 + tries)) ||
 		fail "half an artifact is listed: $(cat "$row/body")"
 	tb 0 ls
 	window 1 20
