@@ -319,6 +319,32 @@ requests=$(sed -n 's/^tailbox: saved .*: \([0-9]*\) requests.*/\1/p' err)
 test "$requests" -ge 900 || fail "$show: $(cat err)"
 recorded "$requests"
 
+# The program's user puts another folder in the place of the one that the tape is
+# in, while the artifact is written: what lies there is not ours to remove.
+mkfifo out.fifo
+begin "$tailbox" run -o out.fifo ./bare
+get /
+tape=$(cd run && ls ./*.tape)
+echo >&9
+tries=0
+until find "/proc/$pid/fd" -lname "$d/run" | grep -q . || test $tries = 60; do
+	tries=$((tries + 1))
+	sleep 0.05
+done
+mv run held
+mkdir other
+cp "held/$tape" other # so that what is read is a tape
+echo mine >"other/${tape%.tape}.sock"
+ln -s other run
+cat out.fifo >/dev/null
+ended 3
+test -f "run/$tape" && test -f "run/${tape%.tape}.sock" ||
+	fail "$show: removed in another folder"
+left=$(find held -name '*.tape' -o -name '*.sock')
+test -z "$left" || fail "$show: left $left"
+rm -r run other
+mv held run
+
 # --- what cannot be recorded --------------------------------------------------
 
 # says STATUS TEXT COMMAND...: a run that ends by itself.
@@ -352,6 +378,31 @@ LD_PRELOAD=$d/old.so says 3 "libmicrohttpd 0.9.73 is too old" ./bare
 printf '#!/bin/sh\nexit 7\n' >script
 chmod +x script
 says 7 "is a script" ./script
+
+# Nobody reads what is said: the program runs, and ends, all the same.
+mkfifo unread
+: <unread &
+unread_pid=$!
+exec 7>unread
+wait "$unread_pid"
+cat >pipe.c <<'END'
+#include <signal.h>
+int main(void) { return 12 + (signal(SIGPIPE, SIG_DFL) == SIG_IGN); }
+END
+$CC -o pipe pipe.c
+for before in : "trap '' PIPE"; do
+	bare=0
+	sh -c "$before; ./pipe" || bare=$?
+	for agent_of in "" "--agent nowhere.so"; do
+		show="$before; run $agent_of ./pipe"
+		checks=$((checks + 1))
+		rc=0
+		sh -c "$before; \"\$0\" run $agent_of ./pipe" "$tailbox" 2>&7 ||
+			rc=$?
+		test "$rc" = "$bare" || fail "$show: $rc, not $bare"
+	done
+done
+exec 7>&-
 
 cat >quit.c <<'END'
 int main(void) { return 11; }
