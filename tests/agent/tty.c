@@ -6,7 +6,7 @@
  *
  * Types Ctrl-C when the command has said "port ", and sends it SIGUSR1 when it
  * has said "int 1". Prints what it says; ends as it does, or with 128 + the
- * signal. Built by tests/cli_run.sh.
+ * signal. After a minute it dies itself. Built by tests/cli_run.sh.
  */
 #include <pty.h>
 #include <signal.h>
@@ -27,9 +27,12 @@ int main(int argc, char **argv)
 	if (pid < 0 || argc < 2)
 		return 99;
 	if (pid == 0) {
+		/* Ignored in what a shell started in the background. */
+		signal(SIGINT, SIG_DFL);
 		execv(argv[1], argv + 1);
 		_exit(99);
 	}
+	alarm(60);
 	for (ssize_t k; n < sizeof(said) - 1 &&
 	                (k = read(terminal, said + n, sizeof(said) - 1 - n)) > 0;) {
 		n += (size_t)k;
