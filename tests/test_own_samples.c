@@ -80,6 +80,7 @@ START_TEST(long_computing_is_told_by_half_of_the_samples)
 	unmarked(4000);
 	looks(2, 5, 3);
 	run->meta.has_pid = true;
+	run->meta.pid = 912;
 	ck_assert_uint_eq(score_of(SPINNING), 24 + 18 + 5 + 3);
 	EXPECT_OUT(LOCK, "in 2 of 10 samples");
 	ck_assert_str_eq(suspect(SPINNING)->title, "/r computes for long");
@@ -100,6 +101,8 @@ END_TEST
 START_TEST(few_samples_and_short_holds_tell_nothing)
 {
 	unmarked(20000);
+	analyze();
+	EXPECT_CANNOT(LOCK, "no sample of a held worker");
 	looks(4, 0, 0);
 	for (unsigned i = 0; i < 9; i++)
 		looked(999, 'S', "futex_do_wait");

@@ -17,8 +17,8 @@
  * first daemon, says its name and settings there.
  *
  * MHD_quiesce_daemon() has its own name still: it is seen without help. Not
- * renamed either is what is called by a pointer that dlsym() gave, and by
- * libraries that were compiled without this header. Since 0.1.
+ * renamed is what is called by a pointer that dlsym() gave, and by libraries
+ * that were compiled without this header. Since 0.1.
  */
 #ifndef TAILBOX_MHD_DROP_IN_H
 #define TAILBOX_MHD_DROP_IN_H 1
