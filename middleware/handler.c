@@ -11,6 +11,10 @@
  * another connection calls.)
  *
  * Once the status is seen it is not asked for again.
+ *
+ * The thread's state is taken before the call and kept over it: tailbox may be
+ * stopped and started meanwhile, and whatever the application then asks of it
+ * gives this thread another entry, or none.
  */
 #include "middleware/hooks.h"
 
@@ -79,7 +83,8 @@ queued(struct tailbox__thread *t, struct tailbox__conn *s, unsigned status)
 }
 
 /* What the first call left, where it was not a plain GET that goes on. */
-static NOINLINE void first_left(struct tailbox__conn *s,
+static NOINLINE void first_left(struct tailbox__thread *t,
+                                struct tailbox__conn *s,
                                 struct MHD_Connection *c, const char *method,
                                 enum MHD_Result result)
 {
@@ -87,21 +92,22 @@ static NOINLINE void first_left(struct tailbox__conn *s,
 	unsigned status = tailbox__status_of(c);
 
 	if (status == 0) {
-		tailbox__phase_leave(tailbox__self, s, c, &call);
+		tailbox__phase_leave(t, s, c, &call);
 		return;
 	}
-	queued(tailbox__self, s, status);
+	queued(t, s, status);
 	if (!has_no_body(method))
 		tailbox__phase_early(s, c);
 }
 
-static NOINLINE void final_left(struct tailbox__conn *s,
+static NOINLINE void final_left(struct tailbox__thread *t,
+                                struct tailbox__conn *s,
                                 struct MHD_Connection *c,
                                 enum MHD_Result result)
 {
 	const struct tailbox__call call = { false, result, 0, 0 };
 
-	tailbox__phase_leave(tailbox__self, s, c, &call);
+	tailbox__phase_leave(t, s, c, &call);
 }
 
 /* --- the hook; its arguments are passed on by a jump ------------------- */
@@ -136,11 +142,13 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
 	struct tailbox__conn *s = tailbox__looked.last;
+	struct tailbox__thread *t;
 	enum MHD_Result result;
 
 	if (is_lost(s))
 		return m->handler(m->handler_cls, ARGUMENTS);
-	first_call(tailbox__self, s, c);
+	t = tailbox__self;
+	first_call(t, s, c);
 	result = m->handler(m->handler_cls, ARGUMENTS);
 	if (LIKELY(tailbox__status_of(c) == 0 && result == MHD_YES &&
 	           has_no_body(method)) &&
@@ -149,7 +157,7 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
 		TAILBOX__SET(s->step, TAILBOX__STEP_HOLD);
 		return result;
 	}
-	first_left(s, c, method, result);
+	first_left(t, s, c, method, result);
 	return result;
 }
 
@@ -189,6 +197,7 @@ static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
 {
 	struct tailbox__conn *s = tailbox__looked.last;
+	struct tailbox__thread *t;
 	enum MHD_Result result;
 	unsigned status;
 
@@ -196,13 +205,14 @@ static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
 		return other_handler(m, ARGUMENTS);
 	if (is_lost(s))
 		return m->handler(m->handler_cls, ARGUMENTS);
+	t = tailbox__self;
 	TAILBOX__SET(s->slot->calls, 2);
 	result = m->handler(m->handler_cls, ARGUMENTS);
 	status = tailbox__status_of(c);
 	if (LIKELY(status != 0))
-		queued(tailbox__self, s, status);
+		queued(t, s, status);
 	else
-		final_left(s, c, result);
+		final_left(t, s, c, result);
 	return result;
 }
 

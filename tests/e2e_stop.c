@@ -5,7 +5,8 @@
  * Clients ask all the time, for names that nobody had before; the handler
  * marks stages, tags, sets routes. Meanwhile tailbox is stopped and started
  * again and again, with and without patterns. No client may see any of it, and
- * each new tape is recorded on.
+ * each new tape is recorded on. And a handler that is in the middle of it is
+ * the old tape's to its end.
  */
 #include <check.h>
 #include <ftw.h>
@@ -197,6 +198,106 @@ START_TEST(daemons_serve_over_stops_and_starts)
 }
 END_TEST
 
+/* --- a handler that lasts over a stop and a start ----------------------- */
+
+enum { CROWD = 128 }; /* threads that a tape of 1 MiB has room for */
+
+static atomic_bool is_inside, may_return, may_go;
+static atomic_uint crowd;
+
+static bool is_set(void *cls)
+{
+	return atomic_load((atomic_bool *)cls);
+}
+
+static bool is_registered(void *cls)
+{
+	(void)cls;
+	return atomic_load(&crowd) == CROWD;
+}
+
+/* One more thread that the tape knows. */
+static void *one_more(void *arg)
+{
+	tailbox_request_finish(tailbox_request_begin("/crowd", NULL), NULL);
+	atomic_fetch_add(&crowd, 1);
+	e2e_wait(is_set, &may_go, "the end");
+	return arg;
+}
+
+static enum MHD_Result answer_late(void *cls, struct MHD_Connection *c,
+                                   const char *url, const char *method,
+                                   const char *version, const char *data,
+                                   size_t *size, void **req_cls)
+{
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+
+	(void)url, (void)method, (void)version, (void)data, (void)size;
+	if (cls == NULL && *req_cls == NULL) {
+		*req_cls = &base;
+		return MHD_YES;
+	}
+	TAILBOX_STAGE(tailbox_request_of(c), "late") {
+		atomic_store(&is_inside, true);
+		e2e_wait(is_set, &may_return, "the next start");
+	}
+	r = MHD_create_response_from_buffer(2, (void *)(uintptr_t) "ok",
+	                                    MHD_RESPMEM_PERSISTENT);
+	rc = MHD_queue_response(c, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+static uint64_t holds(void)
+{
+	const struct tailbox__tape *tape = &tailbox__recorder.tape;
+	uint64_t used = TAILBOX__GET(tape->header->threads_used), n = 0;
+
+	for (uint64_t i = 0; i < used; i++)
+		n += TAILBOX__GET(tape->threads[i].holds);
+	return n;
+}
+
+/* The stage's end takes an entry of the new tape for the handler's thread, or
+ * finds none left (_i & 1). Its call was of the old one all the same. It is
+ * the first call or the second (_i & 2). */
+START_TEST(a_handler_returns_after_the_next_start)
+{
+	pthread_t threads[CROWD];
+	struct MHD_Daemon *d;
+	struct e2e_bytes b;
+	int fd;
+
+	setenv("TAILBOX_CONFIG", without, 1);
+	ck_assert_int_eq(tailbox_start("stop", NULL), 0);
+	d = tailbox_mhd_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL,
+	                             NULL, answer_late, _i & 2 ? base : NULL,
+	                             MHD_OPTION_END);
+	ck_assert_ptr_nonnull(d);
+	fd = e2e_connect(e2e_port(d));
+	e2e_send(fd, "GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+	e2e_wait(is_set, &is_inside, "the handler");
+	tailbox_stop();
+	ck_assert_int_eq(tailbox_start("stop", NULL), 0);
+	for (int i = 0; _i & 1 && i < CROWD; i++)
+		e2e_start(&threads[i], one_more, NULL);
+	if (_i & 1)
+		e2e_wait(is_registered, NULL, "the crowd");
+	pause_us(2000); /* of a length that is recorded */
+	atomic_store(&may_return, true);
+	b = e2e_read_reply(fd, false);
+	ck_assert_int_eq(e2e_status(&b), 200);
+	free(b.text);
+	ck_assert_uint_eq(holds(), 0);
+	atomic_store(&may_go, true);
+	for (int i = 0; _i & 1 && i < CROWD; i++)
+		e2e_join(threads[i]);
+	close(fd);
+	tailbox_mhd_stop_daemon(d);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("stop");
@@ -208,6 +309,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, daemons_serve_over_stops_and_starts, 0,
 	                    sizeof(modes) / sizeof(modes[0]));
+	tcase_add_loop_test(t, a_handler_returns_after_the_next_start, 0, 4);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
