@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "core/folder.h"
 #include "core/recorder.h"
 #include "core/tailbox.h"
@@ -69,10 +70,13 @@ uint64_t tailbox__fill_read(const char *artifact_dir, const char *service)
 static int keep(uint64_t fill)
 {
 	const struct tailbox__controller *c = &tailbox__c;
-	const int dirfd = tailbox__folder_open(c->config.artifact_dir, NULL);
 	char text[LINE_BYTES + 1];
 	int ret = 0;
 
+	/* The kernel says it with a signal that ends the service. */
+	if (tailbox__fd_limit() < LINE_BYTES)
+		return -EFBIG;
+	const int dirfd = tailbox__folder_open(c->config.artifact_dir, NULL);
 	if (dirfd < 0)
 		return dirfd;
 	const int fd = open_file(dirfd, c->service, O_WRONLY | O_CREAT);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -249,6 +250,26 @@ START_TEST(a_folder_that_cannot_be_written_is_said_once)
 }
 END_TEST
 
+/* A service may lower its limit after the start; the signal would end it. */
+START_TEST(a_limit_of_file_sizes_is_kept_to)
+{
+	struct rlimit limit, none;
+
+	fill(100);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	/* Nothing of check in between: it writes to a file, too. */
+	const int was_set = setrlimit(RLIMIT_FSIZE, &none);
+	note(9 * S + S / 2);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	ck_assert_int_eq(was_set, 0);
+	wait_for("how fast the tape fills is not kept");
+	ck_assert_uint_eq(kept(), 0);
+	note(9 * S + S / 2);
+	ck_assert_uint_gt(kept(), 0);
+}
+END_TEST
+
 /* --- as a service has it ------------------------------------------------ */
 
 static void service_open(void)
@@ -357,6 +378,7 @@ int main(void)
 	tcase_add_test(run, it_is_written_when_it_has_changed);
 	tcase_add_test(run, an_idle_run_keeps_nothing);
 	tcase_add_test(run, a_folder_that_cannot_be_written_is_said_once);
+	tcase_add_test(run, a_limit_of_file_sizes_is_kept_to);
 	tcase_add_checked_fixture(all, service_open, service_close);
 	tcase_add_test(all, the_next_start_takes_what_the_last_run_shows);
 	tcase_add_test(all, the_follower_keeps_it);
