@@ -32,6 +32,8 @@
 #define YOUNG_NS UINT64_C(600000000000)
 
 enum { LINE_BYTES = 21 };
+/* Bytes a second; more is no measure, and sums with it would turn over. */
+#define MOST (UINT64_MAX / 4)
 
 static int open_file(int dirfd, const char *service, int flags)
 {
@@ -62,7 +64,8 @@ uint64_t tailbox__fill_read(const char *artifact_dir, const char *service)
 	text[n > 0 ? n : 0] = '\0';
 	/* What we would not have written is nobody's measure. */
 	if (n != LINE_BYTES || strspn(text, "0123456789") != LINE_BYTES - 1 ||
-	    sscanf(text, "%20" SCNu64 "%c", &fill, &end) != 2 || end != '\n')
+	    sscanf(text, "%20" SCNu64 "%c", &fill, &end) != 2 ||
+	    end != '\n' || fill > MOST)
 		return 0;
 	return fill;
 }
