@@ -9,10 +9,12 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct stat then;
@@ -32,13 +34,39 @@ static bool is_same(void)
 	       now.st_rdev == then.st_rdev;
 }
 
+/* Nobody reads it any more, or the file is as long as one may be: the signal of
+ * that would end a program that has written nothing. One that was pending
+ * before is the program's. */
+static bool put(const char *line, size_t len)
+{
+	static const struct timespec at_once;
+	sigset_t ours, mask, pending;
+	ssize_t written;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &ours, &mask);
+	sigpending(&pending);
+	do
+		written = write(STDERR_FILENO, line, len);
+	while (written < 0 && errno == EINTR);
+	if (sigismember(&pending, SIGPIPE))
+		sigdelset(&ours, SIGPIPE);
+	if (sigismember(&pending, SIGXFSZ))
+		sigdelset(&ours, SIGXFSZ);
+	if (written < 0)
+		sigtimedwait(&ours, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	return written == (ssize_t)len;
+}
+
 bool tailbox__tell(const char *fmt, ...)
 {
 	static const char head[] = "tailbox: ";
 	char line[1024];
 	va_list args;
 	size_t at = sizeof(head) - 1;
-	ssize_t written;
 	int n;
 
 	memcpy(line, head, at);
@@ -50,8 +78,5 @@ bool tailbox__tell(const char *fmt, ...)
 	at += (size_t)n < sizeof(line) - at - 1 ? (size_t)n
 	                                        : sizeof(line) - at - 2;
 	line[at++] = '\n';
-	do
-		written = write(STDERR_FILENO, line, at);
-	while (written < 0 && errno == EINTR);
-	return written == (ssize_t)at;
+	return put(line, at);
 }

@@ -198,7 +198,8 @@ tests_test_symbols_LDFLAGS = -Wl,--build-id
 tests_e2e_attack_LDADD = $(LDADD) -lm
 tests_test_compare_LDADD = $(LDADD) -lm
 # The agent's own objects are those of a shared library.
-tests_test_agent_SOURCES = tests/test_agent.c agent/take_out.c cli/run_elf.c
+tests_test_agent_SOURCES = tests/test_agent.c agent/take_out.c agent/tell.c \
+	cli/run_elf.c
 tests_test_agent_CPPFLAGS = $(AM_CPPFLAGS)
 tests_test_agent_LDADD = $(CHECK_LIBS) $(MHD_LIBS)
 tests_test_agent_LDFLAGS = -Wl,--no-as-needed

@@ -1,5 +1,6 @@
 /* tests/test_agent.c - the parts of the agent and of `tailbox run` that are
- * functions of their input: the edit of LD_PRELOAD, the look at a program.
+ * functions of their input: the edit of LD_PRELOAD, the look at a program; and
+ * the line on standard error.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -10,10 +11,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +79,76 @@ START_TEST(a_run_of_entries_goes_as_one)
 	      "/b.so", false);
 	gives("libasan.so.8:/b.so:/a/x.so", "libasan.so.8:/a/x.so", 0,
 	      "libasan.so.8:/b.so:/a/x.so", false);
+}
+END_TEST
+
+/* --- the line on standard error ------------------------------------------- */
+
+/* Nothing of check while `fd` is standard error, or the limit is low: it
+ * writes as well. */
+static bool tell_to(int fd, rlim_t most)
+{
+	const int real = dup(STDERR_FILENO);
+	struct rlimit limit, low;
+	bool is_told;
+
+	getrlimit(RLIMIT_FSIZE, &limit);
+	low = (struct rlimit){ most, limit.rlim_max };
+	dup2(fd, STDERR_FILENO);
+	tailbox__tell_init();
+	setrlimit(RLIMIT_FSIZE, &low);
+	is_told = tailbox__tell("%s", "a line");
+	setrlimit(RLIMIT_FSIZE, &limit);
+	dup2(real, STDERR_FILENO);
+	close(real);
+	return is_told;
+}
+
+static bool is_pending(int number)
+{
+	sigset_t set;
+
+	ck_assert_int_eq(sigpending(&set), 0);
+	return sigismember(&set, number) == 1;
+}
+
+START_TEST(nobody_reads_the_line)
+{
+	char text[32];
+	sigset_t set;
+	int fd[2];
+
+	signal(SIGPIPE, SIG_DFL);
+	ck_assert_int_eq(pipe(fd), 0);
+	ck_assert(tell_to(fd[1], RLIM_INFINITY));
+	ck_assert_int_eq(read(fd[0], text, sizeof(text)), 16);
+	ck_assert_int_eq(memcmp(text, "tailbox: a line\n", 16), 0);
+	close(fd[0]);
+	ck_assert(!tell_to(fd[1], RLIM_INFINITY));
+	ck_assert(!is_pending(SIGPIPE));
+	/* One that the program has blocked and not taken yet stays. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	ck_assert(!tell_to(fd[1], RLIM_INFINITY));
+	ck_assert(!is_pending(SIGPIPE));
+	ck_assert_int_eq(raise(SIGPIPE), 0);
+	ck_assert(!tell_to(fd[1], RLIM_INFINITY));
+	ck_assert(is_pending(SIGPIPE));
+	close(fd[1]);
+}
+END_TEST
+
+START_TEST(the_line_ends_no_program_over_a_limit)
+{
+	const int fd = memfd_create("log", MFD_CLOEXEC);
+
+	signal(SIGXFSZ, SIG_DFL);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!tell_to(fd, 0));
+	ck_assert(!is_pending(SIGXFSZ));
+	ck_assert(tell_to(fd, RLIM_INFINITY));
+	close(fd);
 }
 END_TEST
 
@@ -270,6 +343,7 @@ int main(void)
 {
 	Suite *s = suite_create("agent");
 	TCase *list = tcase_create("list"), *program = tcase_create("program");
+	TCase *line = tcase_create("line");
 	SRunner *r = srunner_create(s);
 	int failed;
 
@@ -278,6 +352,9 @@ int main(void)
 	tcase_add_test(list, all_that_are_the_same_go);
 	tcase_add_test(list, a_run_of_entries_goes_as_one);
 	suite_add_tcase(s, list);
+	tcase_add_test(line, nobody_reads_the_line);
+	tcase_add_test(line, the_line_ends_no_program_over_a_limit);
+	suite_add_tcase(s, line);
 	tcase_add_checked_fixture(program, set_up, clean_up);
 	tcase_add_test(program, a_program_like_us_has_nothing_against_it);
 	tcase_add_test(program, without_a_loader_it_is_static);
