@@ -78,5 +78,6 @@ int cli__run(const struct cli__command *self, int argc, char **argv)
 	if (r.config != NULL)
 		cli__config_tell(r.config);
 	r.argv = argv + first;
+	cli__run_keep_on(&r);
 	return start(&r);
 }

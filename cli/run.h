@@ -23,6 +23,7 @@ struct cli__run {
 	struct tailbox__board *board; /* NULL without the agent */
 	int board_fd;
 	size_t inherited; /* of its environment: the first are ours */
+	bool has_sigpipe; /* it was not ignored: nor is it for the program */
 	pid_t pid;
 	int status; /* as waitpid() gives it */
 };
@@ -58,6 +59,9 @@ bool cli__run_has_others(const struct cli__run *r);
 
 /* Where the program is, by PATH; 0, or 126 or 127 as env(1): told. */
 int cli__run_find_program(struct cli__run *r);
+/* From here on to go on where nobody reads what we say: the program is started
+ * and followed all the same. */
+void cli__run_keep_on(struct cli__run *r);
 /* Start it and wait for its end. Signals are passed on. 0, or 126: told. */
 int cli__run_program(struct cli__run *r, char **environment);
 /* Its exit status; death by a signal is died again. */

@@ -91,15 +91,26 @@ static void all_signals(sigset_t *set)
 		sigaddset(set, passed_on[i]);
 }
 
+void cli__run_keep_on(struct cli__run *r)
+{
+	r->has_sigpipe = signal(SIGPIPE, SIG_IGN) == SIG_DFL;
+}
+
 /* With the signals as we found them. */
 static int spawn(struct cli__run *r, char **environment, const sigset_t *mask)
 {
 	posix_spawnattr_t attr;
+	sigset_t defaults;
 	int error = posix_spawnattr_init(&attr);
 
+	sigemptyset(&defaults);
+	if (r->has_sigpipe)
+		sigaddset(&defaults, SIGPIPE);
 	if (error == 0) {
 		posix_spawnattr_setsigmask(&attr, mask);
-		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+		posix_spawnattr_setsigdefault(&attr, &defaults);
+		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+		                                        POSIX_SPAWN_SETSIGDEF);
 		error = posix_spawn(&r->pid, r->path, NULL, &attr, r->argv,
 		                    environment);
 		posix_spawnattr_destroy(&attr);

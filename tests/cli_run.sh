@@ -353,6 +353,31 @@ printf '#!/bin/sh\nexit 7\n' >script
 chmod +x script
 says 7 "is a script" ./script
 
+# Nobody reads what is said: the program runs, and ends, all the same.
+mkfifo unread
+: <unread &
+unread_pid=$!
+exec 7>unread
+wait "$unread_pid"
+cat >pipe.c <<'END'
+#include <signal.h>
+int main(void) { return 12 + (signal(SIGPIPE, SIG_DFL) == SIG_IGN); }
+END
+$CC -o pipe pipe.c
+for before in : "trap '' PIPE"; do
+	bare=0
+	sh -c "$before; ./pipe" || bare=$?
+	for agent_of in "" "--agent nowhere.so"; do
+		show="$before; run $agent_of ./pipe"
+		checks=$((checks + 1))
+		rc=0
+		sh -c "$before; \"\$0\" run $agent_of ./pipe" "$tailbox" 2>&7 ||
+			rc=$?
+		test "$rc" = "$bare" || fail "$show: $rc, not $bare"
+	done
+done
+exec 7>&-
+
 cat >quit.c <<'END'
 int main(void) { return 11; }
 END
