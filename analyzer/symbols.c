@@ -32,6 +32,7 @@
 
 #define NOTES_MAX ((uint64_t)1 << 16) /* bytes of a section of notes */
 #define TABLE_MAX ((uint64_t)256 << 20) /* bytes of a table of symbols */
+#define NAME_MAX_BYTES 4096u /* of a function; one that is longer is none */
 
 struct function {
 	uint64_t at, size;
@@ -104,7 +105,11 @@ static bool elf_open(struct elf *e, const char *path)
 	struct stat st;
 
 	memset(e, 0, sizeof(*e));
-	/* Not to wait for a pipe's other end. */
+	e->fd = -1;
+	/* There are devices that do something when they are opened. */
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	/* Should it be another by now: not to wait for a pipe's other end. */
 	e->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (e->fd < 0)
 		return false;
@@ -169,7 +174,8 @@ static int by_address(const void *a, const void *b)
 	return x->name < y->name ? -1 : x->name > y->name;
 }
 
-/* Takes what a table has; the texts become the file's. */
+/* Takes what a table has; the texts become the file's. Names may lie one in the
+ * other, so that how long each may be is not only a matter of the file's size. */
 static void take(struct tailbox__symbol_file *f, const char *table,
                  uint64_t bytes)
 {
@@ -185,8 +191,12 @@ static void take(struct tailbox__symbol_file *f, const char *table,
 		    s.st_shndx == SHN_UNDEF || s.st_name >= f->text_bytes ||
 		    f->texts[s.st_name] == '\0')
 			continue;
+		const size_t len =
+		        strnlen(f->texts + s.st_name, NAME_MAX_BYTES + 1);
+		if (len > NAME_MAX_BYTES)
+			continue;
 		/* "read@GLIBC_2.2.5": who reads wants no version. */
-		char *version = strchr(f->texts + s.st_name + 1, '@');
+		char *version = memchr(f->texts + s.st_name + 1, '@', len - 1);
 		if (version != NULL)
 			*version = '\0';
 		f->functions[f->count++] = (struct function){
@@ -204,6 +214,7 @@ static void take(struct tailbox__symbol_file *f, const char *table,
 	f->count = kept;
 }
 
+/* Of a type a file has one: the first one counts. */
 static bool take_table(struct tailbox__symbol_file *f, const struct elf *e,
                        uint32_t type)
 {
@@ -218,11 +229,12 @@ static bool take_table(struct tailbox__symbol_file *f, const struct elf *e,
 		if (table != NULL && f->texts != NULL)
 			take(f, table, s->sh_size);
 		tailbox__free(table);
-		if (f->count > 0)
-			return true;
-		tailbox__free(f->functions), f->functions = NULL;
-		tailbox__free(f->texts), f->texts = NULL;
+		break;
 	}
+	if (f->count > 0)
+		return true;
+	tailbox__free(f->functions), f->functions = NULL;
+	tailbox__free(f->texts), f->texts = NULL;
 	return false;
 }
 

@@ -6,11 +6,13 @@
 #include <check.h>
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,6 +139,25 @@ START_TEST(another_build_or_another_place_gives_nothing)
 }
 END_TEST
 
+/* A watchdog's device, opened by root, restarts the machine a minute later. */
+START_TEST(what_is_no_file_is_not_even_opened)
+{
+	const int seen = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct inotify_event e;
+
+	find_self();
+	ck_assert_int_ge(seen, 0);
+	ck_assert_int_eq(mkfifo(file, 0600), 0);
+	ck_assert_int_ge(inotify_add_watch(seen, file, IN_OPEN), 0);
+	ck_assert_ptr_null(find(file, self.build_id, here()));
+	ck_assert_int_eq(read(seen, &e, sizeof(e)), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	close(open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	ck_assert_int_eq(read(seen, &e, sizeof(e)), sizeof(e));
+	close(seen);
+}
+END_TEST
+
 START_TEST(so_many_files_and_no_more)
 {
 	char path[64];
@@ -244,6 +265,32 @@ START_TEST(a_small_file_is_read)
 }
 END_TEST
 
+/* Or a file of a few MiB could keep a reader for hours. */
+START_TEST(names_have_an_end_and_tables_are_one)
+{
+	enum { LONG = 4096 };
+	struct {
+		struct small s;
+		char texts[LONG + 3];
+	} f = { .s = small_file() };
+
+	f.s.sections[3].sh_offset = sizeof(f.s);
+	f.s.sections[3].sh_size = sizeof(f.texts);
+	f.s.symbols[2].st_name = 2;
+	memset(f.texts + 1, 'n', LONG + 1);
+	ck_assert_ptr_null(find_in(&f, sizeof(f), 0x100));
+	ck_assert_uint_eq(strlen(find_in(&f, sizeof(f), 0x200)), LONG);
+	f.texts[LONG] = '@'; /* as long as a name with its version is */
+	ck_assert_ptr_null(find_in(&f, sizeof(f), 0x100));
+	ck_assert_uint_eq(strlen(find_in(&f, sizeof(f), 0x200)), LONG - 2);
+	f.s = small_file();
+	f.s.sections[0] = f.s.sections[2];
+	ck_assert_str_eq(find_in(&f.s, sizeof(f.s), 0x100), "work");
+	f.s.sections[0].sh_size = sizeof(Elf64_Sym);
+	ck_assert_ptr_null(find_in(&f.s, sizeof(f.s), 0x100));
+}
+END_TEST
+
 START_TEST(one_that_is_cut_or_changed_does_no_harm)
 {
 	const struct small good = small_file();
@@ -326,8 +373,10 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_function_is_found_by_its_addresses);
 	tcase_add_test(tc, another_build_or_another_place_gives_nothing);
+	tcase_add_test(tc, what_is_no_file_is_not_even_opened);
 	tcase_add_test(tc, so_many_files_and_no_more);
 	tcase_add_test(tc, a_small_file_is_read);
+	tcase_add_test(tc, names_have_an_end_and_tables_are_one);
 	tcase_add_test(tc, one_that_is_cut_or_changed_does_no_harm);
 	tcase_add_test(tc, a_frame_in_words);
 	tcase_add_test(tc, frames_of_a_run_get_their_names);
