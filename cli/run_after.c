@@ -10,7 +10,9 @@
 #include "cli/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,22 +25,50 @@
 #include "cli/report_view.h"
 #include "cli/services.h"
 #include "cli/snapshot.h"
+#include "core/recover.h"
 
 enum { STEP_MS = 100, PATIENCE_MS = 5000 };
 
 /* --- one that is gone ----------------------------------------------------- */
 
-/* Where the tape is; its socket is beside it. */
-static void remove_files(const char *tape)
+/* The folder where the tape lies, held from before it is read until it is
+ * removed: the program may be of another user, who could put a link to any other
+ * folder in its place. -1: it is not there. */
+static int hold_folder(const struct cli__service *s, const char **name)
 {
-	char sock[CLI__PATH_MAX];
-	const char *end = strrchr(tape, '.');
+	const char *slash = strrchr(s->tape, '/');
+	char folder[CLI__PATH_MAX];
+	struct stat st;
+	int dirfd;
 
-	unlink(tape);
+	if (slash == NULL)
+		return -1;
+	*name = slash + 1;
+	snprintf(folder, sizeof(folder), "%.*s",
+	         (int)(slash > s->tape ? slash - s->tape : 1), s->tape);
+	dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd >= 0 && fstatat(dirfd, *name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == s->dev && st.st_ino == s->ino)
+		return dirfd;
+	if (dirfd >= 0)
+		close(dirfd);
+	return -1;
+}
+
+/* The tape, if the recovery has not removed it; its socket is beside it. */
+static void remove_files(int dirfd, const char *tape)
+{
+	const char *end = strrchr(tape, '.');
+	char sock[CLI__PATH_MAX];
+	struct stat st;
+
+	(void)tailbox__left_tape_drop(dirfd, tape);
 	if (end != NULL && snprintf(sock, sizeof(sock), "%.*s.sock",
 	                            (int)(end - tape), tape) <
-	                           (int)sizeof(sock))
-		unlink(sock);
+	                           (int)sizeof(sock) &&
+	    fstatat(dirfd, sock, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISSOCK(st.st_mode))
+		unlinkat(dirfd, sock, 0);
 }
 
 static void put(const struct tailbox__run *run, const char *path)
@@ -140,6 +170,21 @@ static bool look(const struct cli__run *r, uint32_t i, struct cli__service *s)
 	return cli__service_of_tape(tape, s, true);
 }
 
+/* False: the tape is kept. */
+static bool keep_and_remove(struct cli__run *r, const struct cli__service *s,
+                            const char *output, bool is_only)
+{
+	const char *name;
+	const int dirfd = hold_folder(s, &name);
+	const bool is_kept = dirfd >= 0 && keep(r, s, output, is_only);
+
+	if (is_kept)
+		remove_files(dirfd, name);
+	if (dirfd >= 0)
+		close(dirfd);
+	return is_kept;
+}
+
 /* What the agent could not say where it was. */
 static void say_refused(const struct tailbox__board_entry *e)
 {
@@ -185,8 +230,7 @@ static void keep_all(struct cli__run *r)
 		if (cli__is_alive(&s)) {
 			cli__say("%s goes on as pid %u: tailbox why %u", s.name,
 			         (unsigned)s.pid, (unsigned)s.pid);
-		} else if (keep(r, &s, output, gone == 1)) {
-			remove_files(s.tape);
+		} else if (keep_and_remove(r, &s, output, gone == 1)) {
 			output = NULL;
 		} else {
 			cli__say("%s: the tape is kept", s.tape);

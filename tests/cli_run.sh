@@ -319,6 +319,32 @@ requests=$(sed -n 's/^tailbox: saved .*: \([0-9]*\) requests.*/\1/p' err)
 test "$requests" -ge 900 || fail "$show: $(cat err)"
 recorded "$requests"
 
+# The program's user puts another folder in the place of the one that the tape is
+# in, while the artifact is written: what lies there is not ours to remove.
+mkfifo out.fifo
+begin "$tailbox" run -o out.fifo ./bare
+get /
+tape=$(cd run && ls ./*.tape)
+echo >&9
+tries=0
+until find "/proc/$pid/fd" -lname "$d/run" | grep -q . || test $tries = 60; do
+	tries=$((tries + 1))
+	sleep 0.05
+done
+mv run held
+mkdir other
+cp "held/$tape" other # so that what is read is a tape
+echo mine >"other/${tape%.tape}.sock"
+ln -s other run
+cat out.fifo >/dev/null
+ended 3
+test -f "run/$tape" && test -f "run/${tape%.tape}.sock" ||
+	fail "$show: removed in another folder"
+left=$(find held -name '*.tape' -o -name '*.sock')
+test -z "$left" || fail "$show: left $left"
+rm -r run other
+mv held run
+
 # --- what cannot be recorded --------------------------------------------------
 
 # says STATUS TEXT COMMAND...: a run that ends by itself.
