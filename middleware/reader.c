@@ -126,6 +126,13 @@ static void take(struct tailbox__reader *r, struct tailbox__conn *s)
 	s->aside |= TAILBOX__ASIDE_READER;
 }
 
+/* By a request that is not recorded, or not known: it is another one. */
+static void take_unknown(struct tailbox__reader *r)
+{
+	if (TAILBOX__GET(r->sender) != NULL)
+		TAILBOX__SET(r->sender, &several);
+}
+
 /* False: it was not the only one. */
 static bool release(struct tailbox__conn *s)
 {
@@ -277,6 +284,8 @@ enum MHD_Result tailbox_mhd_queue_response(struct MHD_Connection *c,
 	enum MHD_Result result;
 
 	/* Before the call: the server may read in it. */
+	if (r != NULL && s == NULL)
+		take_unknown(r);
 	if (s != NULL && s->reader == NULL)
 		take(r, s);
 	else

@@ -34,6 +34,7 @@ static const struct {
 
 static struct e2e_server server;
 static uint16_t port;
+static struct MHD_OptionItem options[1]; /* more than usual */
 
 static bool has_threads(void)
 {
@@ -348,6 +349,7 @@ static void serve(int way)
 	server.flags = MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME |
 	               MHD_USE_SUPPRESS_DATE_NO_CLOCK;
 	server.handler = answer;
+	server.options[0] = options[0];
 	ck_assert(e2e_serve(&server));
 	port = e2e_port_of(&server);
 }
@@ -537,6 +539,55 @@ START_TEST(a_response_for_two_at_once)
 }
 END_TEST
 
+static atomic_int lines;
+
+static void *count_line(void *cls, const char *uri, struct MHD_Connection *c)
+{
+	(void)uri, (void)c;
+	atomic_fetch_add(&lines, 1);
+	return cls;
+}
+
+static bool has_line(void *cls)
+{
+	(void)cls;
+	return atomic_load(&lines) > 0;
+}
+
+/* The other one began while recording was off: no request, but a second one. */
+START_TEST(a_response_for_one_and_for_one_that_is_not_recorded)
+{
+	int first, second, one = 1;
+	struct e2e_bytes b;
+
+	options[0] = (struct MHD_OptionItem){ MHD_OPTION_URI_LOG_CALLBACK,
+		                              (intptr_t)count_line, NULL };
+	serve(_i);
+	shared = stream(BIG, &bytes_of_big);
+	tailbox__recorder_set(false);
+	second = e2e_connect(port);
+	e2e_send(second, "GET /shared HTTP/1.1\r\nConnection: close\r\n");
+	e2e_wait(has_line, NULL, "the line of the second");
+	tailbox__recorder_set(true);
+	first = e2e_connect(port);
+	ask(first, "/shared", true);
+	e2e_wait(is_called, &one, "the first call");
+	e2e_send(second, "Host: x\r\n\r\n");
+	b = e2e_read_all(second);
+	ck_assert_uint_gt(b.len, BIG);
+	free(b.text);
+	b = e2e_read_all(first);
+	ck_assert_uint_gt(b.len, BIG);
+	free(b.text);
+	close(first);
+	close(second);
+	want(1);
+	ck_assert_int_eq(seen[0].has_reader, has_threads());
+	e2e_stop(&server);
+	MHD_destroy_response(shared);
+}
+END_TEST
+
 START_TEST(a_response_for_one_after_the_other)
 {
 	struct e2e_bytes b;
@@ -685,6 +736,9 @@ int main(void)
 	                    0, WAYS);
 	tcase_add_loop_test(t, a_response_queued_past_us, 0, WAYS);
 	tcase_add_loop_test(t, a_response_for_two_at_once, 0, WAYS);
+	tcase_add_loop_test(
+	        t, a_response_for_one_and_for_one_that_is_not_recorded, 0,
+	        WAYS);
 	tcase_add_loop_test(t, a_response_for_one_after_the_other, 0, WAYS);
 	tcase_add_loop_test(t, a_response_that_another_thread_queues, 0, WAYS);
 	tcase_add_loop_test(t, a_reader_that_ends_with_an_error, 0, WAYS);
