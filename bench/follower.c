@@ -17,7 +17,6 @@
  * is for callgrind, with --toggle-collect=tailbox__follow: a pass over N
  * requests, without triggers, with all of them, and with a window as well.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,12 +152,18 @@ static int pass(int requests, bool has_triggers, bool is_armed)
 static int open_tape(void)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	const int dirfd = tailbox__run_folder(folder, &err);
+	int rc = dirfd;
 
-	if (tailbox__recorder_open(AT_FDCWD, folder, "bench", NULL,
-	                           is_rare ? 16 << 20 : 64 << 20, &err) == 0)
-		return 0;
-	fprintf(stderr, "%s\n", err.text);
-	return 1;
+	if (dirfd >= 0) {
+		rc = tailbox__recorder_open(dirfd, folder, "bench", NULL,
+		                            is_rare ? 16 << 20 : 64 << 20,
+		                            &err);
+		close(dirfd);
+	}
+	if (rc != 0)
+		fprintf(stderr, "%s\n", err.text);
+	return rc != 0;
 }
 
 static int count(int requests, const char *state)
