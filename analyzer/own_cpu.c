@@ -200,6 +200,7 @@ static int tell_whose(struct tailbox__case *c, struct tailbox__suspect *s,
                       const struct machine *m)
 {
 	const uint64_t own = of_all_cpus(m);
+	const uint32_t pid = tailbox__run_live_pid(c->part->run);
 	int rc = 0;
 
 	if (is_throttled(m))
@@ -221,11 +222,10 @@ static int tell_whose(struct tailbox__case *c, struct tailbox__suspect *s,
 		                   "own"
 		                 : "see which of its threads use the CPUs: top "
 		                   "-H -p PID; give them a lower priority");
-	if (rc == 0 && c->part->run->meta.has_pid)
+	if (rc == 0 && pid != 0)
 		rc = ADD(&s->next_checks,
 		         "perf sched record -p %" PRIu32
-		         " sleep 5; perf sched latency",
-		         c->part->run->meta.pid);
+		         " sleep 5; perf sched latency", pid);
 	return rc;
 }
 

@@ -52,7 +52,7 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
                 const struct tailbox__own_part *p, uint64_t tail, uint64_t all)
 {
 	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_BARE];
-	const struct tailbox__run_meta *m = &c->part->run->meta;
+	const uint32_t pid = tailbox__run_live_pid(c->part->run);
 	char name[TAILBOX__OWN_NAME_SIZE], wchan[TAILBOX__OWN_NAME_SIZE];
 	/* Where the slow ones have none of their own, that of the holders. */
 	const tailbox__str own = tailbox__own_bare_route(c);
@@ -88,12 +88,12 @@ static int tell(struct tailbox__case *c, const struct looks *l, bool is_lock,
 		                 : "take the work off the worker, or mark it "
 		                   "with TAILBOX_STAGE to see which part it "
 		                   "is");
-	if (rc == 0 && m->has_pid)
+	if (rc == 0 && pid != 0)
 		rc = is_lock ? ADD(&s->next_checks,
 		                   "who holds it: gdb -p %" PRIu32
-		                   " -batch -ex 't a a bt'", m->pid)
+		                   " -batch -ex 't a a bt'", pid)
 		             : ADD(&s->next_checks,
-		                   "perf top -p %" PRIu32, m->pid);
+		                   "perf top -p %" PRIu32, pid);
 	if (rc == 0)
 		rc = tailbox__own_name(s, "route", of);
 	if (rc == 0)

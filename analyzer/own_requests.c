@@ -258,7 +258,7 @@ static int tell_blocked(struct tailbox__case *c,
                         uint64_t all, uint64_t ingress)
 {
 	const struct tailbox__own_sum *sum = &p->of[TAILBOX__OWN_INGRESS];
-	const struct tailbox__run_meta *m = &c->part->run->meta;
+	const uint32_t pid = tailbox__run_live_pid(c->part->run);
 	char name[TAILBOX__OWN_NAME_SIZE];
 	struct tailbox__suspect *s = tailbox__own_add(
 		c, TAILBOX__SUSPECT_WORKER_BLOCKED,
@@ -287,10 +287,10 @@ static int tell_blocked(struct tailbox__case *c,
 		rc = ADD(&s->next_checks,
 		         "mark what this handler does with TAILBOX_STAGE and "
 		         "TAILBOX_WAIT, or suspend the connection meanwhile");
-	if (rc == 0 && m->has_pid)
+	if (rc == 0 && pid != 0)
 		rc = ADD(&s->next_checks,
 		         "while it holds: gdb -p %" PRIu32
-		         " -batch -ex 't a a bt'", m->pid);
+		         " -batch -ex 't a a bt'", pid);
 	return rc;
 }
 

@@ -235,19 +235,42 @@ static bool put_slowest(struct tailbox__sl_screen *s, unsigned *number)
 	return is_named;
 }
 
-/* A live service: by its name, or by the pid that the run has. */
+/* Of a process that is gone: what it had begun and not ended. */
+static bool put_in_flight(struct tailbox__sl_screen *s, unsigned *number)
+{
+	struct command c = { .count = 0 };
+
+	if (s->vitals.unfinished == 0 || s->budget->checks < 2 ||
+	    !tailbox__run_has_ended(s->run))
+		return true;
+	word(&c, "tailbox");
+	word(&c, "timeline");
+	word(&c, "--slowest");
+	word(&c, "0");
+	const bool is_named = put_artifact(s, &c);
+	put_command(s, number, &c, "what was in flight");
+	return is_named;
+}
+
+/* A live service: by its name, or by the pid that the run has. Of a process
+ * that has ended the one that will be started after it, which has its name. */
 static bool put_service(const struct tailbox__sl_screen *s, struct command *c)
 {
+	const uint32_t number = tailbox__run_live_pid(s->run);
 	const char *name = s->names->service;
 	char quoted[TAILBOX__SL_BYTES], pid[16];
+	size_t len = name ? strlen(name) : 0;
 
-	if (name && name[0] != '-' && quote(name, strlen(name), quoted)) {
+	if (!name && tailbox__run_has_ended(s->run))
+		name = tailbox__run_text(s->run, s->run->meta.service_name,
+		                         &len);
+	if (len > 0 && name[0] != '-' && quote(name, len, quoted)) {
 		word(c, quoted);
 		return true;
 	}
-	if (!s->run->meta.has_pid)
+	if (number == 0)
 		return false;
-	snprintf(pid, sizeof(pid), "%" PRIu32, s->run->meta.pid);
+	snprintf(pid, sizeof(pid), "%" PRIu32, number);
 	word(c, pid);
 	return true;
 }
@@ -264,6 +287,8 @@ static void put_capture(struct tailbox__sl_screen *s, unsigned *number,
 		word(&c, "--mode");
 		word(&c, "investigation");
 	}
+	if (!s->names->service && tailbox__run_has_ended(s->run))
+		remark = "when it runs again";
 	if (put_service(s, &c))
 		put_command(s, number, &c, remark);
 	else
@@ -301,14 +326,15 @@ static bool put_look(struct tailbox__sl_screen *s, unsigned *number,
                      enum tailbox__suspect_kind kind)
 {
 	const struct tailbox__run_meta *m = &s->run->meta;
+	const uint32_t pid = tailbox__run_live_pid(s->run);
 	struct command c = { .count = 0 };
 	char line[TAILBOX__SL_BYTES], remark[128];
 	size_t len, n;
 
-	if (!looks[kind].before || !m->has_pid)
+	if (!looks[kind].before || pid == 0)
 		return false;
 	snprintf(line, sizeof(line), "%s%" PRIu32 "%s", looks[kind].before,
-	         m->pid, looks[kind].after);
+	         pid, looks[kind].after);
 	word(&c, line);
 	n = (size_t)snprintf(remark, sizeof(remark), "%s%s",
 	                     looks[kind].remark, m->host ? ", on " : "");
@@ -347,6 +373,21 @@ static bool is_unmarked(const struct tailbox__anatomy *a)
 	return us > 0 && us >= a->tail_us / 4;
 }
 
+/* More requests, or what there are: first what can be done at once. */
+static bool put_few(struct tailbox__sl_screen *s, unsigned *number)
+{
+	const bool is_over = tailbox__run_has_ended(s->run);
+	bool is_named = true;
+
+	if (!is_over)
+		put_capture(s, number, false, "more of them");
+	if (is_over || *number <= s->budget->checks)
+		is_named = put_slowest(s, number);
+	if (is_over && *number <= s->budget->checks)
+		put_capture(s, number, false, "more of them");
+	return is_named;
+}
+
 /* No lead: what would show one. */
 static void put_unclear(struct tailbox__sl_screen *s, unsigned *number)
 {
@@ -379,21 +420,20 @@ void tailbox__sl_next(struct tailbox__sl_screen *s)
 {
 	const struct tailbox__suspect *lead = tailbox__lead(s->r);
 	unsigned number = 1;
-	bool is_named = true;
+	bool is_named;
 
 	tailbox__sl_blank(s);
+	is_named = put_in_flight(s, &number);
 	switch (s->r->verdict) {
 	case TAILBOX__REPORT_TOO_FEW:
-		put_capture(s, &number, false, "more of them");
-		if (number <= s->budget->checks)
-			is_named = put_slowest(s, &number);
+		is_named = put_few(s, &number) && is_named;
 		break;
 	case TAILBOX__REPORT_HEALTHY:
-		is_named = put_slowest(s, &number);
+		is_named = put_slowest(s, &number) && is_named;
 		break;
 	case TAILBOX__REPORT_LIKELY:
 	case TAILBOX__REPORT_UNCLEAR:
-		is_named = put_slowest(s, &number);
+		is_named = put_slowest(s, &number) && is_named;
 		if (lead)
 			put_checks(s, &number, lead);
 		else

@@ -253,6 +253,20 @@ tailbox__run_extra(const struct tailbox__run *run, const char *key)
 	return extra_of(run, key);
 }
 
+bool tailbox__run_has_ended(const struct tailbox__run *run)
+{
+	const struct tailbox__run_pair *x = extra_of(run, "writer");
+	const char *writer = x ? tailbox__run_text(run, x->text, NULL) : "";
+
+	return !strcmp(writer, "closed") || !strcmp(writer, "dead");
+}
+
+uint32_t tailbox__run_live_pid(const struct tailbox__run *run)
+{
+	return run->meta.has_pid && !tailbox__run_has_ended(run) ? run->meta.pid
+	                                                         : 0;
+}
+
 static const char *outcome_of_status(unsigned status)
 {
 	if (status == 408)

@@ -367,6 +367,12 @@ int tailbox__run_set_extra(struct tailbox__run *run, const char *key,
 /* Find one; NULL when absent. */
 const struct tailbox__run_pair *
 tailbox__run_extra(const struct tailbox__run *run, const char *key);
+/* Whether the process had ended when its tape was read: its pid is nobody's, or
+ * another one's. False = it had not, or the run does not tell. */
+bool tailbox__run_has_ended(const struct tailbox__run *run);
+/* The pid of a process that can still be looked at; 0 = it has ended, or is not
+ * known. */
+uint32_t tailbox__run_live_pid(const struct tailbox__run *run);
 
 /* Canonical outcome of an HTTP status and how MHD ended the request (spec
  * section 8): "ok", "error", "timeout", "cancelled", "rejected".

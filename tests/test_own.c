@@ -192,6 +192,9 @@ START_TEST(a_held_worker_is_told_from_a_tenth_of_the_time_on)
 	run->meta.pid = 912;
 	analyze();
 	ck_assert(tells(&suspect(BLOCKED)->next_checks, "gdb -p 912"));
+	ck_assert_int_eq(tailbox__run_set_extra(run, "writer", "dead", 0), 0);
+	analyze(); /* nothing can be asked of it any more */
+	ck_assert(!tells(&suspect(BLOCKED)->next_checks, "gdb -p 912"));
 	held(3, 2020);
 	ck_assert_uint_eq(score_of(BLOCKED), 24 + 13 + 4);
 	ck_assert_uint_eq(figure(BLOCKED, "tail_permille"), 101);

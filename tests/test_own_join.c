@@ -584,6 +584,7 @@ START_TEST(titles_and_evidence_stand_hostile_names)
 				        run->requests.items[i].route;
 		}
 		run->meta.has_pid = true;
+		run->meta.pid = 912;
 		tailbox__report_fini(&rep);
 		ck_assert_int_eq(tailbox__analyze(run, &o, false, &rep), 0);
 		for (size_t i = 0; i < rep.whole.suspect_count; i++) {
@@ -731,6 +732,7 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing)
 	do {
 		all_kinds(1000, 3000);
 		run->meta.has_pid = true;
+		run->meta.pid = 912;
 		live = tailbox__alloc_live();
 		tailbox__alloc_fail_after(n++);
 		rc = tailbox__analyze(run, &o, false, &rep);

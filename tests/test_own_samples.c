@@ -80,6 +80,7 @@ START_TEST(long_computing_is_told_by_half_of_the_samples)
 	unmarked(4000);
 	looks(2, 5, 3);
 	run->meta.has_pid = true;
+	run->meta.pid = 912;
 	ck_assert_uint_eq(score_of(SPINNING), 24 + 18 + 5 + 3);
 	EXPECT_OUT(LOCK, "in 2 of 10 samples");
 	ck_assert_str_eq(suspect(SPINNING)->title, "/r computes for long");

@@ -227,6 +227,57 @@ START_TEST(no_request_has_no_percentile)
 }
 END_TEST
 
+static void set_writer(const char *writer)
+{
+	ck_assert_int_eq(tailbox__run_set_extra(run, "writer", writer, 0), 0);
+}
+
+/* Nothing is asked of a pid that is nobody's, or of another process by now. */
+START_TEST(a_process_that_has_ended_is_not_asked)
+{
+	static const char *const ended[] = { "closed", "dead" };
+
+	block_worker();
+	names.service = NULL;
+	run->meta.service_name = tailbox__run_cstr(run, "the shop");
+	set_writer("stopped");
+	has("      2  gdb -p 912 -batch -ex 't a a bt'  # while it holds\n");
+	for (size_t i = 0; i < COUNT(ended); i++) {
+		set_writer(ended[i]);
+		has("\nNEXT  1  tailbox timeline --request r00001 shop#42  # "
+		    "the slowest, 171 ms\n"
+		    "      2  move GET /report to a pool\n");
+		lacks("-p 912");
+	}
+	rep.verdict = TAILBOX__REPORT_TOO_FEW;
+	has("\nNEXT  1  tailbox timeline --request r00001 shop#42  # "
+	    "the slowest, 171 ms\n"
+	    "      2  tailbox capture 60s 'the shop'  # when it runs "
+	    "again\n");
+	run->meta.service_name = tailbox__run_cstr(run, "-x");
+	has("      2  record for longer, or under more load\n");
+	names.service = "shop"; /* lives, and the run is of the one before */
+	has("      2  tailbox capture 60s shop  # more of them\n");
+}
+END_TEST
+
+START_TEST(what_was_in_flight_comes_first)
+{
+	block_worker();
+	run->meta.unfinished_count = 3;
+	set_writer("live");
+	lacks("--slowest 0");
+	set_writer("dead");
+	has("\nNEXT  1  tailbox timeline --slowest 0 shop#42  # what was in "
+	    "flight\n"
+	    "      2  tailbox timeline --request r00001 shop#42  # the "
+	    "slowest, 171 ms\n"
+	    "      3  move GET /report to a pool\n");
+	names.artifact = NULL;
+	has("FILE is what was given on standard input\n");
+}
+END_TEST
+
 START_TEST(names_are_quoted_for_the_shell)
 {
 	static const struct {
@@ -347,6 +398,8 @@ static void any_meta(uint64_t *seed)
 		ck_assert_int_eq(tailbox__run_set_extra(run, keys[i - 1], NULL,
 		                                        any_number(seed)),
 		                 0);
+	if (below(seed, 2))
+		set_writer("dead");
 	run->truncation.limits_hit = below(seed, 2);
 	run->truncation.dropped_queues = below(seed, 2) ? any_number(seed) : 0;
 	run->truncation.dropped_stages = below(seed, 2) ? any_number(seed) : 0;
@@ -487,6 +540,8 @@ int main(void)
 	tcase_add_test(t, what_lacks_the_same_shares_an_entry);
 	tcase_add_test(t, what_is_not_known_is_not_zero);
 	tcase_add_test(t, no_request_has_no_percentile);
+	tcase_add_test(t, a_process_that_has_ended_is_not_asked);
+	tcase_add_test(t, what_was_in_flight_comes_first);
 	tcase_add_test(t, names_are_quoted_for_the_shell);
 	tcase_add_test(t, long_names_get_a_line_or_are_named_below);
 	tcase_add_test(t, the_slowest_is_named_so_that_only_it_is_meant);
