@@ -61,7 +61,8 @@ bool cli__check_process(struct cli__patient *p, struct cli__finding *f)
 		return cli__found(f, CLI__HEALTHY, "ended in order");
 	if (s->tape[0])
 		cli__mend(f, "tailbox timeline %s shows its last requests; "
-		             "then start it again and remove the tape",
+		             "its next start, or tailbox recover, makes an "
+		             "artifact of the tape",
 		          s->tape);
 	else
 		cli__mend(f, "start it again; rm %s", s->sock);

@@ -16,6 +16,9 @@
 #define TARGET_HELP                                                            \
 	"TARGET is a service's name, pid, URL, socket or tape; left out, it\n" \
 	"is the only recorded service. See tailbox help target.\n"
+#define TAPE_TARGET_HELP                                                       \
+	"TARGET is a service's name, pid, socket or tape; left out, it is\n"   \
+	"the only recorded service. See tailbox help target.\n"
 #define ANY_TARGET_HELP                                                        \
 	"TARGET is an artifact's file, - for one on standard input, NAME#ID\n" \
 	"for one of a live service; or a service's name or pid, or a tape:\n"  \
@@ -50,7 +53,7 @@ const struct cli__command cli__commands[] = {
 	  cli__status },
 	{ "top", "[TARGET] [--once] [--json] [options]",
 	  "Watch a service from its tape, also one that hangs or is dead",
-	  TARGET_HELP
+	  TAPE_TARGET_HELP
 	  "Workers and what holds them, open requests and where they are, rates\n"
 	  "of the last 10 s, queues. The process is asked for nothing. In the\n"
 	  "screen h shows the keys, q ends it.\n\n"
@@ -61,7 +64,7 @@ const struct cli__command cli__commands[] = {
 	  cli__top_command },
 	{ "tail", "[TARGET] [options]",
 	  "Print a line for each request that has ended, as they end",
-	  TARGET_HELP
+	  TAPE_TARGET_HELP
 	  "From the tape, as logfmt; the process is asked for nothing. It ends\n"
 	  "when the process does. What was overwritten before it was read is\n"
 	  "counted and told on standard error.\n\n"
