@@ -8,32 +8,43 @@ need curl
 need "${CC%% *}"
 
 # Feature macros before the first #include, a pointer to a function that is
-# renamed, suspend and resume: what real programs do.
+# renamed, suspend and resume, a content reader: what real programs do.
 cat >"$d/plain.c" <<'END'
 #define _GNU_SOURCE 1
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+static ssize_t content(void *cls, uint64_t at, char *to, size_t room)
+{
+	static const char text[] = "plain\n";
+	(void)cls; (void)room;
+	if (at > 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	memcpy(to, text, sizeof(text) - 1);
+	return sizeof(text) - 1;
+}
 
 static enum MHD_Result answer(void *cls, struct MHD_Connection *c,
                               const char *url, const char *method,
                               const char *version, const char *data,
                               size_t *size, void **req_cls)
 {
-	static char text[] = "plain\n";
+	static char seen;
 	struct MHD_Response *r;
 	enum MHD_Result rc;
 	(void)cls; (void)url; (void)method; (void)version; (void)data;
 	(void)size;
 	if (*req_cls == NULL) {
-		*req_cls = text;
+		*req_cls = &seen;
 		MHD_suspend_connection(c);
 		MHD_resume_connection(c);
 		return MHD_YES;
 	}
-	r = MHD_create_response_from_buffer(sizeof(text) - 1, text,
-	                                    MHD_RESPMEM_PERSISTENT);
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, &content,
+	                                      NULL, NULL);
 	rc = MHD_queue_response(c, 200, r);
 	MHD_destroy_response(r);
 	return rc;
@@ -125,6 +136,8 @@ captured() {
 		fail "$1: not the five requests"
 	# Which the resume tells by its new name only.
 	grep -q '"resume_delay"' "$d/$1.json" || fail "$1: no resume was seen"
+	# And whose the content is by the calls that make and queue it.
+	grep -q '"reader_us"' "$d/$1.json" || fail "$1: no content reader"
 	finish
 	test -z "$(find "$d/run" -maxdepth 1 -name "$1.*")" ||
 		fail "$1 left its tape behind"

@@ -16,10 +16,9 @@
  * <tailbox/mhd.h>). A program that calls tailbox_start() itself, before its
  * first daemon, says its name and settings there.
  *
- * MHD_quiesce_daemon() has its own name still: it is seen without help. So
- * have MHD_queue_response() and MHD_create_response_from_callback(): ours for
- * content readers have conditions of their own. Not renamed either is what is called by a pointer that dlsym() gave, and by
- * libraries that were compiled without this header. Since 0.1.
+ * MHD_quiesce_daemon() has its own name still: it is seen without help. Not
+ * renamed is what is called by a pointer that dlsym() gave, and by libraries
+ * that were compiled without this header. Since 0.1.
  */
 #ifndef TAILBOX_MHD_DROP_IN_H
 #define TAILBOX_MHD_DROP_IN_H 1
