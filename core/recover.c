@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <tailbox.h>
@@ -99,10 +101,39 @@ void tailbox__left_tape_release(struct tailbox__left_tape *t)
 	t->fd = -1;
 }
 
+/* The admin socket of the same process, SERVICE.PID.sock, which no killed one
+ * removes: without its tape it would be listed as left behind for ever. Only
+ * when nobody listens on it: a new process may have the number. */
+static void remove_socket(int dirfd, const char *tape)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const char *end = strrchr(tape, '.');
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	if (end == NULL || strcmp(end, ".tape") != 0)
+		return;
+	/* The names differ in their ends, so it fits where the tape's did. */
+	snprintf(name, sizeof(name), "%.*s.sock", (int)(end - tape), tape);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISSOCK(st.st_mode) ||
+	    snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s",
+	             dirfd, name) >= (int)sizeof(a.sun_path))
+		return;
+	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	const int fd = socket(AF_UNIX, type, 0);
+	if (fd < 0)
+		return;
+	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0 &&
+	    errno == ECONNREFUSED)
+		(void)unlinkat(dirfd, name, 0);
+	close(fd);
+}
+
 /* A look at the name and then unlink() could remove a tape that came between.
  * A name of our own for it first, and a look at that. */
-int tailbox__left_tape_remove(const struct tailbox__left_tape *t, int dirfd,
-                              const char *name)
+static int remove_tape(const struct tailbox__left_tape *t, int dirfd,
+                       const char *name)
 {
 	char ours[NAME_MAX + 1];
 	int n = snprintf(ours, sizeof(ours), ".%s.%ld", name, (long)getpid());
@@ -121,6 +152,16 @@ int tailbox__left_tape_remove(const struct tailbox__left_tape *t, int dirfd,
 		return unlinkat(dirfd, ours, 0) == 0 ? 0 : -errno;
 	(void)renameat2(dirfd, ours, dirfd, name, RENAME_NOREPLACE);
 	return -ENOENT;
+}
+
+int tailbox__left_tape_remove(const struct tailbox__left_tape *t, int dirfd,
+                              const char *name)
+{
+	const int rc = remove_tape(t, dirfd, name);
+
+	if (rc == 0)
+		remove_socket(dirfd, name);
+	return rc;
 }
 
 int tailbox__left_tape_drop(int dirfd, const char *name)

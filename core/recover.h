@@ -29,9 +29,9 @@ int tailbox__left_tape_take(int dirfd, const char *name,
                             struct tailbox__error *err);
 /* Let go of it. The file stays. */
 void tailbox__left_tape_release(struct tailbox__left_tape *t);
-/* Remove the file, before the release. Not what took its name meanwhile: a
- * new process of the same number moves the old tape aside. 0, -ENOENT (it was
- * moved), -errno. */
+/* Remove the file, before the release, and the admin socket beside it that
+ * nobody listens on. Not what took its name meanwhile: a new process of the
+ * same number moves the old tape aside. 0, -ENOENT (it was moved), -errno. */
 int tailbox__left_tape_remove(const struct tailbox__left_tape *t, int dirfd,
                               const char *name);
 

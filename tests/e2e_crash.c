@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,8 +174,10 @@ START_TEST(a_tape_of_a_crash_becomes_an_artifact_at_the_next_start)
 
 	crash();
 	ck_assert_uint_eq(count(dir, ".tape"), 1);
+	ck_assert_uint_eq(count(dir, ".sock"), 1);
 	one_service(0);
 	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(dir, ".sock"), 0);
 	run = load(1);
 	ck_assert_ptr_nonnull(run);
 	ck_assert_uint_eq(run->requests.count, 20);
@@ -265,23 +269,47 @@ START_TEST(tapes_that_cannot_be_recovered_stay_but_not_for_ever)
 }
 END_TEST
 
+/* The path of a file there that ends so. Static storage. */
+static const char *one(const char *end)
+{
+	static char path[400];
+	DIR *d = opendir(dir);
+
+	path[0] = '\0';
+	for (const struct dirent *e; (e = readdir(d)) != NULL;)
+		if (strstr(e->d_name, end) != NULL && path[0] == '\0')
+			snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+	closedir(d);
+	ck_assert_msg(path[0] != '\0', "no %s", end);
+	return path;
+}
+
 /* As another process would take it. */
 static int lock_one(void)
 {
-	char path[400];
-	DIR *d = opendir(dir);
-	int fd = -1;
+	const int fd = open(one(".tape"), O_RDONLY | O_CLOEXEC);
 
-	for (const struct dirent *e; fd < 0 && (e = readdir(d)) != NULL;) {
-		if (strstr(e->d_name, ".tape") == NULL)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	closedir(d);
 	ck_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
 	return fd;
 }
+
+/* A new process may have the number of the dead one, and no tape. */
+START_TEST(a_socket_that_somebody_listens_on_stays)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	crash();
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", one(".sock"));
+	unlink(a.sun_path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	one_service(0);
+	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(dir, ".sock"), 1);
+	close(fd);
+}
+END_TEST
 
 /* Somebody is at it: it is left to him, and not counted as lost. */
 START_TEST(a_tape_that_is_taken_is_left_alone)
@@ -350,10 +378,12 @@ START_TEST(recover_makes_an_artifact_of_what_is_left)
 	says("at shop.c:7 answer");
 	ck_assert_int_eq(access(copy, F_OK), 0);
 	ck_assert_uint_eq(count(dir, ".tape"), 1);
+	ck_assert_uint_eq(count(dir, ".sock"), 1);
 	ck_assert_int_eq(recover("victim", NULL, NULL), 0);
 	says("-c1.tailbox: 20 finished requests, 1 in flight; the tape is "
 	     "removed");
 	ck_assert_uint_eq(count(dir, ".tape"), 0);
+	ck_assert_uint_eq(count(dir, ".sock"), 0);
 	struct tailbox__run *run = load(1);
 	ck_assert_ptr_nonnull(run);
 	tailbox__run_destroy(run);
@@ -472,6 +502,7 @@ int main(void)
 	tcase_add_test(t, none_is_made_when_the_configuration_says_so);
 	tcase_add_test(t, tapes_that_cannot_be_recovered_stay_but_not_for_ever);
 	tcase_add_test(t, a_tape_that_is_taken_is_left_alone);
+	tcase_add_test(t, a_socket_that_somebody_listens_on_stays);
 	tcase_add_test(t, recover_makes_an_artifact_of_what_is_left);
 	tcase_add_test(t, recover_takes_all_that_is_left_but_with_o_only_one);
 	tcase_add_test(t, recover_leaves_a_service_that_lives_alone);

@@ -312,7 +312,7 @@ static void call(pid_t pid, const char *what)
 	close(fd);
 }
 
-/* `tailbox recover TAPE -o FILE`, loaded. The tape must be gone. */
+/* `tailbox recover TAPE -o FILE`, loaded. Tape and socket must be gone. */
 static struct tailbox__run *recover(pid_t pid)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
@@ -341,7 +341,7 @@ static struct tailbox__run *recover(pid_t pid)
 	              err.text);
 	unlink(file);
 	snprintf(tape, sizeof(tape), "%s/victim.%ld.sock", dir, (long)pid);
-	unlink(tape);
+	ck_assert_msg(access(tape, F_OK) != 0, "%s is still there", tape);
 	return run;
 }
 
