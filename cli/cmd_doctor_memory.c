@@ -176,7 +176,8 @@ static void tell_of_wish(struct cli__finding *f, uint64_t bytes, uint64_t next,
 		          tailbox__show_bytes(a, next));
 	else
 		cli__mend(f, "it may take no more: raise size of [tape], or "
-		             "give it more memory");
+		             "give it more memory; where the rate has just "
+		             "risen, look again in 10 s");
 }
 
 bool cli__check_tape(struct cli__patient *p, struct cli__finding *f)

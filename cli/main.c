@@ -250,8 +250,8 @@ const struct cli__command cli__commands[] = {
 	  "Each mistake is a line FILE:LINE:COLUMN: REASON on standard error.\n"
 	  "show: each value and where it came from, of FILE on top of the\n"
 	  "defaults, or of a service as it is in force. A token is not shown.\n"
-	  "reload: the service reads its file again, for windows to come; a\n"
-	  "file with mistakes changes nothing.\n" TARGET_HELP
+	  "reload: the service reads its file again; an armed window keeps\n"
+	  "its settings, and a file with mistakes changes nothing.\n" TARGET_HELP
 	  "The file is described in tailbox.conf(5).\n\n"
 	  "      --json     as JSON\n",
 	  cli__config },

@@ -80,8 +80,8 @@ static enum MHD_Result reloaded(struct tailbox__admin_request *q,
 	struct tailbox__json j;
 
 	if (q->as_text) {
-		tailbox__text_add(&t, "%s is loaded, for the windows to "
-		                      "come\n", s->file);
+		tailbox__text_add(&t, "%s is loaded; an armed window keeps "
+		                      "its settings\n", s->file);
 		if (s->restart[0] != '\0')
 			tailbox__text_add(&t, "changed, and in force after a "
 			                      "restart: %s\n", s->restart);

@@ -333,7 +333,8 @@ int tailbox__reload(struct tailbox__config_report *report)
 		tailbox__log("%s", line);
 	}
 	if (rc == 0)
-		tailbox__log("%s is loaded, for the windows to come", path);
+		tailbox__log("%s is loaded; an armed window keeps its settings",
+		             path);
 	else
 		tailbox__log("%s is not loaded: the settings stay as they are",
 		             path);

@@ -110,7 +110,7 @@ run 0 status shop
 has out "shop.conf:5:1: unknown key"
 printf '[window]\nmax_requests = 13\n' >"$d/shop.conf"
 run 0 config reload shop
-has out "is loaded, for the windows to come"
+has out "is loaded; an armed window keeps its settings"
 has out "admin.token" # needs a restart
 run 0 config reload --json shop
 has out '"result": "reloaded"'
