@@ -113,10 +113,13 @@ static int rule(struct tailbox__case *c, enum tailbox__suspect_kind kind,
 		                         PERCENT_FORMAT
 		                         " in unmarked handlers",
 		                         PERCENT(tail));
+	if (l->count == 0)
+		return tailbox__own_rule(c, kind, TAILBOX__RULING_CANNOT_TELL,
+		                         "no sample of a held worker");
 	if (c->part->run->snapshots.count == 0 || l->count < LOOKS_LEAST)
 		return tailbox__own_rule(c, kind, TAILBOX__RULING_CANNOT_TELL,
-		                         "only %zu samples of held workers",
-		                         l->count);
+		                         "only %zu sample%s of held workers",
+		                         l->count, l->count == 1 ? "" : "s");
 	if (l->unknown * 2 > l->count)
 		return tailbox__own_rule(c, kind, TAILBOX__RULING_CANNOT_TELL,
 		                         "what held workers were in was not "

@@ -101,6 +101,8 @@ END_TEST
 START_TEST(few_samples_and_short_holds_tell_nothing)
 {
 	unmarked(20000);
+	analyze();
+	EXPECT_CANNOT(LOCK, "no sample of a held worker");
 	looks(4, 0, 0);
 	for (unsigned i = 0; i < 9; i++)
 		looked(999, 'S', "futex_do_wait");
