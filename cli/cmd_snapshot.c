@@ -218,7 +218,8 @@ static void tell(const struct cli__target *t, const struct tailbox__run *run,
 	        run->meta.unfinished_count,
 	        *text_fact(run, "writer") ? "; the process is " : "",
 	        text_fact(run, "writer"));
-	if (asked != TAILBOX__NONE && covered < asked)
+	/* A few ms pass between the call and the cut. */
+	if (asked != TAILBOX__NONE && covered < asked - asked / 50)
 		fprintf(out, "the tape reaches no further back: %s were asked "
 		             "for\n", tailbox__show_us(us, asked));
 	tell_kept(t, run, out);
@@ -288,12 +289,12 @@ static int show(const struct cli__target *t, struct tailbox__run *run,
 	fprintf(cli__out(), "saved %s%s\n", path,
 	        is_tape ? ", from the tape" : "");
 	tell(t, run, cli__out());
+	if (!run->requests.count && !run->meta.unfinished_count)
+		return CLI__DONE; /* nothing to say about nothing */
 	if (!is_why) {
 		fprintf(cli__out(), "next      tailbox analyze %s\n", path);
 		return CLI__DONE;
 	}
-	if (!run->requests.count && !run->meta.unfinished_count)
-		return CLI__DONE; /* nothing to say about nothing */
 	fputc('\n', cli__out());
 	return cli__put_first_screen(run, &names);
 }
