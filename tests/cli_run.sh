@@ -120,6 +120,9 @@ finish 3
 test "$(wc -l <out)" = 2 || fail "$show: wrote on standard output: $(cat out)"
 has err "31 requests"
 has err "bare  "
+# What to type next is about the file: the process is gone.
+has err "NEXT  1  tailbox timeline "
+! grep -q "^ .* $run_pid\( \|$\)" err || fail "$show: asks pid $run_pid: $(cat err)"
 case $file in bare-*-s0.tailbox) ;; *) fail "$show: saved $file" ;; esac
 recorded 31
 
@@ -304,6 +307,7 @@ ended 137
 wait "$curl_pid" || :
 has err "in flight when it died (1)"
 has err "handler for"
+has err "NEXT  1  tailbox timeline --slowest 0 "
 recorded 2
 begin "$tailbox" run ./bare exit
 get / 2
