@@ -19,6 +19,8 @@ trap quit EXIT
 
 # start_shop OPTION...: where it is, is in $url, $port, $tape, $sock and $pid.
 start_shop() {
+	# What an earlier one said goes first: else it may still be read.
+	: >"$d/shop.out"
 	TMPDIR=$d "$shop" --port 0 --workers 2 "$@" >"$d/shop.out" \
 		2>"$d/shop.err" &
 	until_ok grep -q 'listening on' "$d/shop.out"
