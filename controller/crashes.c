@@ -241,13 +241,15 @@ static void trim(void)
 	tailbox__lock();
 	memcpy(newest, tailbox__c.folder.crashes.last, sizeof(newest));
 	tailbox__unlock();
-	if (newest[0] == '\0')
-		return;
 	const int dirfd = tailbox__folder_open(config->artifact_dir, NULL);
 	if (dirfd < 0)
 		return;
-	tailbox__folder_trim_crashes(dirfd, config->max_crashes);
-	tailbox__folder_trim(dirfd, newest);
+	if (newest[0] == '\0') {
+		tailbox__folder_clean(dirfd);
+	} else {
+		tailbox__folder_trim_crashes(dirfd, config->max_crashes);
+		tailbox__folder_trim(dirfd, newest);
+	}
 	close(dirfd);
 }
 

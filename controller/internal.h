@@ -55,7 +55,10 @@ int tailbox__folder_place_json(const struct tailbox__run *run, int dirfd,
                                struct tailbox__error *err);
 /* Delete an artifact and what lies beside it. 0, -ENOENT, -errno. */
 int tailbox__folder_remove(int dirfd, const char *name);
-/* Delete the oldest until the folder is within its caps; never `newest`. */
+/* Remove what killed processes of the service left half done, and say so. */
+void tailbox__folder_clean(int dirfd);
+/* That, and delete the oldest until the folder is within its caps; never
+ * `newest`. */
 void tailbox__folder_trim(int dirfd, const char *newest);
 
 /* Delete the oldest crash artifacts beyond `max`, but pinned ones. */

@@ -8,6 +8,8 @@
  * processes of the service do the same in the same folder at the same time:
  * what is gone already is no failure.
  *
+ * What killed processes left goes at the same time (core/folder_sweep.c).
+ *
  * Beside NAME.tailbox may be
  *	NAME.pin	it is pinned; empty
  *	NAME.json	the run as JSON
@@ -290,12 +292,26 @@ static void count_deleted(uint64_t bytes)
 	tailbox__unlock();
 }
 
+void tailbox__folder_clean(int dirfd)
+{
+	uint64_t bytes;
+	const unsigned n =
+	        tailbox__folder_sweep(dirfd, tailbox__c.service, &bytes);
+
+	if (n > 0)
+		tailbox__log("removed %u file%s of %" PRIu64 " bytes that a "
+		             "killed process left in %.200s", n,
+		             n == 1 ? "" : "s", bytes,
+		             tailbox__c.config.artifact_dir);
+}
+
 void tailbox__folder_trim(int dirfd, const char *newest)
 {
 	struct tailbox__folder_status caps;
 	struct kept *all;
 	uint64_t bytes;
 
+	tailbox__folder_clean(dirfd);
 	tailbox__folder_status(&caps);
 	const long n = take_stock(dirfd, &all, &bytes);
 	if (n < 0)

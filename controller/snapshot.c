@@ -252,7 +252,6 @@ static int make(const struct tailbox__snapshot *s, struct tailbox__error *err)
 	                                         c->service, &key, name, err);
 	if (part < 0)
 		return part;
-	close(part); /* it keeps the name */
 	tailbox__lock();
 	c->snapshot_key = key;
 	memcpy(c->snapshot_name, name, sizeof(name));
@@ -261,6 +260,7 @@ static int make(const struct tailbox__snapshot *s, struct tailbox__error *err)
 	if (ret == 0)
 		ret = place(run, err);
 	tailbox__folder_remove_part(c->config.artifact_dir, name);
+	close(part); /* it kept the name */
 	if (ret == 0)
 		note_facts(run);
 	if (ret == 0)

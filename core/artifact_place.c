@@ -15,9 +15,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/folder.h"
 #include "core/tailbox.h"
 
 enum { NAME_BYTES = 256, NAME_SHOWN = 180 };
@@ -30,8 +32,8 @@ static void temporary_name(char *buf, size_t size, const char *name)
 	/* The pid tells processes apart, the time attempts of one: a stamp
 	 * that is taken makes open() fail, nothing worse. */
 	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(buf, size, ".%.*s.%ld.%" PRIu64 ".tmp", NAME_SHOWN, name,
-	         (long)getpid(),
+	snprintf(buf, size, ".%.*s.%ld.%" PRIu64 TAILBOX__TEMPORARY_SUFFIX,
+	         NAME_SHOWN, name, (long)getpid(),
 	         (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 }
 
@@ -128,6 +130,8 @@ int tailbox__file_place(tailbox__file_writer *write, const void *cls,
 		return tailbox__fail(err, rc, "cannot create a file: %s",
 		                     tailbox_strerror(rc));
 	}
+	/* Who sweeps the folder leaves it alone; see folder_sweep.c. */
+	(void)flock(fd, LOCK_SH | LOCK_NB);
 	int rc = write_file(write, cls, fd, err);
 	/* close() reports late errors of network file systems. */
 	if (close(fd) && !rc && errno != EINTR) {

@@ -211,6 +211,8 @@ static int take_name(int dirfd, const char *name)
 	               0600);
 	if (fd < 0)
 		return -errno;
+	/* Without it, it is not removed when it is an orphan: no matter. */
+	(void)flock(fd, LOCK_SH | LOCK_NB);
 	if (fstatat(dirfd, done, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
 	    errno == ENOENT)
 		return fd;
@@ -341,7 +343,6 @@ int tailbox__folder_place_crash(const struct tailbox__run *run,
 
 	if (part < 0)
 		return part;
-	close(part);
 	const int dirfd = tailbox__folder_open(path, err);
 	int ret = dirfd;
 	if (dirfd >= 0) {
@@ -355,6 +356,7 @@ int tailbox__folder_place_crash(const struct tailbox__run *run,
 			                          : tailbox_strerror(ret));
 	}
 	tailbox__folder_remove_part(path, name);
+	close(part);
 	return ret < 0 ? ret : 0;
 }
 

@@ -16,6 +16,8 @@
 
 #define TAILBOX__ARTIFACT_SUFFIX ".tailbox"
 #define TAILBOX__PART_SUFFIX ".part"
+/* Of a file on its way to its name; that begins with a dot. */
+#define TAILBOX__TEMPORARY_SUFFIX ".tmp"
 
 enum tailbox__artifact_kind {
 	TAILBOX__ARTIFACT_WINDOW,   /* 1, 2, ...: the window's number */
@@ -49,7 +51,7 @@ bool tailbox__folder_parse(const char *service, const char *name,
 /* Take a name that was never used: key->second is moved on while it is taken.
  * Of a crash with id 0 the id is the next one of the folder: those are counted
  * on from process to process, and looked up by it. Creates NAME.part. Its
- * descriptor or -errno. */
+ * descriptor, which holds a lock that says that the file is wanted, or -errno. */
 int tailbox__folder_reserve(const char *path, const char *service,
                             struct tailbox__artifact_key *key, char name[256],
                             struct tailbox__error *err);
@@ -60,6 +62,9 @@ bool tailbox__folder_is_char(char c); /* of a name */
 /* Of an id that begins so. */
 enum tailbox__artifact_kind tailbox__folder_kind(char letter);
 void tailbox__folder_remove_part(const char *path, const char *name);
+/* folder_sweep.c. Remove what killed processes of the service left half done:
+ * the number of files; bytes: their size. */
+unsigned tailbox__folder_sweep(int dirfd, const char *service, uint64_t *bytes);
 /* The service as it stands in names: only [A-Za-z0-9._-], no leading dot. */
 void tailbox__folder_service(char out[64], const char *service);
 

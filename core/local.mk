@@ -37,6 +37,7 @@ libtailbox_all_la_SOURCES += \
 	core/error.c \
 	core/fd.c \
 	core/folder.c \
+	core/folder_sweep.c \
 	core/json.c \
 	core/kept.c \
 	core/metrics.c \

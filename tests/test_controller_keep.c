@@ -679,6 +679,106 @@ START_TEST(a_folder_that_vanished_is_made_again)
 }
 END_TEST
 
+/* --- what killed processes left ------------------------------------------ */
+
+enum { KEEP_LOCKED = 1, IS_YOUNG = 2 };
+
+/* A file in the artifact folder, an hour old; its descriptor, which has it
+ * locked or not. */
+static int left_behind(const char *file, int how)
+{
+	const struct timespec old[2] = { { time(NULL) - 3600, 0 },
+		                         { time(NULL) - 3600, 0 } };
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", artifact_dir, file);
+	put_file(path, "half");
+	const int fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	if (how & KEEP_LOCKED)
+		ck_assert_int_eq(flock(fd, LOCK_SH), 0);
+	if (!(how & IS_YOUNG))
+		ck_assert_int_eq(futimens(fd, old), 0);
+	return fd;
+}
+
+START_TEST(what_a_killed_process_left_goes)
+{
+	static const struct {
+		const char *file;
+		int how;
+		bool stays;
+	} all[] = {
+		{ "test-20260102T030405Z-7.part", 0, false },
+		{ ".test-20260102T030405Z-7.tailbox.12.34.tmp", 0, false },
+		{ "test-20260102T030406Z-8.part", KEEP_LOCKED, true },
+		{ ".test-20260102T030406Z-8.json.12.34.tmp", KEEP_LOCKED, true },
+		{ "test-20260102T030407Z-9.part", IS_YOUNG, true },
+		{ "other-20260102T030405Z-7.part", 0, true },
+		{ ".other-20260102T030405Z-7.tailbox.12.34.tmp", 0, true },
+		{ "test-notes.part", 0, true },
+		{ "test.tmp", 0, true },
+		{ ".test.last.tmp", 0, true },
+	};
+	enum { COUNT = sizeof(all) / sizeof(all[0]) };
+	int fd[COUNT];
+
+	capture(1);
+	for (int i = 0; i < COUNT; i++)
+		fd[i] = left_behind(all[i].file, all[i].how);
+	capture(1);
+	for (int i = 0; i < COUNT; i++) {
+		ck_assert_msg(exists(all[i].file, "") == all[i].stays, "%s",
+		              all[i].file);
+		close(fd[i]);
+	}
+	ck_assert(was_said("removed 2 files of 8 bytes"));
+	ck_assert_int_eq(count(), 2);
+}
+END_TEST
+
+/* Writes a file, and finds its descriptor's lock in the way of another's. */
+static int try_lock(const void *cls, int fd)
+{
+	bool *was_locked = *(bool *const *)cls;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	const int own = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(own, 0);
+	*was_locked = flock(own, LOCK_EX | LOCK_NB) != 0;
+	close(own);
+	return 0;
+}
+
+START_TEST(what_is_being_written_is_locked)
+{
+	bool was_locked = false, *const told = &was_locked;
+
+	struct tailbox__artifact_key key = { .kind = TAILBOX__ARTIFACT_WINDOW,
+		                             .second = 1, .id = 1 };
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	char name[256], path[512];
+	const int part =
+	        tailbox__folder_reserve(artifact_dir, "test", &key, name, &err);
+
+	ck_assert_int_ge(part, 0);
+	snprintf(path, sizeof(path), "%s/%s.part", artifact_dir, name);
+	const int fd = open(path, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), -1);
+	close(part);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	close(fd);
+	const int dirfd = tailbox__folder_open(artifact_dir, &err);
+	ck_assert_int_ge(dirfd, 0);
+	ck_assert_int_eq(tailbox__file_place(try_lock, &told, dirfd, "it",
+	                                     &err), 0);
+	close(dirfd);
+	ck_assert(was_locked);
+}
+END_TEST
+
 static Suite *keep_suite(void)
 {
 	Suite *s = suite_create("controller_keep");
@@ -704,6 +804,8 @@ static Suite *keep_suite(void)
 	tcase_add_test(t, across_restarts_and_deletes_names_differ);
 	tcase_add_test(t, a_last_name_that_cannot_be_read_is_done_without);
 	tcase_add_test(t, a_folder_that_vanished_is_made_again);
+	tcase_add_test(t, what_a_killed_process_left_goes);
+	tcase_add_test(t, what_is_being_written_is_locked);
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(full, controller_open, small_disk_end);
 	tcase_set_timeout(full, 60);
