@@ -323,6 +323,7 @@ static bool make_threads(void)
 static void settle(struct tailbox__recorder *r)
 {
 	r->hash_seed = random_seed();
+	r->trace_id = random_seed();
 	r->has_membarrier =
 	        syscall(SYS_membarrier,
 	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;

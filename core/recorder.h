@@ -59,7 +59,8 @@ struct tailbox__recorder {
 	_Atomic int on;       /* requests are recorded */
 	_Atomic int is_open;  /* there is a tape, on or off */
 	tailbox__a32 epoch;  /* advances at every open and close; odd = open */
-	uint64_t hash_seed;
+	uint64_t hash_seed; /* of names; nobody outside learns it */
+	uint64_t trace_id;  /* upper half of the trace ids made here */
 	/* In ticks. Relaxed: a worker that learns of another threshold a
 	 * moment later records one hold more or less. */
 	tailbox__a64 hold_min;    /* UINT64_MAX: holds are not recorded */

@@ -360,7 +360,7 @@ int tailbox_request_traceparent(tailbox_request r, char *buf, size_t bufsize)
 		return 0;
 	number = TAILBOX__GET(s->number);
 	/* No trace came in: make one of what is unique to this request. */
-	hi = tailbox__recorder.hash_seed;
+	hi = tailbox__recorder.trace_id;
 	lo = number;
 	if (TAILBOX__GET(s->flags) & TAILBOX__REQ_HAS_TRACE) {
 		hi = TAILBOX__GET(s->trace_hi);

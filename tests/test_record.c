@@ -708,6 +708,10 @@ START_TEST(a_traceparent_can_be_sent_on)
 	ck_assert_int_eq(tailbox_request_traceparent(r, buf, 56), 55);
 	ck_assert_uint_eq(strlen(buf), 55);
 	ck_assert_int_eq(strncmp(buf, "00-", 3), 0);
+	/* Others see it, so it says nothing of how names are hashed. */
+	buf[19] = '\0';
+	ck_assert_uint_ne(strtoull(buf + 3, NULL, 16),
+	                  tailbox__recorder.hash_seed);
 	ck_assert_int_eq(tailbox_request_traceparent(r, buf, 55), 0);
 	ck_assert_str_eq(buf, "");
 	ck_assert_int_eq(tailbox_request_traceparent(NULL, buf, 56), 0);
