@@ -72,14 +72,14 @@ static void retire(struct tailbox__thread *t, unsigned kind)
 
 static bool claim(struct tailbox__thread *t, unsigned kind)
 {
-	struct tailbox__tape *tape = &tailbox__recorder.tape;
-	struct tailbox__tape_header *h = tape->header;
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 	struct tailbox__out *o = &TAILBOX__OUT(t, kind);
-	char *blocks = tape->blocks;
 	uint64_t ticket = 1 + atomic_fetch_add_explicit(&h->next_ticket, 1,
 	                                                memory_order_relaxed);
+	/* By the same header: another tape may be opened at this moment. */
 	struct tailbox__block *b =
-	        (void *)(blocks + ticket % h->blocks_max * h->block_bytes);
+	        (void *)((char *)h + h->blocks_off +
+	                 ticket % h->blocks_max * h->block_bytes);
 	uint64_t old = atomic_load_explicit(&b->head, memory_order_relaxed);
 
 	/* Active: its thread is still filling it. Newer: we were asleep

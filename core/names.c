@@ -63,11 +63,19 @@ uint64_t tailbox__name_hash(const char *text, size_t len)
 	return tailbox__hash_end(h);
 }
 
+/* By the header that its maker had, or another tape's as a whole. */
+static struct tailbox__name *name_at(struct tailbox__tape_header *h,
+                                     uint64_t number)
+{
+	return (struct tailbox__name *)(void *)((char *)h + h->names_off) +
+	       number;
+}
+
 static bool same(uint32_t number, uint64_t hash, const char *text, size_t len)
 {
-	const struct tailbox__name *n = tailbox__recorder.tape.names;
+	const struct tailbox__name *n =
+	        name_at(tailbox__recorder.tape.header, number);
 
-	n += number;
 	/* The table gave the number by acquire: the text is there. */
 	return n->hash == hash && TAILBOX__GET(n->ready) == len + 1 &&
 	       memcmp(n->text, text, len) == 0;
@@ -120,8 +128,7 @@ static uint16_t insert(uint64_t hash, const char *text, size_t len)
 		tailbox__loss(TAILBOX__LOSS_NAMES);
 		return TAILBOX__NAME_OTHER;
 	}
-	n = tailbox__recorder.tape.names;
-	n += number;
+	n = name_at(h, number);
 	n->hash = hash;
 	memcpy(n->text, text, len);
 	n->text[len] = '\0';

@@ -59,9 +59,8 @@ static uint32_t pop(void)
 	return (uint32_t)old;
 }
 
-static uint32_t fresh(void)
+static uint32_t fresh(struct tailbox__tape_header *h)
 {
-	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 	uint64_t used = TAILBOX__GET(h->slots_used);
 
 	do {
@@ -73,25 +72,37 @@ static uint32_t fresh(void)
 	return (uint32_t)used + 1;
 }
 
+/* A thread in the middle of something reads the header once and finds the rest
+ * by it: another tape may be opened at any moment. */
+static struct tailbox__slot *slot_at(const struct tailbox__tape_header *h,
+                                     uint32_t index)
+{
+	return (struct tailbox__slot *)(uintptr_t)((const char *)h +
+	                                           h->slots_off) +
+	       index;
+}
+
 /* Of the tape that is open, or the last that was; SLOTS_MOST: of one before.
  * By a worker that was in the middle of something when tailbox was stopped and
  * started. */
 static uint32_t index_of(const struct tailbox__slot *s)
 {
 	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
-	const struct tailbox__slot *first = tailbox__recorder.tape.slots;
-	const uintptr_t index = ((uintptr_t)s - (uintptr_t)first) / sizeof(*s);
+	const uintptr_t first = (uintptr_t)slot_at(h, 0);
+	const uintptr_t index = ((uintptr_t)s - first) / sizeof(*s);
 
 	return index < h->slots_max ? (uint32_t)index : TAILBOX__SLOTS_MOST;
 }
 
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 {
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
 	struct tailbox__slot *s;
 	uint32_t index;
 
 	/* Stopped or switched off just now: what it has at hand may be slots
-	 * of another tape than the one that is open. */
+	 * of another tape than the one that is open. If not, it was not so when
+	 * the header was read either, so that is this thread's. */
 	if (t->epoch != TAILBOX__GET(tailbox__recorder.epoch))
 		return NULL;
 	if (t->free_slot_count > 0) {
@@ -99,15 +110,16 @@ struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 	} else {
 		index = pop();
 		if (index == 0)
-			index = fresh();
+			index = fresh(h);
 		if (index == 0) {
 			tailbox__loss(TAILBOX__LOSS_SLOTS);
 			return NULL;
 		}
 		index--;
+		if (index >= h->slots_max) /* of another tape by now */
+			return NULL;
 	}
-	s = tailbox__recorder.tape.slots;
-	s += index;
+	s = slot_at(h, index);
 	TAILBOX__SET(s->thread, t->index);
 	TAILBOX__SET(s->flags, 0);
 	TAILBOX__SET(s->connection, 0);
@@ -206,9 +218,7 @@ struct tailbox__slot *tailbox__slot_of(tailbox_request r)
 	h = tailbox__recorder.tape.header;
 	if (index > h->slots_max)
 		return NULL;
-	/* By the same header: another tape may be opened at this moment. */
-	s = (struct tailbox__slot *)(void *)((char *)h + h->slots_off) +
-	    (index - 1);
+	s = slot_at(h, index - 1);
 	if (TAILBOX__GET(s->state) != TAILBOX__SLOT_OPEN ||
 	    (uintptr_t)r != handle(TAILBOX__GET(s->number), index - 1))
 		return NULL;
