@@ -38,6 +38,8 @@ struct tailbox__reader {
 	struct place *place; /* NULL = not in the table */
 	/* Who has the response queued: NULL nobody, &several for good. */
 	_Atomic(struct tailbox__conn *) sender;
+	/* Index of the thread that serves it: others leave it alone. */
+	tailbox__a32 thread;
 	/* One of the response, one of each request that has it queued: the
 	 * server may drop a response before it reports a completion. */
 	tailbox__a32 refs;
@@ -117,8 +119,10 @@ static void take(struct tailbox__reader *r, struct tailbox__conn *s)
 	struct tailbox__conn *none = NULL;
 
 	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	TAILBOX__SET(r->thread, TAILBOX__GET(s->slot->thread));
+	/* Release, pairs with sender_of(): who sees it knows whose it is. */
 	if (!atomic_compare_exchange_strong_explicit(
-	            &r->sender, &none, s, memory_order_relaxed,
+	            &r->sender, &none, s, memory_order_release,
 	            memory_order_relaxed))
 		atomic_store_explicit(&r->sender, &several,
 		                      memory_order_relaxed);
@@ -169,18 +173,22 @@ static struct tailbox__conn *sender_of(struct tailbox__reader *r,
                                        const struct tailbox__thread *t)
 {
 	struct tailbox__conn *own = tailbox__looked.last;
-	struct tailbox__conn *s = TAILBOX__GET(r->sender);
+	struct tailbox__conn *s =
+	        atomic_load_explicit(&r->sender, memory_order_acquire);
 
-	if (own->mhd != NULL && own->mhd->is_per_connection)
+	if (own->mhd != NULL && own->mhd->is_per_connection) {
 		s = own;
-	if (s == NULL || s == &several || !tailbox__conn_records(s) ||
-	    s->epoch != t->epoch)
+	} else if (s != NULL && s != &several &&
+	           TAILBOX__GET(r->thread) != t->index) {
+		/* Queued past us as well, or served by changing threads. */
+		TAILBOX__SET(r->sender, &several);
 		return NULL;
-	if (TAILBOX__GET(s->slot->thread) == t->index)
-		return s;
-	/* Queued past us as well, or served by changing threads. */
-	TAILBOX__SET(r->sender, &several);
-	return NULL;
+	}
+	if (s == NULL || s == &several || !tailbox__conn_records(s) ||
+	    s->epoch != t->epoch ||
+	    TAILBOX__GET(s->slot->thread) != t->index)
+		return NULL;
+	return s;
 }
 
 /* --- calls ------------------------------------------------------------- */
