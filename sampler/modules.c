@@ -30,6 +30,21 @@ struct search {
 
 /* --- a module's names ---------------------------------------------------- */
 
+/* A header may name what was not loaded. */
+static bool is_readable(const struct dl_phdr_info *m, const ElfW(Phdr) *part)
+{
+	for (unsigned i = 0; i < m->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &m->dlpi_phdr[i];
+		if (p->p_type == PT_LOAD && (p->p_flags & PF_R) &&
+		    part->p_vaddr >= p->p_vaddr &&
+		    part->p_vaddr - p->p_vaddr <= p->p_filesz &&
+		    part->p_memsz <=
+		            p->p_filesz - (part->p_vaddr - p->p_vaddr))
+			return true;
+	}
+	return false;
+}
+
 static uint16_t name_build(const struct dl_phdr_info *m)
 {
 	char text[TAILBOX__BUILD_ID_ROOM];
@@ -37,7 +52,7 @@ static uint16_t name_build(const struct dl_phdr_info *m)
 
 	for (unsigned i = 0; i < m->dlpi_phnum && n == 0; i++) {
 		const ElfW(Phdr) *p = &m->dlpi_phdr[i];
-		if (p->p_type == PT_NOTE)
+		if (p->p_type == PT_NOTE && is_readable(m, p))
 			n = tailbox__build_id(
 			        (const unsigned char *)(m->dlpi_addr +
 			                                p->p_vaddr),
