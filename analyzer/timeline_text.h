@@ -28,7 +28,7 @@ const char *tailbox__show_us(char *buf, uint64_t us);
 /* A duration known to `step_ns` only: whole steps of a decimal unit, never a
  * finer digit: "24 ms", "1.2 s". */
 const char *tailbox__show_coarse(char *buf, uint64_t ns, uint64_t step_ns);
-/* "812 B", "4.2 kB", "1.3 MB", "2.0 GB" (powers of 1000). */
+/* "812 B", "4.2 KiB", "1.3 MiB", "2.0 GiB": in units that sizes are set in. */
 const char *tailbox__show_bytes(char *buf, uint64_t bytes);
 /* "2025-11-20 03:12:41"; the day left out: "03:12:41"; with milliseconds:
  * "03:12:41.007". "?" for what has no date. */

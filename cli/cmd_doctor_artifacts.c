@@ -105,7 +105,7 @@ static struct stock take_stock(const struct cli__patient *p)
 	return s;
 }
 
-/* "3 of at most 100, 1.2 MB of at most 268 MB, 1 pinned" */
+/* "3 of at most 100, 1.2 MiB of at most 256 MiB, 1 pinned" */
 static void stock_text(const struct stock *s, char *buf, size_t size)
 {
 	char used[TAILBOX__SHOW_ROOM], most[TAILBOX__SHOW_ROOM];

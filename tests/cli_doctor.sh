@@ -169,7 +169,7 @@ for target in shop "$pid" "$tape" "${tape%.tape}.sock"; do
 	finds ok recording
 	finds "(ok|degraded)" "run folder" "$d/run, there"
 	finds "(ok|degraded)" fallocate
-	finds ok tape "16.7 MB"
+	finds ok tape "16.0 MiB"
 	finds ok artifacts "$d/run/artifacts"
 	finds ok artifacts "0 artifacts (cap 100) of"
 	finds ok "admin TCP" off

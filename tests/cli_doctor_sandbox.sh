@@ -210,11 +210,11 @@ if ! unshare -m mount --make-rprivate / 2>"$d/err" ||
 	exit 0
 fi
 with_limits 'echo 67108864 >memory.max' # 1/32 of it is 2 MiB
-finds degraded "tape size" "2.0 MB by default"
-finds degraded "tape size" "memory limit 67.1 MB (cgroup v2)"
+finds degraded "tape size" "2.0 MiB by default"
+finds degraded "tape size" "memory limit 64.0 MiB (cgroup v2)"
 with_limits 'mkdir memory; echo 134217728 >memory/memory.limit_in_bytes'
-finds degraded "tape size" "4.1 MB by default"
-finds degraded "tape size" "memory limit 134.2 MB (cgroup v1)"
+finds degraded "tape size" "4.0 MiB by default"
+finds degraded "tape size" "memory limit 128.0 MiB (cgroup v1)"
 with_limits 'echo max >memory.max'
 finds ok "tape size" "memory limit none"
 with_limits 'mkdir memory; echo 9223372036854771712 >memory/memory.limit_in_bytes'
@@ -228,8 +228,8 @@ if test -n "$below"; then
 	with_limits "echo max >memory.max; mkdir -p 'memory$below' '.$below'
 		echo 104857600 >'memory$below/memory.limit_in_bytes'
 		echo 104857600 >'.$below/memory.max'"
-	finds degraded "tape size" "16.7 MB by default"
-	finds degraded "tape size" "104.8 MB"
+	finds degraded "tape size" "16.0 MiB by default"
+	finds degraded "tape size" "100.0 MiB"
 	finds degraded "tape size" "more than 1/8"
 fi
 done_well

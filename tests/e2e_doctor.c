@@ -391,7 +391,7 @@ START_TEST(artifacts_are_told_with_caps_and_pins)
 	struct tailbox__activation a;
 
 	ck_assert_int_eq(doctor(tailbox__admin_path()), 0);
-	finds("ok", "artifacts", "0 artifacts (cap 100) of 0 B (cap 268.4 MB), "
+	finds("ok", "artifacts", "0 artifacts (cap 100) of 0 B (cap 256.0 MiB), "
 	                         "0 pinned");
 	tailbox__activation_init(&a, TAILBOX__MODE_LIGHT);
 	ck_assert_int_eq(tailbox__arm(&a, NULL, NULL), 0);

@@ -215,7 +215,7 @@ static const char golden[] =
         "\n"
         "  1  1.33 s  GET /report  200 ok\n"
         "    03:12:44.000 UTC (+3.00 s)  worker 3  connection 17  in 0 B  out "
-        "12.3 kB\n"
+        "12.0 KiB\n"
         "    number 81  trace abababababababababababababababab  id report-1\n"
         "                            start      time  0                       "
         "    1.33 s\n"
@@ -654,9 +654,10 @@ START_TEST(times_have_three_digits_and_their_unit)
 	                 "18446744073710 s");
 	ck_assert_str_eq(tailbox__show_coarse(buf, 23456789, 4000000),
 	                 "23 ms");
-	ck_assert_str_eq(tailbox__show_bytes(buf, 999), "999 B");
-	ck_assert_str_eq(tailbox__show_bytes(buf, 1000), "1.0 kB");
-	ck_assert_str_eq(tailbox__show_bytes(buf, UINT64_MAX), "18.4 EB");
+	ck_assert_str_eq(tailbox__show_bytes(buf, 1023), "1023 B");
+	ck_assert_str_eq(tailbox__show_bytes(buf, 1024), "1.0 KiB");
+	ck_assert_str_eq(tailbox__show_bytes(buf, (1 << 20) - 1), "1023.9 KiB");
+	ck_assert_str_eq(tailbox__show_bytes(buf, UINT64_MAX), "15.9 EiB");
 	ck_assert_str_eq(tailbox__show_utc(buf, 1763608361007),
 	                 "2025-11-20 03:12:41");
 	ck_assert_str_eq(tailbox__show_clock_ms(buf, 1763608361007),

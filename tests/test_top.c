@@ -288,7 +288,7 @@ static const char golden[] =
 	"shop 1.4.2  pid 910  STOPPED  since 2025-11-20 03:12:41 UTC\n"
 	"times count up to its last record, 03:13:41.007 UTC, 4.20 s ago\n"
 	"LOST  3 stages or waits (no block was free)\n"
-	"tape      16.7 MB, 42.0 s of history\n"
+	"tape      16.0 MiB, 42.0 s of history\n"
 	"recorder  13.0 ms of CPU  0.02% of one CPU  0.31% of the process\n"
 	"last 9.9 s 1190.0/s  p50 1.40 ms  p95 9.10 ms  p99 171 ms  max 1.33 s"
 	"  5xx 12\n"
