@@ -54,20 +54,21 @@ static void unbook(const struct tailbox__thread *t)
 	atomic_fetch_sub_explicit(blocks_active(t), 1, memory_order_release);
 }
 
-static void retire(struct tailbox__thread *t, unsigned kind)
+/* False: there was none. The booking stays. */
+static bool retire(struct tailbox__thread *t, unsigned kind)
 {
 	struct tailbox__out *o = &TAILBOX__OUT(t, kind);
 	struct tailbox__block *b = o->block;
 
 	if (b == NULL)
-		return;
+		return false;
 	o->block = NULL;
 	o->next = o->end = NULL;
 	TAILBOX__SET(t->entry->block_ticket[kind], 0);
 	/* Release: whoever recycles it has our records behind it. */
 	atomic_store_explicit(&b->head, TAILBOX__HEAD(o->pub >> 16, kind, 0),
 	                      memory_order_release);
-	unbook(t);
+	return true;
 }
 
 static bool claim(struct tailbox__thread *t, unsigned kind)
@@ -105,6 +106,8 @@ static bool claim(struct tailbox__thread *t, unsigned kind)
 	o->pub = TAILBOX__PUB(ticket, 0);
 	o->next = (char *)(b + 1);
 	o->end = (char *)b + h->block_bytes;
+	for (size_t i = 0; i < TAILBOX__AHEAD; i += 64)
+		__builtin_prefetch(o->next + i, 1);
 	TAILBOX__SET(t->entry->block_ticket[kind], ticket);
 	return true;
 }
@@ -114,12 +117,17 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 {
 	if (bytes > TAILBOX__BLOCK_LEAST - sizeof(struct tailbox__block))
 		return NULL;
-	retire(t, kind);
+	/* From block to block the booking is kept: all processors write to
+	 * that line. */
+	const bool is_booked = retire(t, kind);
 	/* A worker in the middle of something of the tape before (off or closed
 	 * is one more): this one has no room for it. */
-	if (TAILBOX__GET(tailbox__recorder.epoch) - t->epoch > 1)
+	if (TAILBOX__GET(tailbox__recorder.epoch) - t->epoch > 1) {
+		if (is_booked)
+			unbook(t);
 		return NULL;
-	if (!book(t))
+	}
+	if (!is_booked && !book(t))
 		return NULL;
 	/* A round finds it; the free one may move on before us a few times. */
 	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
@@ -143,5 +151,6 @@ uint32_t tailbox__blocks_of(const struct tailbox__thread *t)
 void tailbox__blocks_retire(struct tailbox__thread *t)
 {
 	for (uint32_t kind = 1; kind <= kinds(); kind++)
-		retire(t, kind);
+		if (retire(t, kind))
+			unbook(t);
 }
