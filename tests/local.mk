@@ -57,6 +57,7 @@ tests_libsupport_la_SOURCES += \
 	tests/e2e_client.c
 noinst_HEADERS += \
 	tests/analyze_fixture.h \
+	tests/analyzer_options_fixture.h \
 	tests/assemble_fixture.h \
 	tests/compare_fixture.h \
 	tests/controller_fixture.h \
@@ -125,6 +126,10 @@ command_tests += \
 	tests/test_analyze_stage \
 	tests/test_analyze_trend \
 	tests/test_analyzer_options \
+	tests/test_analyzer_options_file \
+	tests/test_analyzer_options_memory \
+	tests/test_analyzer_options_paths \
+	tests/test_analyzer_options_shown \
 	tests/test_assert \
 	tests/test_compare \
 	tests/test_anatomy \
