@@ -70,6 +70,7 @@ noinst_HEADERS += \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
+	tests/sampling_fixture.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
 	tests/test_after \
@@ -98,8 +99,12 @@ unit_tests += \
 	tests/test_run \
 	tests/test_run_json \
 	tests/test_sampler \
+	tests/test_sampler_daemons \
+	tests/test_sampler_pool_values \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
+	tests/test_sampler_waiting \
+	tests/test_sampler_workers \
 	tests/test_snapshot \
 	tests/test_stack \
 	tests/test_slow_log \
