@@ -60,6 +60,7 @@ noinst_HEADERS += \
 	tests/analyzer_options_fixture.h \
 	tests/assemble_fixture.h \
 	tests/compare_fixture.h \
+	tests/config_file_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
 	tests/e2e_admin_tcp_client.h \
@@ -79,6 +80,9 @@ unit_tests += \
 	tests/test_assemble_random \
 	tests/test_config \
 	tests/test_config_file \
+	tests/test_config_file_controller \
+	tests/test_config_file_shown \
+	tests/test_config_file_values \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
