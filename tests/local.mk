@@ -67,6 +67,7 @@ noinst_HEADERS += \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
+	tests/failures_fixture.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
@@ -143,6 +144,9 @@ command_tests += \
 	tests/test_compare \
 	tests/test_anatomy \
 	tests/test_failures \
+	tests/test_failures_resource \
+	tests/test_failures_shared \
+	tests/test_failures_shown \
 	tests/test_load \
 	tests/test_load_ahead \
 	tests/test_load_json \
