@@ -78,7 +78,10 @@ unit_tests += \
 	tests/test_after \
 	tests/test_artifact \
 	tests/test_assemble \
+	tests/test_assemble_end \
 	tests/test_assemble_random \
+	tests/test_assemble_snapshots \
+	tests/test_assemble_spans \
 	tests/test_config \
 	tests/test_config_file \
 	tests/test_config_file_controller \
