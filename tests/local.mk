@@ -59,6 +59,7 @@ noinst_HEADERS += \
 	tests/analyze_fixture.h \
 	tests/analyzer_options_fixture.h \
 	tests/assemble_fixture.h \
+	tests/assert_fixture.h \
 	tests/compare_fixture.h \
 	tests/config_file_fixture.h \
 	tests/controller_fixture.h \
@@ -144,6 +145,8 @@ command_tests += \
 	tests/test_analyzer_options_paths \
 	tests/test_analyzer_options_shown \
 	tests/test_assert \
+	tests/test_assert_missing \
+	tests/test_assert_text \
 	tests/test_compare \
 	tests/test_anatomy \
 	tests/test_failures \
