@@ -157,9 +157,11 @@ command_tests += \
 	tests/test_load_ahead \
 	tests/test_load_json \
 	tests/test_own \
+	tests/test_own_held \
 	tests/test_own_join \
 	tests/test_own_loop \
 	tests/test_own_samples \
+	tests/test_own_sums \
 	tests/test_report \
 	tests/test_screen \
 	tests/test_symbols \
