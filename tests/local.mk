@@ -61,7 +61,9 @@ noinst_HEADERS += \
 	tests/compare_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
+	tests/e2e_admin_service.h \
 	tests/e2e_admin_tcp_client.h \
+	tests/e2e_admin_unix_client.h \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
@@ -71,6 +73,7 @@ noinst_HEADERS += \
 	tests/sample_runs.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
+	tests/test_admin_parse \
 	tests/test_after \
 	tests/test_artifact \
 	tests/test_assemble \
@@ -146,6 +149,9 @@ command_tests += \
 # End to end, over real sockets.
 e2e_tests += \
 	tests/e2e_admin \
+	tests/e2e_admin_artifacts \
+	tests/e2e_admin_busy \
+	tests/e2e_admin_windows \
 	tests/e2e_attack \
 	tests/e2e_churn \
 	tests/e2e_config \
