@@ -65,6 +65,9 @@ noinst_HEADERS += \
 	tests/e2e_admin_tcp_client.h \
 	tests/e2e_admin_unix_client.h \
 	tests/e2e_client.h \
+	tests/e2e_modes.h \
+	tests/e2e_record_app.h \
+	tests/e2e_record_tape.h \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
 	tests/own_fixture.h \
@@ -166,8 +169,10 @@ e2e_tests += \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
 	tests/e2e_matrix \
+	tests/e2e_mhd_ends \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
+	tests/e2e_mhd_phases \
 	tests/e2e_mhd_record \
 	tests/e2e_mhd_responses \
 	tests/e2e_reload \
