@@ -234,7 +234,13 @@ matrix_sources = tests/e2e_matrix.c \
 tests_e2e_matrix_SOURCES = $(matrix_sources)
 tests_e2e_long_matrix_SOURCES = $(matrix_sources)
 tests_e2e_long_matrix_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
-tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
+parity_sources = tests/e2e_mhd_parity.c \
+	tests/parity_app.c \
+	tests/parity_app.h \
+	tests/parity_script.c \
+	tests/parity_script.h
+tests_e2e_mhd_parity_SOURCES = $(parity_sources)
+tests_e2e_long_parity_SOURCES = $(parity_sources)
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_reload_SOURCES = tests/e2e_reload.c
 tests_e2e_long_reload_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
