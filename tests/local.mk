@@ -77,6 +77,7 @@ noinst_HEADERS += \
 	tests/test_sampler_fixture.h
 unit_tests += \
 	tests/test_admin_parse \
+	tests/test_admin_token \
 	tests/test_after \
 	tests/test_artifact \
 	tests/test_assemble \
@@ -153,6 +154,7 @@ command_tests += \
 e2e_tests += \
 	tests/e2e_admin \
 	tests/e2e_admin_artifacts \
+	tests/e2e_admin_browser \
 	tests/e2e_admin_busy \
 	tests/e2e_admin_windows \
 	tests/e2e_attack \

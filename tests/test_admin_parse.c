@@ -1,14 +1,20 @@
 /* tests/test_admin_parse.c - what the admin server reads out of a request:
- * headers, numbers and ranges.
+ * headers, numbers and ranges; and the addresses that it may listen on and be
+ * called by.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "controller/admin.h"
 #include "controller/admin_internal.h"
+
+/* --- headers and parameters -------------------------------------------- */
 
 START_TEST(accept_encoding_is_weighed)
 {
@@ -135,6 +141,119 @@ START_TEST(ranges_are_cut_to_the_file)
 }
 END_TEST
 
+/* --- addresses --------------------------------------------------------- */
+
+static const struct {
+	const char *text;
+	int family; /* 0 = refused */
+	unsigned port;
+	const char *host;
+} addresses[] = {
+	{ "127.0.0.1:9180", AF_INET, 9180, "127.0.0.1" },
+	{ "[::1]:9180", AF_INET6, 9180, "::1" },
+	{ "[::]:1", AF_INET6, 1, "::" },
+	{ "0.0.0.0:0", AF_INET, 0, "0.0.0.0" },
+	{ "localhost:80", AF_INET, 80, "127.0.0.1" },
+	/* Nothing said is loopback. */
+	{ ":9180", AF_INET, 9180, "127.0.0.1" },
+	{ "9180", AF_INET, 9180, "127.0.0.1" },
+	{ "127.0.0.1:65535", AF_INET, 65535, "127.0.0.1" },
+	{ "127.0.0.1:65536", 0, 0, NULL },
+	{ "127.0.0.1", 0, 0, NULL },
+	{ "127.0.0.1:", 0, 0, NULL },
+	{ "127.0.0.1: 80", 0, 0, NULL },
+	{ "127.0.0.1:-1", 0, 0, NULL },
+	{ "::1", 0, 0, NULL },
+	{ "::1:80", 0, 0, NULL },
+	{ "[::1]", 0, 0, NULL },
+	{ "[]:1", 0, 0, NULL },
+	{ "[:1", 0, 0, NULL },
+	{ "example.org:80", 0, 0, NULL },
+	{ "*:80", 0, 0, NULL },
+	{ "127.1:80", 0, 0, NULL },
+	{ "", 0, 0, NULL },
+};
+
+START_TEST(listen_takes_an_address_and_a_port)
+{
+	struct tailbox__error err = TAILBOX__ERROR_INIT;
+	struct tailbox__tcp_address a;
+	char host[INET6_ADDRSTRLEN];
+	int rc = tailbox__tcp_address(addresses[_i].text, &a, &err);
+
+	if (addresses[_i].family == 0) {
+		ck_assert_int_eq(rc, -EINVAL);
+		ck_assert_ptr_nonnull(strstr(err.text, addresses[_i].text));
+		return;
+	}
+	ck_assert_msg(rc == 0, "%s: %s", addresses[_i].text, err.text);
+	ck_assert_int_eq(a.addr.ss_family, addresses[_i].family);
+	if (a.addr.ss_family == AF_INET) {
+		const struct sockaddr_in *s = (void *)&a.addr;
+		ck_assert_uint_eq(ntohs(s->sin_port), addresses[_i].port);
+		inet_ntop(AF_INET, &s->sin_addr, host, sizeof(host));
+	} else {
+		const struct sockaddr_in6 *s = (void *)&a.addr;
+		ck_assert_uint_eq(ntohs(s->sin6_port), addresses[_i].port);
+		inet_ntop(AF_INET6, &s->sin6_addr, host, sizeof(host));
+	}
+	ck_assert_str_eq(host, addresses[_i].host);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool is_host; /* with local address 10.0.0.7 and port 9180 */
+	bool is_allowed; /* by ops.example and gate.example:8443 */
+} hosts[] = {
+	{ "localhost:9180", true, false },
+	{ "LOCALHOST:9180", true, false },
+	{ "127.0.0.1:9180", true, false },
+	{ "[::1]:9180", true, false },
+	{ "[0:0:0:0:0:0:0:1]:9180", true, false },
+	{ "10.0.0.7:9180", true, false },
+	{ "10.0.0.8:9180", false, false },
+	{ "localhost", false, false },
+	{ "localhost:80", false, false },
+	{ "localhost.:9180", false, false },
+	{ "localhost:9180.evil.example", false, false },
+	{ "localhost:9180x", false, false },
+	{ "localhost:09180", true, false },
+	{ "evil.example:9180", false, false },
+	{ "127.0.0.1.evil.example:9180", false, false },
+	{ "a@127.0.0.1:9180", false, false },
+	{ "[::1:9180", false, false },
+	{ "[::1]9180", false, false },
+	{ "::1", false, false },
+	{ ":9180", false, false },
+	{ "", false, false },
+	{ "ops.example", false, true },
+	{ "OPS.example:1234", false, true },
+	{ "ops.example.evil", false, false },
+	{ "xops.example", false, false },
+	{ "gate.example:8443", false, true },
+	{ "gate.example:8444", false, false },
+	{ "gate.example", false, false },
+};
+
+START_TEST(host_is_ours_or_allowed)
+{
+	static struct tailbox__config_list l;
+	const char *text = hosts[_i].text;
+
+	l.count = 2;
+	strncpy(l.items[0], "ops.example", sizeof(l.items[0]) - 1);
+	strncpy(l.items[1], "gate.example:8443", sizeof(l.items[1]) - 1);
+	ck_assert_msg(tailbox__admin_is_host(text, "10.0.0.7", 9180) ==
+	                      hosts[_i].is_host, "%s", text);
+	ck_assert_msg(tailbox__admin_is_allowed_host(&l, text) ==
+	                      hosts[_i].is_allowed, "%s", text);
+	/* At port 80 it may be left out. */
+	ck_assert(tailbox__admin_is_host("localhost", "", 80));
+	ck_assert(!tailbox__admin_is_host("", "", 80));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("admin_parse");
@@ -146,6 +265,10 @@ int main(void)
 	tcase_add_loop_test(t, if_none_match_is_a_list, 0, 13);
 	tcase_add_test(t, numbers_have_limits);
 	tcase_add_loop_test(t, ranges_are_cut_to_the_file, 0, 16);
+	tcase_add_loop_test(t, listen_takes_an_address_and_a_port, 0,
+	                    sizeof(addresses) / sizeof(addresses[0]));
+	tcase_add_loop_test(t, host_is_ours_or_allowed, 0,
+	                    sizeof(hosts) / sizeof(hosts[0]));
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
