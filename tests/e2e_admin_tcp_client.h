@@ -7,45 +7,19 @@
 #define TAILBOX_TESTS_E2E_ADMIN_TCP_CLIENT_H 1
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <tailbox.h>
-
-#include "controller/admin.h"
 #include "controller/admin_guard.h"
 #include "controller/admin_internal.h"
+#include "tests/e2e_admin_service.h"
 
 #define TOKEN "correct-horse-battery-staple"
 #define BEARER "Authorization: Bearer " TOKEN "\r\n"
 
-static char folder[64];
 static uint16_t tcp_port;
-
-static inline void start_recorder(void)
-{
-	snprintf(folder, sizeof(folder), "/tmp/tailbox-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	unsetenv("TAILBOX");
-	unsetenv("TAILBOX_ARTIFACTS");
-	unsetenv("STATE_DIRECTORY");
-	unsetenv("TAILBOX_CONFIG");
-	setenv("TAILBOX_DIR", folder, 1);
-	ck_assert_int_eq(tailbox_start("shop", NULL), 0);
-}
 
 /* NULL: not set. The settings are large, so they are not on the stack. */
 static inline int start_tcp(const char *listen, const char *token,
@@ -80,51 +54,7 @@ static inline void start(void)
 	              err.text);
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type,
-                             struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static inline void stop(void)
-{
-	tailbox_stop();
-	unsetenv("TAILBOX_DIR");
-	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static inline uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-static inline void moment(void)
-{
-	struct timespec ts = { 0, 2000000 };
-
-	nanosleep(&ts, NULL);
-}
-
-/* --- bytes ------------------------------------------------------------- */
-
-struct bytes {
-	char *p; /* with a NUL behind */
-	size_t n;
-};
-
-static inline void append(struct bytes *b, const char *data, size_t n)
-{
-	b->p = realloc(b->p, b->n + n + 1);
-	if (b->p == NULL)
-		abort();
-	memcpy(b->p + b->n, data, n);
-	b->n += n;
-	b->p[b->n] = '\0';
-}
+/* --- clients ----------------------------------------------------------- */
 
 /* -1 when it was refused. */
 static inline int dial_port(uint16_t port)
@@ -141,35 +71,13 @@ static inline int dial_port(uint16_t port)
 	return fd;
 }
 
-static inline int dial_unix(void)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", tailbox__admin_path());
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* Send, and hear all that comes until the end; closes fd. */
 static inline struct bytes talk(int fd, const char *text, size_t n)
 {
-	struct bytes b = { NULL, 0 };
-	char buf[65536];
-	ssize_t got;
-
-	append(&b, "", 0);
-	if (fd < 0)
-		return b;
 	/* It may answer and close before it has all: no reason to fail. */
-	(void)!send(fd, text, n, MSG_NOSIGNAL);
-	while ((got = read(fd, buf, sizeof(buf))) > 0)
-		append(&b, buf, (size_t)got);
-	close(fd);
-	return b;
+	if (fd >= 0)
+		(void)!send(fd, text, n, MSG_NOSIGNAL);
+	return hear(fd);
 }
 
 /* The status line's number, 0 when there was none. */

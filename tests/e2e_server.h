@@ -52,6 +52,7 @@ struct e2e_server {
 	const struct sockaddr *address; /* NULL: 127.0.0.1, any port */
 	socklen_t address_len;
 	int listen_fd; /* one that listens already, taken; 0 = none */
+	bool listens_itself; /* the daemon makes the socket, on any address */
 	MHD_AccessHandlerCallback handler;
 	void *handler_cls;
 	struct MHD_OptionItem options[12]; /* more; 0 ends them */
@@ -161,21 +162,23 @@ static inline bool e2e_serve(struct e2e_server *s)
 	struct sockaddr_in6 loopback6 = { .sin6_family = AF_INET6,
 		                          .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	struct MHD_OptionItem ops[20];
-	int n = 0, fd;
+	int n = 0, fd = -1;
 
 	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fd = s->listen_fd > 0 ? s->listen_fd
-	     : s->address     ? e2e_listen(s->address, s->address_len)
-	                      : e2e_listen((struct sockaddr *)&loopback,
-	                                   sizeof(loopback));
-	ck_assert_int_ge(fd, 0);
+	if (!s->listens_itself) {
+		fd = s->listen_fd > 0 ? s->listen_fd
+		     : s->address     ? e2e_listen(s->address, s->address_len)
+		                      : e2e_listen((struct sockaddr *)&loopback,
+		                                   sizeof(loopback));
+		ck_assert_int_ge(fd, 0);
+	}
 	s->accept_fd = e2e_is_added(s) ? fd : -1;
 	if (s->drive == E2E_POOL_2 || s->drive == E2E_POOL_8)
 		ops[n++] = (struct MHD_OptionItem){
 			MHD_OPTION_THREAD_POOL_SIZE,
 			s->drive == E2E_POOL_2 ? 2 : 8, NULL
 		};
-	if (!e2e_is_added(s))
+	if (!e2e_is_added(s) && fd >= 0)
 		ops[n++] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET,
 			                            fd, NULL };
 	else if (s->drive == E2E_ADD) /* never on every address */
@@ -195,7 +198,8 @@ static inline bool e2e_serve(struct e2e_server *s)
 	                           s->handler_cls, MHD_OPTION_ARRAY, ops,
 	                           MHD_OPTION_END);
 	if (s->daemon == NULL) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return false;
 	}
 	atomic_store(&s->is_over, false);
@@ -244,6 +248,33 @@ static inline uint16_t e2e_port_of(const struct e2e_server *s)
 	e2e_address_of(s, false, &a);
 	ck_assert_int_eq(a.ss_family, AF_INET);
 	return ntohs(((struct sockaddr_in *)&a)->sin_port);
+}
+
+/* --- what a handler answers -------------------------------------------- */
+
+/* data: stays until the answer is sent. */
+static inline enum MHD_Result e2e_reply(struct MHD_Connection *c,
+                                        unsigned status, const void *data,
+                                        size_t len)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+	        len, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result rc = MHD_queue_response(c, status, r);
+
+	MHD_destroy_response(r);
+	return rc;
+}
+
+static inline enum MHD_Result e2e_reply_upgrade(struct MHD_Connection *c,
+                                                MHD_UpgradeHandler fn)
+{
+	struct MHD_Response *r = MHD_create_response_for_upgrade(fn, NULL);
+	enum MHD_Result rc;
+
+	MHD_add_response_header(r, MHD_HTTP_HEADER_UPGRADE, "echo");
+	rc = MHD_queue_response(c, MHD_HTTP_SWITCHING_PROTOCOLS, r);
+	MHD_destroy_response(r);
+	return rc;
 }
 
 #endif

@@ -64,8 +64,13 @@ noinst_HEADERS += \
 	tests/config_file_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
+	tests/e2e_admin_service.h \
 	tests/e2e_admin_tcp_client.h \
+	tests/e2e_admin_unix_client.h \
 	tests/e2e_client.h \
+	tests/e2e_modes.h \
+	tests/e2e_record_app.h \
+	tests/e2e_record_tape.h \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
 	tests/failures_fixture.h \
@@ -76,6 +81,8 @@ noinst_HEADERS += \
 	tests/sampling_fixture.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
+	tests/test_admin_parse \
+	tests/test_admin_token \
 	tests/test_after \
 	tests/test_artifact \
 	tests/test_assemble \
@@ -172,6 +179,10 @@ command_tests += \
 # End to end, over real sockets.
 e2e_tests += \
 	tests/e2e_admin \
+	tests/e2e_admin_artifacts \
+	tests/e2e_admin_browser \
+	tests/e2e_admin_busy \
+	tests/e2e_admin_windows \
 	tests/e2e_attack \
 	tests/e2e_churn \
 	tests/e2e_config \
@@ -186,8 +197,10 @@ e2e_tests += \
 	tests/e2e_kill9 \
 	tests/e2e_main_job \
 	tests/e2e_matrix \
+	tests/e2e_mhd_ends \
 	tests/e2e_mhd_ingress \
 	tests/e2e_mhd_parity \
+	tests/e2e_mhd_phases \
 	tests/e2e_mhd_record \
 	tests/e2e_mhd_responses \
 	tests/e2e_reload \
@@ -249,7 +262,13 @@ matrix_sources = tests/e2e_matrix.c \
 tests_e2e_matrix_SOURCES = $(matrix_sources)
 tests_e2e_long_matrix_SOURCES = $(matrix_sources)
 tests_e2e_long_matrix_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
-tests_e2e_long_parity_SOURCES = tests/e2e_mhd_parity.c
+parity_sources = tests/e2e_mhd_parity.c \
+	tests/parity_app.c \
+	tests/parity_app.h \
+	tests/parity_script.c \
+	tests/parity_script.h
+tests_e2e_mhd_parity_SOURCES = $(parity_sources)
+tests_e2e_long_parity_SOURCES = $(parity_sources)
 tests_e2e_long_parity_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
 tests_e2e_long_reload_SOURCES = tests/e2e_reload.c
 tests_e2e_long_reload_CPPFLAGS = $(AM_CPPFLAGS) -DE2E_LONG
