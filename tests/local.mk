@@ -69,6 +69,7 @@ noinst_HEADERS += \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
+	tests/start_fixture.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
 	tests/test_after \
@@ -103,6 +104,10 @@ unit_tests += \
 	tests/test_stack \
 	tests/test_slow_log \
 	tests/test_start \
+	tests/test_start_environment \
+	tests/test_start_fork \
+	tests/test_start_options \
+	tests/test_start_process \
 	tests/test_stopped \
 	tests/test_task \
 	tests/test_toml \
