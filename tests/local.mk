@@ -70,7 +70,8 @@ noinst_HEADERS += \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/start_fixture.h \
-	tests/test_sampler_fixture.h
+	tests/test_sampler_fixture.h \
+	tests/timeline_fixture.h
 unit_tests += \
 	tests/test_after \
 	tests/test_artifact \
@@ -146,6 +147,8 @@ command_tests += \
 	tests/test_symbols \
 	tests/test_tail \
 	tests/test_timeline \
+	tests/test_timeline_choice \
+	tests/test_timeline_rows \
 	tests/test_top \
 	tests/test_verdict
 # End to end, over real sockets.
