@@ -67,6 +67,7 @@ noinst_HEADERS += \
 	tests/e2e_server.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
+	tests/rare_fixture.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/start_fixture.h \
@@ -94,6 +95,9 @@ unit_tests += \
 	tests/test_mhd_route \
 	tests/test_patterns \
 	tests/test_rare \
+	tests/test_rare_damage \
+	tests/test_rare_run \
+	tests/test_rare_spans \
 	tests/test_reader_writer \
 	tests/test_record \
 	tests/test_run \
