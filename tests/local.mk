@@ -83,6 +83,8 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_controller_limits \
+	tests/test_controller_threads \
 	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
