@@ -57,6 +57,7 @@ tests_libsupport_la_SOURCES += \
 	tests/e2e_client.c
 noinst_HEADERS += \
 	tests/analyze_fixture.h \
+	tests/artifact_fixture.h \
 	tests/assemble_fixture.h \
 	tests/compare_fixture.h \
 	tests/controller_fixture.h \
@@ -76,6 +77,9 @@ noinst_HEADERS += \
 unit_tests += \
 	tests/test_after \
 	tests/test_artifact \
+	tests/test_artifact_damage \
+	tests/test_artifact_place \
+	tests/test_artifact_versions \
 	tests/test_assemble \
 	tests/test_assemble_random \
 	tests/test_config \
