@@ -66,6 +66,7 @@ noinst_HEADERS += \
 	tests/e2e_client.h \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
+	tests/keep_fixture.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/rare_fixture.h \
@@ -87,6 +88,9 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_controller_keep_disk \
+	tests/test_controller_keep_json \
+	tests/test_controller_keep_names \
 	tests/test_controller_limits \
 	tests/test_controller_threads \
 	tests/test_copies \
