@@ -187,43 +187,61 @@ static bool split_id(const struct tailbox__admin_request *q, char id[256],
 	return true;
 }
 
+/* q->id and what became of it. */
+struct lookup {
+	char id[256];
+	bool is_native, is_early;
+	int rc; /* of tailbox__artifact_find() */
+};
+
+static struct lookup look_up(const struct tailbox__admin_request *q,
+                             struct tailbox__artifact_entry *e)
+{
+	struct lookup l = { .rc = 0 };
+
+	if (!split_id(q, l.id, &l.is_native)) {
+		l.rc = -EINVAL;
+		return l;
+	}
+	/* Its file is there a moment before the window is over. Who has the
+	 * artifact may arm the next one, so it is not ready until then. */
+	l.is_early = is_under_way(l.id);
+	l.rc = l.is_early ? -ENOENT : tailbox__artifact_find(l.id, e);
+	return l;
+}
+
+static enum MHD_Result say_why_not(struct tailbox__admin_request *q,
+                                   const struct lookup *l)
+{
+	if (l->rc == -EINVAL)
+		return tailbox__admin_error(
+		        q, MHD_HTTP_BAD_REQUEST, "bad_id",
+		        "an artifact is named by its number or full name");
+	if (l->rc != -ENOENT)
+		return tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+		                            "artifact_unreadable",
+		                            "%.200s in %.400s: %s", l->id,
+		                            tailbox__admin_facts->artifact_dir,
+		                            tailbox_strerror(l->rc));
+	if (l->is_early)
+		return tailbox__admin_error_header(
+		        q, MHD_HTTP_NOT_FOUND, "not_ready", "Retry-After", "1",
+		        "this window is not finalized yet");
+	return tailbox__admin_error(q, MHD_HTTP_NOT_FOUND, "not_found",
+	                            "no artifact %.200s", l->id);
+}
+
 bool tailbox__admin_find_artifact(struct tailbox__admin_request *q,
                                   struct tailbox__artifact_entry *e,
                                   bool *is_native, enum MHD_Result *sent)
 {
-	char id[256] = "";
-	bool is_early;
-	int rc;
-
 	if (!tailbox__admin_has_windows(q, sent))
 		return false;
-	rc = split_id(q, id, is_native) ? 0 : -EINVAL;
-	/* Its file is there a moment before the window is over. Who has the
-	 * artifact may arm the next one, so it is not ready until then. */
-	is_early = is_under_way(id);
-	if (rc == 0)
-		rc = is_early ? -ENOENT : tailbox__artifact_find(id, e);
-	if (rc == 0)
-		return true;
-	if (rc == -EINVAL)
-		*sent = tailbox__admin_error(
-		        q, MHD_HTTP_BAD_REQUEST, "bad_id",
-		        "an artifact is named by its number or full name");
-	else if (rc != -ENOENT)
-		*sent = tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
-		                             "artifact_unreadable",
-		                             "%.200s in %.400s: %s", id,
-		                             tailbox__admin_facts->artifact_dir,
-		                             tailbox_strerror(rc));
-	else if (is_early)
-		*sent = tailbox__admin_error_header(
-		        q, MHD_HTTP_NOT_FOUND, "not_ready", "Retry-After", "1",
-		        "this window is not finalized yet");
-	else
-		*sent = tailbox__admin_error(q, MHD_HTTP_NOT_FOUND,
-		                             "not_found", "no artifact %.200s",
-		                             id);
-	return false;
+	const struct lookup l = look_up(q, e);
+	*is_native = l.is_native;
+	if (l.rc != 0)
+		*sent = say_why_not(q, &l);
+	return l.rc == 0;
 }
 
 /* --- download ---------------------------------------------------------- */
@@ -420,11 +438,14 @@ enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q)
 	struct tailbox__artifact_entry e;
 	struct tailbox__json j;
 	enum MHD_Result sent;
-	bool is_native;
 	int rc;
 
-	if (!tailbox__admin_find_artifact(q, &e, &is_native, &sent))
+	if (!tailbox__admin_has_windows(q, &sent))
 		return sent;
+	/* That it cannot be read is no reason to keep it: it has a name. */
+	const struct lookup l = look_up(q, &e);
+	if (l.rc != 0 && l.rc > -TAILBOX_EMALFORMED)
+		return say_why_not(q, &l);
 	rc = tailbox__artifact_delete(&e);
 	if (rc != 0 && rc != -ENOENT)
 		return tailbox__admin_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR,
