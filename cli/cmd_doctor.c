@@ -151,7 +151,7 @@ static pid_t pid_here(const struct cli__service *s)
 
 	if (!cli__is_alive(s))
 		return 0;
-	if (!s->tape[0])
+	if (!s->tape[0] || s->is_by_pid)
 		return (pid_t)s->pid;
 	/* Not ours to write, so the lock is asked for by reading. */
 	lock.l_type = F_RDLCK;
