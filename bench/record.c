@@ -8,10 +8,15 @@
  * here slot and code are always in the nearest cache. CPU time of the thread,
  * variants alternating, medians of 31. Two processors that are threads of one
  * core slow each other down whatever they do: the floor loop on two threads,
- * which share nothing, tells how much. At the end the same with a controller,
- * whose follower reads along, with every trigger and with none.
+ * which share nothing, tells how much. What two threads share are lines of the
+ * tape that the other wrote a round ago, so how long a line takes from one to
+ * the other stands beside: a host that moves its guest's processors changes it
+ * from minute to minute. At the end the same with a controller, whose follower
+ * reads along, with every trigger and with none.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -100,6 +105,37 @@ static double median(double *v, int n)
 	return v[n / 2];
 }
 
+/* --- how far apart the processors are ----------------------------------- */
+
+#define TURNS 20000
+
+static _Alignas(128) atomic_int turn;
+
+/* Hands the line on whenever the turn is `mine` of two. */
+static void take_turns(int mine)
+{
+	for (int i = mine; i < 2 * TURNS; i += 2) {
+		long spins = 0;
+
+		while (atomic_load_explicit(&turn, memory_order_acquire) != i)
+			if (++spins % 4096 == 0)
+				sched_yield(); /* there may be one processor */
+		atomic_store_explicit(&turn, i + 1, memory_order_release);
+	}
+}
+
+/* ns for a line from one thread to the other. */
+static double line_time(void)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	take_turns(0);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return ((double)(b.tv_sec - a.tv_sec) * 1e9 +
+	        (double)(b.tv_nsec - a.tv_nsec)) / (2 * TURNS);
+}
+
 /* --- two threads: rounds of theirs between those of one ----------------- */
 
 static pthread_barrier_t together;
@@ -124,6 +160,8 @@ static void *other_thread(void *arg)
 	for (int i = 0; i < ROUNDS; i++) {
 		pthread_barrier_wait(&together);
 		out[0][i] = run(record_loop, EACH);
+		pthread_barrier_wait(&together);
+		take_turns(1);
 		pthread_barrier_wait(&together);
 		out[1][i] = run(other_floor, EACH);
 	}
@@ -177,7 +215,7 @@ int main(void)
 	char dir[] = "/dev/shm/tailbox-bench-XXXXXX";
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 	static double f[ROUNDS], f2[ROUNDS], r[ROUNDS], p[ROUNDS];
-	static double mine[2][ROUNDS], others[2][ROUNDS];
+	static double mine[2][ROUNDS], others[2][ROUNDS], lines[ROUNDS];
 	double base, one, two, floor_two;
 	pthread_t other;
 	int dirfd;
@@ -204,6 +242,9 @@ int main(void)
 		pthread_barrier_wait(&together);
 		mine[0][i] = run(record_loop, EACH);
 		pthread_barrier_wait(&together);
+		lines[i] = line_time();
+		pthread_barrier_wait(&together);
+		atomic_store(&turn, 0); /* both have had their last */
 		mine[1][i] = run(floor_loop, EACH);
 	}
 	pthread_join(other, NULL);
@@ -219,6 +260,9 @@ int main(void)
 	printf("begin+finish, 2 threads  %7.1f ns  %+.0f%% over 1, "
 	       "at most +15%%: %s\n", two, (two / one - 1) * 100,
 	       two / one <= 1.15 ? "ok" : "MISSED");
+	const double line = median(lines, ROUNDS); /* sorts them */
+	printf("a line to the other       %6.1f ns  (%.0f to %.0f)\n", line,
+	       lines[0], lines[ROUNDS - 1]);
 	printf("floor loop, 2 threads    %7.1f ns  %+.0f%% over 1: what the "
 	       "machine takes\n", floor_two, (floor_two / base - 1) * 100);
 	printf("public calls with names  %7.1f ns\n", median(p, ROUNDS));
