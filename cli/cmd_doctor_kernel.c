@@ -30,7 +30,7 @@
 	"/sys/devices/system/clocksource/clocksource0/current_clocksource"
 #define SLOW_READ_NS 100u /* a system call each, not the vDSO */
 #define OPEN_FILES_MIN 1024u
-#define OPEN_FILES_OWN 64u /* beside connections: tape, socket, files... */
+#define OPEN_FILES_OWN 192u /* beside connections; doc/operate.md, Sizes */
 
 /* --- clock ---------------------------------------------------------------- */
 

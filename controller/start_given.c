@@ -314,7 +314,7 @@ static enum said what_tailbox_says(void)
 	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
 		if (strcasecmp(v, on[i]) == 0)
 			return SAID_ON;
-	tailbox__start_note("TAILBOX=%.40s is neither off nor on: recording",
+	tailbox__start_note("TAILBOX=%.40s is neither off nor on: left out",
 	                    v);
 	return SAID_NOTHING;
 }
