@@ -384,8 +384,9 @@ static int reserve(struct state *s)
 		const char *text =
 			tailbox__run_text(run, (tailbox__str)i, &len);
 
-		/* Most begin with a letter, a digit or a slash. */
-		s->is_blank[i] = !(len > 0 && *text > ' ') &&
+		/* Most begin with a letter, a digit or a slash. Where char has
+		 * no sign, the first byte of a wide space is above them. */
+		s->is_blank[i] = !(len > 0 && *text > ' ' && *text <= '~') &&
 		                 tailbox__is_blank(text, len);
 	}
 	return 0;

@@ -109,6 +109,23 @@ static inline void feed_request(uint64_t number, uint64_t at, uint64_t total)
 	feed(TAILBOX__BLOCK_REQUESTS, &r, sizeof(r));
 }
 
+/* A request with what follows it, in one batch. */
+struct long_request {
+	struct tailbox__rec_request request;
+	union {
+		struct tailbox__rec_more more;
+		struct tailbox__rec_trace trace;
+		struct tailbox__rec_reader reader;
+		struct tailbox__rec_id id;
+	} rest[4];
+};
+
+static inline void feed_long(struct long_request *r, unsigned more)
+{
+	r->request.more = (uint8_t)more;
+	feed(TAILBOX__BLOCK_REQUESTS, r, 64 * (1 + (size_t)more));
+}
+
 static inline struct tailbox__rec_span span(unsigned type, uint64_t number,
                                             uint64_t at, uint64_t dur,
                                             const char *name)

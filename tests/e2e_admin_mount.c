@@ -326,11 +326,14 @@ START_TEST(disk_that_hangs_holds_no_worker)
 	want_later("GET", targets[1], BEARER, 200, "0 in ");
 	want_later("GET", targets[2], BEARER, 404, "not_found");
 	want_later("GET", targets[3], BEARER, 404, "not_found");
-	tailbox__lock();
-	b = ask_port(app_port, "POST", "/ops/arm", BEARER, NULL);
-	ck_assert_msg(status_of(&b) == 202, "%s", b.p);
-	free(b.p);
-	tailbox__unlock();
+	/* Of the calls before, one that was asked for again may still run. */
+	for (bool is_busy = true; is_busy; free(b.p)) {
+		tailbox__lock();
+		b = ask_port(app_port, "POST", "/ops/arm", BEARER, NULL);
+		tailbox__unlock();
+		is_busy = strstr(b.p, "\"busy\"") != NULL;
+		ck_assert_msg(is_busy || status_of(&b) == 202, "%s", b.p);
+	}
 	/* It goes on to its end, unasked. */
 	wait_for("\"state\": \"active\"");
 }

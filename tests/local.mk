@@ -57,8 +57,11 @@ tests_libsupport_la_SOURCES += \
 	tests/e2e_client.c
 noinst_HEADERS += \
 	tests/analyze_fixture.h \
+	tests/analyzer_options_fixture.h \
 	tests/assemble_fixture.h \
+	tests/assert_fixture.h \
 	tests/compare_fixture.h \
+	tests/config_file_fixture.h \
 	tests/controller_fixture.h \
 	tests/e2e_admin_client.h \
 	tests/e2e_admin_service.h \
@@ -70,10 +73,12 @@ noinst_HEADERS += \
 	tests/e2e_record_tape.h \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
+	tests/failures_fixture.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
+	tests/sampling_fixture.h \
 	tests/test_sampler_fixture.h
 unit_tests += \
 	tests/test_admin_parse \
@@ -81,9 +86,15 @@ unit_tests += \
 	tests/test_after \
 	tests/test_artifact \
 	tests/test_assemble \
+	tests/test_assemble_end \
 	tests/test_assemble_random \
+	tests/test_assemble_snapshots \
+	tests/test_assemble_spans \
 	tests/test_config \
 	tests/test_config_file \
+	tests/test_config_file_controller \
+	tests/test_config_file_shown \
+	tests/test_config_file_values \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
@@ -104,8 +115,12 @@ unit_tests += \
 	tests/test_run \
 	tests/test_run_json \
 	tests/test_sampler \
+	tests/test_sampler_daemons \
+	tests/test_sampler_pool_values \
 	tests/test_sampler_pools \
 	tests/test_sampler_proc \
+	tests/test_sampler_waiting \
+	tests/test_sampler_workers \
 	tests/test_snapshot \
 	tests/test_stack \
 	tests/test_slow_log \
@@ -132,17 +147,28 @@ command_tests += \
 	tests/test_analyze_stage \
 	tests/test_analyze_trend \
 	tests/test_analyzer_options \
+	tests/test_analyzer_options_file \
+	tests/test_analyzer_options_memory \
+	tests/test_analyzer_options_paths \
+	tests/test_analyzer_options_shown \
 	tests/test_assert \
+	tests/test_assert_missing \
+	tests/test_assert_text \
 	tests/test_compare \
 	tests/test_anatomy \
 	tests/test_failures \
+	tests/test_failures_resource \
+	tests/test_failures_shared \
+	tests/test_failures_shown \
 	tests/test_load \
 	tests/test_load_ahead \
 	tests/test_load_json \
 	tests/test_own \
+	tests/test_own_held \
 	tests/test_own_join \
 	tests/test_own_loop \
 	tests/test_own_samples \
+	tests/test_own_sums \
 	tests/test_report \
 	tests/test_screen \
 	tests/test_symbols \

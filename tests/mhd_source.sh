@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Read by the tests that need the source of libmicrohttpd, after common.sh and
-# scratch. SOURCE=DIR is one that is unpacked already; it is not changed.
+# scratch or another folder in $d: what was unpacked there before is used again.
+# SOURCE=DIR is one that is unpacked already; it is not changed.
 #
 # mhd_source: leaves the folder in $source, or ends the test with 77.
 
@@ -32,11 +33,13 @@ own_apt() {
 mhd_source() {
 	source=${SOURCE:-}
 	if test -n "$source"; then
-		test -d "$source/src/examples" ||
+		test -x "$source/configure" ||
 			skip "SOURCE=$source is no source of libmicrohttpd"
 		source=$(cd "$source" && pwd)
 		return
 	fi
+	source=$d/source
+	test ! -x "$source/configure" || return 0
 	need apt-get dpkg-source
 	own_apt
 	APT_CONFIG=$d/apt/apt.conf timeout 300 apt-get update \
@@ -45,7 +48,6 @@ mhd_source() {
 	(cd "$d" && APT_CONFIG=$d/apt/apt.conf timeout 300 apt-get source -q \
 		--download-only libmicrohttpd) >"$d/apt.log" 2>&1 </dev/null ||
 		skip "apt-get source: $(tail -n 1 "$d/apt.log"); SOURCE=DIR takes an unpacked source"
-	dpkg-source -x "$d"/libmicrohttpd_*.dsc "$d/source" >"$d/apt.log" 2>&1 ||
+	dpkg-source -x "$d"/libmicrohttpd_*.dsc "$source" >"$d/apt.log" 2>&1 ||
 		fail "cannot unpack: $(tail -n 1 "$d/apt.log")"
-	source=$d/source
 }

@@ -25,6 +25,7 @@
 # Exit status: 0 the same tests pass; 1 they do not, or an artifact is not
 # valid, or nothing was recorded; 77 it could not be tried, and why.
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/mhd_source.sh"
 : "${TLS:=0}" "${SOURCE:=}" "${WORK:=}" "${ONLY:=}" "${JOBS:=2}" "${LIMIT:=1200}"
 : "${FOLDERS:=testcurl microhttpd}" "${SEED:=$$}"
 tailbox=$top_builddir/tailbox
@@ -52,65 +53,7 @@ quiet() {
 	"$@" >"$log" 2>&1 </dev/null
 }
 
-# --- the source ----------------------------------------------------------------
-
-# Lists and settings of our own: what the machine's apt knows is not touched.
-# Only where it fetches from is the machine's, as sources in place of packages.
-private_apt() {
-	a=$d/apt
-	mkdir -p "$a/etc/sources.list.d" "$a/etc/preferences.d" \
-		"$a/etc/apt.conf.d" "$a/state/lists/partial" \
-		"$a/cache/archives/partial"
-	for f in /etc/apt/sources.list.d/*.sources; do
-		test -e "$f" || continue
-		sed -n 's/^Types:.*/Types: deb-src/; p' "$f" \
-			>"$a/etc/sources.list.d/$(basename "$f")"
-	done
-	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		test -e "$f" || continue
-		sed -n 's/^deb /deb-src /p' "$f" \
-			>"$a/etc/sources.list.d/$(basename "$f" .list)-src.list"
-	done
-	# Some machines have a proxy in theirs.
-	cp /etc/apt/apt.conf.d/* "$a/etc/apt.conf.d/" 2>/dev/null || :
-	test ! -e /etc/apt/apt.conf || cp /etc/apt/apt.conf "$a/etc/"
-	cat >"$a/apt.conf" <<-END
-		Dir::Etc "$a/etc/";
-		Dir::Etc::trustedparts "/etc/apt/trusted.gpg.d/";
-		Dir::State "$a/state/";
-		Dir::State::status "/var/lib/dpkg/status";
-		Dir::Cache "$a/cache/";
-		APT::Sandbox::User "$(id -un)";
-	END
-	APT_CONFIG=$a/apt.conf
-	export APT_CONFIG
-}
-
-fetch() {
-	if test -n "$SOURCE"; then
-		test -x "$SOURCE/configure" ||
-			skip "$SOURCE has no configure of libmicrohttpd"
-		source=$(cd "$SOURCE" && pwd)
-		return
-	fi
-	source=$d/source
-	test ! -x "$source/configure" || return 0
-	need apt-get dpkg-source
-	private_apt
-	say "Fetch the source of libmicrohttpd with apt-get source"
-	quiet apt.log apt-get update || {
-		tail -n 5 "$d/apt.log"
-		skip "apt-get update failed; SOURCE=DIR takes an unpacked source"
-	}
-	(cd "$d" && quiet source.log apt-get source -q --download-only \
-		libmicrohttpd) || {
-		tail -n 5 "$d/source.log"
-		skip "apt-get source failed; SOURCE=DIR takes an unpacked source"
-	}
-	quiet unpack.log dpkg-source -x "$d"/libmicrohttpd_*.dsc "$source" ||
-		fail "cannot unpack: $(tail -n 1 "$d/unpack.log")"
-	unset APT_CONFIG
-}
+# --- the build ----------------------------------------------------------------
 
 build() {
 	b=$d/build-$1
@@ -319,7 +262,8 @@ trap 'exit 1' HUP INT TERM
 seed=$SEED
 kind=plain
 test "$TLS" = 0 || kind=tls
-fetch
+say "The source of libmicrohttpd"
+mhd_source
 build $kind
 check bare
 write_wrapper

@@ -18,7 +18,8 @@ test $# -gt 0 || set -- tests/test_mhd_options tests/e2e_admin \
 	tests/e2e_admin_artifacts tests/e2e_admin_busy tests/e2e_admin_windows \
 	tests/e2e_attack tests/e2e_admin_mount tests/e2e_main_job \
 	tests/e2e_mhd_ends tests/e2e_mhd_ingress tests/e2e_mhd_parity \
-	tests/e2e_mhd_phases tests/e2e_mhd_record tests/e2e_sampler \
+	tests/e2e_mhd_phases tests/e2e_mhd_record tests/e2e_report \
+	tests/e2e_sampler tests/e2e_snapshot tests/e2e_switch \
 	tests/e2e_trigger tests/e2e_window
 test -z "$SANITIZED" || skip "of a library that the sanitizer does not know"
 for program; do

@@ -14,6 +14,7 @@
 #include "tests/analyze_fixture.h"
 
 #define NONE TAILBOX__NONE
+#define BLOCKED TAILBOX__SUSPECT_WORKER_BLOCKED
 
 static inline struct tailbox__run_ext *ext(uint32_t request)
 {

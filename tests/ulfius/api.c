@@ -88,14 +88,15 @@ static unsigned free_port(void)
 
 static void add_endpoints(struct _u_instance *api)
 {
-	ulfius_add_endpoint_by_val(api, "*", "/users", "*", 0, filter, "yes");
-	ulfius_add_endpoint_by_val(api, "GET", "/users/", "/:id", 1, user,
-	                           "user");
+	static char yes[] = "yes", one[] = "user", added[] = "added",
+	            path[] = "file", none[] = "nothing"; /* it takes void * */
+
+	ulfius_add_endpoint_by_val(api, "*", "/users", "*", 0, filter, yes);
+	ulfius_add_endpoint_by_val(api, "GET", "/users/", "/:id", 1, user, one);
 	ulfius_add_endpoint_by_val(api, "POST", "users", NULL, 1, add_user,
-	                           "added");
-	ulfius_add_endpoint_by_val(api, "GET", NULL, "/files/*", 1, file,
-	                           "file");
-	ulfius_set_default_endpoint(api, nothing, "nothing");
+	                           added);
+	ulfius_add_endpoint_by_val(api, "GET", NULL, "/files/*", 1, file, path);
+	ulfius_set_default_endpoint(api, nothing, none);
 }
 
 #ifdef WITH_TAILBOX
