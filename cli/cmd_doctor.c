@@ -21,6 +21,7 @@
 #include <tailbox.h>
 
 #include "cli/output.h"
+#include "cli/proc.h"
 
 static const char *const health_names[CLI__HEALTH_COUNT] = {
 	"ok", "degraded", "fail"
@@ -150,7 +151,7 @@ static pid_t pid_here(const struct cli__service *s)
 
 	if (!cli__is_alive(s))
 		return 0;
-	if (!s->tape[0])
+	if (!s->tape[0] || s->is_by_pid)
 		return (pid_t)s->pid;
 	/* Not ours to write, so the lock is asked for by reading. */
 	lock.l_type = F_RDLCK;
@@ -162,6 +163,21 @@ static pid_t pid_here(const struct cli__service *s)
 		lock.l_pid = 0;
 	close(fd);
 	return lock.l_pid;
+}
+
+/* Whether who listens on the socket is not the service, but carries it here, as
+ * ssh does: /proc would tell of ssh then. The service says its own number; in
+ * a container it is the inner one. */
+static bool is_carried(const struct cli__patient *p)
+{
+	const uint64_t said = tailbox__tree_number(p->status, "pid", 0);
+	uint32_t inner;
+	uint64_t uid;
+
+	if (p->reader || p->pid <= 0 || !said)
+		return false;
+	cli__proc_inside((uint32_t)p->pid, &inner, &uid);
+	return said != inner;
 }
 
 static void admit(struct cli__patient *p, const struct cli__service *s,
@@ -185,6 +201,9 @@ static void admit(struct cli__patient *p, const struct cli__service *s,
 	if (s->tape[0])
 		(void)tailbox__reader_open(s->tape, &p->reader, &p->tape_error);
 	cli__doctor_ask(p);
+	p->is_carried = is_carried(p);
+	if (p->is_carried)
+		p->pid = 0;
 	/* A socket that was carried here, by ssh or a shared folder. */
 	const char *tape = tailbox__tree_text(
 	        tailbox__tree_member(p->status, "tape"), "path");
@@ -313,7 +332,7 @@ static void look_at_service(struct report *r, const struct cli__service *s,
 		         s->url[0] ? tailbox__tree_text(p.status, "service")
 		                   : s->name);
 		tailbox__json_key(&r->json, "pid");
-		if (s->pid)
+		if (s->pid && !p.is_carried)
 			tailbox__json_u64(&r->json, s->pid);
 		else
 			tailbox__json_null(&r->json);
@@ -322,7 +341,7 @@ static void look_at_service(struct report *r, const struct cli__service *s,
 		put_text(r, "url", s->url);
 	} else {
 		fputs(s->url[0] ? s->url : s->name, cli__out());
-		if (s->pid)
+		if (s->pid && !p.is_carried)
 			fprintf(cli__out(), ", pid %" PRIu32, s->pid);
 		fputc('\n', cli__out());
 	}

@@ -36,6 +36,7 @@ struct cli__patient {
 	char run_dir[CLI__PATH_MAX]; /* "" = none */
 	bool is_of_unit;             /* it goes when the service stops */
 	bool is_elsewhere;           /* its files are not where we see them */
+	bool is_carried;             /* its socket is, by another process */
 	struct cli__http http;       /* of /status */
 	uint64_t answer_us;
 	tailbox__tree *status;          /* NULL = no answer */

@@ -141,6 +141,15 @@ static const char *survives(const struct cli__patient *p, long type)
 	               : "a killed process, a restart and a reboot";
 }
 
+/* Of a service that lives; it goes on writing into it. */
+static bool is_tape_removed(const struct cli__patient *p)
+{
+	struct stat st;
+
+	return p->service && p->service->tape[0] &&
+	       stat(p->service->tape, &st) == 0 && st.st_nlink == 0;
+}
+
 bool cli__check_run_folder(struct cli__patient *p, struct cli__finding *f)
 {
 	char refused[512] = "", at[CLI__PATH_MAX], why[64] = "";
@@ -152,6 +161,14 @@ bool cli__check_run_folder(struct cli__patient *p, struct cli__finding *f)
 
 	if (p->service && (!cli__is_alive(p->service) || p->is_elsewhere))
 		return false;
+	if (is_tape_removed(p)) {
+		cli__mend(f, "set TAILBOX_DIR to a folder that nobody clears, "
+		             "as logind does with RemoveIPC=, and start the "
+		             "service again");
+		return cli__found(f, CLI__DEGRADED,
+		                  "the tape was removed: it is found by the pid "
+		                  "only, and goes with the process");
+	}
 	if (!p->service && !choose_run_folder(p, &is_there, refused))
 		return cli__found(f, CLI__FAILED,
 		                  "none can be used, services run unrecorded: "

@@ -140,8 +140,9 @@ const struct cli__command cli__commands[] = {
 	  cli__snapshot },
 	{ "fetch", "[TARGET[#ID]] [options]", "Download an artifact",
 	  TARGET_HELP
-	  "ID is a window's number or an artifact's name; left out, it is the\n"
-	  "newest. The file's name is made up and printed.\n\n"
+	  "ID is 3 (a window), s1 (a snapshot), c1 (a crash) or an artifact's\n"
+	  "name; left out, it is the newest. The file's name is made up and\n"
+	  "printed.\n\n"
 	  "  -o, --output FILE      save as FILE, replacing it; - prints it\n"
 	  "      --to FORMAT        native (default) or json\n"
 	  "      --json             print what was saved as JSON\n",

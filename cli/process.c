@@ -289,6 +289,17 @@ static bool try_open_file(const struct look *l, const char *number,
 	return ok;
 }
 
+/* What the kernel adds to the name of a file that was removed; without it. */
+static ssize_t without_mark(char *link, ssize_t n)
+{
+	static const char mark[] = " (deleted)";
+	const ssize_t len = sizeof(mark) - 1;
+
+	if (n > len && !strcmp(link + n - len, mark))
+		link[n -= len] = '\0';
+	return n;
+}
+
 static bool try_open_files(const struct look *l)
 {
 	char path[64], link[CLI__PATH_MAX];
@@ -300,10 +311,11 @@ static bool try_open_files(const struct look *l)
 	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
 		ssize_t n = readlinkat(dirfd(dir), e->d_name, link,
 		                       sizeof(link) - 1);
-		if (n < 6 || link[0] != '/')
+		if (n < 0 || link[0] != '/')
 			continue;
 		link[n] = '\0';
-		if (strcmp(link + n - 5, ".tape") ||
+		n = without_mark(link, n);
+		if (n < 6 || strcmp(link + n - 5, ".tape") ||
 		    fstatat(dirfd(dir), e->d_name, &st, 0) ||
 		    !S_ISREG(st.st_mode))
 			continue;

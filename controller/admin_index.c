@@ -22,7 +22,7 @@ static const struct {
 	{ "", "requests?kept=1&format=text",
 	  "slow, failed and cancelled ones that were kept" },
 	{ "", "workers?format=text", "which request holds each worker" },
-	{ "", "artifacts?format=text", "finished windows" },
+	{ "", "artifacts?format=text", "windows, snapshots, crashes" },
 	{ "-X POST ", "arm?mode=light&duration=30s&format=text",
 	  "capture a window" },
 	{ "-X POST ", "disarm?format=text", "end it now" },

@@ -96,7 +96,9 @@ const char *tailbox__admin_socket_name(void);
 int tailbox__admin_listen(int dirfd, const char *dir, const char *name,
                           struct tailbox__error *err);
 
-/* --- admin.c: for admin_mount.c ---------------------------------------- */
+/* --- admin_routes.c ---------------------------------------------------- */
+
+#define TAILBOX__ADMIN_BODY_MAX 4096u /* bytes that are read of a body */
 
 typedef enum MHD_Result tailbox__admin_call(struct tailbox__admin_request *q);
 /* The call that is meant, its parameters read; NULL: there is none, *sent is
@@ -107,6 +109,11 @@ tailbox__admin_call *tailbox__admin_find(struct tailbox__admin_request *q,
 /* Make it, under the lock that it needs. */
 enum MHD_Result tailbox__admin_answer(struct tailbox__admin_request *q,
                                       tailbox__admin_call *call);
+enum MHD_Result tailbox__admin_too_large(struct tailbox__admin_request *q);
+void tailbox__admin_routes_in_child(void);
+
+/* --- admin.c: for admin_mount.c ---------------------------------------- */
+
 bool tailbox__admin_has_body(const struct tailbox__admin_request *q);
 
 /* --- admin_mount.c ----------------------------------------------------- */

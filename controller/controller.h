@@ -244,7 +244,8 @@ long tailbox__artifacts(struct tailbox__artifact_entry *out, size_t max,
                         long *older);
 /* Find by id (of this process) or full name; only [A-Za-z0-9._-].
  * 0, -EINVAL (no such name can be), -ENOENT, another -errno of file or folder,
- * -TAILBOX_E... for a file of that name that is no artifact, or damaged. */
+ * -TAILBOX_E... for a file of that name that is no artifact, or damaged: then
+ * *out has its name. */
 int tailbox__artifact_find(const char *id,
                            struct tailbox__artifact_entry *out);
 /* Open its native file for reading: descriptor or -errno. */

@@ -6,6 +6,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_access.c \
 	controller/admin_artifacts.c \
 	controller/admin_config.c \
+	controller/admin_download.c \
 	controller/admin_file.c \
 	controller/admin_guard.c \
 	controller/admin_index.c \
@@ -21,6 +22,7 @@ libtailbox_all_la_SOURCES += \
 	controller/admin_snapshot.c \
 	controller/admin_stacks.c \
 	controller/admin_requests.c \
+	controller/admin_routes.c \
 	controller/admin_session.c \
 	controller/admin_socket.c \
 	controller/admin_status.c \

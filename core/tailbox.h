@@ -65,7 +65,8 @@ struct tailbox_options {
 	const char *artifact_dir;  /* NULL = see tailbox_start() */
 	uint64_t tape_bytes;       /* 0 = min(16 MiB, 1/4 of the free space, 1/32
 	                              of the cgroup's limit); else 1 MiB..1 GiB.
-	                              Halved until it has room and is not above
+	                              Rounded down to a power of two, and halved
+	                              until it has room and is not above
 	                              RLIMIT_FSIZE. A time, too, in a file:
 	                              [tape] history */
 	uint32_t sample_interval_ms; /* 0 = by mode: 500 light, 100
@@ -74,8 +75,7 @@ struct tailbox_options {
 	tailbox_log_fn log;        /* NULL = silent */
 	void *log_cls;
 	const char *config;        /* file of settings, see tailbox.conf(5);
-	                              NULL = none. TAILBOX_CONFIG goes first.
-	                              Since 0.2 */
+	                              NULL = none. TAILBOX_CONFIG goes first */
 };
 
 /* Inline on purpose: `size` must be the caller's, and padding is cleared. */
@@ -92,9 +92,9 @@ static inline void tailbox_options_init(struct tailbox_options *o)
  *          NULL or blank: the program's own name.
  * opts:    NULL = all defaults. Copied. A bad value is replaced by its
  *          default and named in status; it is no reason to fail.
- * This is the one function that reads the environment: TAILBOX (off),
- * TAILBOX_DIR, TAILBOX_ARTIFACTS, TAILBOX_CONFIG, RUNTIME_DIRECTORY,
- * STATE_DIRECTORY. Of a setting that is said more than once, the environment
+ * This is the one function that reads the environment: TAILBOX (off, or on,
+ * where the file says otherwise), TAILBOX_DIR, TAILBOX_ARTIFACTS,
+ * TAILBOX_CONFIG, RUNTIME_DIRECTORY, STATE_DIRECTORY. Of a setting that is said more than once, the environment
  * goes before the file, the file before opts. A file that is wrong is left
  * out as a whole and named in status with line and reason.
  * Run folder: TAILBOX_DIR, the file's, opts->run_dir,

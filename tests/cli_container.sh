@@ -74,6 +74,8 @@ all_work() {
 
 inside plain : box
 all_work box
+run 0 doctor "$pid"
+has out "ok        /proc "
 kill -STOP "$pid"
 run 0 status "$pid"
 has out STOPPED
@@ -125,6 +127,17 @@ peer own service own
 unset PEER_DIR
 all_work own
 run 0 timeline "$d/own/own.$pid.tape"
+# Removed behind its back, as logind does with files of who has logged out.
+rm "$d/own/own.$pid.tape" "$d/own/own.$pid.sock"
+run 0 status "$pid"
+has out "own  pid $pid  LIVE"
+run 0 timeline "$pid"
+has out "/peer"
+show="doctor of a removed tape"
+rc=0
+"$tailbox" doctor "$pid" >"$d/out" 2>"$d/err" || rc=$?
+test $rc = 1 || fail "$show: exit status $rc, not 1 for its socket"
+has out "degraded  run folder    the tape was removed"
 end "$pid" KILL
 
 # --- a link of the container into our files -----------------------------------

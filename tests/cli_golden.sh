@@ -57,13 +57,17 @@ Exit status: 0 done, 1 the input or the service said no,
 4 it cannot be judged.
 EOT
 
-# README shows what the demo's artifact gives, as it is.
-(cd "$top_srcdir" && "$tailbox" analyze demo/shop.tailbox) |
-	sed 's/^./    &/' >"$d/screen"
-first=$(grep -nxF "$(head -n 1 "$d/screen")" "$top_srcdir/README.md")
-tail -n "+${first%%:*}" "$top_srcdir/README.md" |
-	head -n "$(wc -l <"$d/screen")" | diff "$d/screen" - ||
-	fail "README.md shows another first screen of demo/shop.tailbox"
+# screen_in DOCUMENT FOLDER ARTIFACT: the first screen of it, as it is, is there.
+screen_in() {
+	(cd "$top_srcdir/$2" && "$tailbox" analyze "$3") |
+		sed 's/^./    &/' >"$d/screen"
+	first=$(grep -nxF "$(head -n 1 "$d/screen")" "$top_srcdir/$1")
+	tail -n "+${first%%:*}" "$top_srcdir/$1" |
+		head -n "$(wc -l <"$d/screen")" | diff "$d/screen" - ||
+		fail "$1 shows another first screen of $3"
+}
+screen_in README.md . demo/shop.tailbox
+screen_in doc/analysis.md tests/golden queue.json.gz
 
 # Every command has its help, in 80 columns, and a place in the manual.
 for command in $(sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p' "$d/out"); do

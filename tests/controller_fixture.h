@@ -119,6 +119,18 @@ static inline void remove_folder(const char *path)
 	rmdir(path);
 }
 
+static inline unsigned count_in(const char *path)
+{
+	DIR *d = opendir(path);
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static inline void controller_close(void)
 {
 	char parent[96];

@@ -283,6 +283,13 @@ START_TEST(damaged_artifact_is_an_error)
 	close(fd);
 	expect("GET", "/artifacts/1", 500, "artifact_unreadable");
 	expect("GET", "/healthz", 200, "ok");
+	/* Nothing left of its head: it has a name still. */
+	ck_assert_int_eq(truncate(path, 10), 0);
+	expect("GET", "/artifacts/1", 500, "artifact_unreadable");
+	expect("POST", "/artifacts/1/pin", 500, "artifact_unreadable");
+	expect("DELETE", "/artifacts/1", 200, "\"result\": \"deleted\"");
+	ck_assert_int_eq(access(path, F_OK), -1);
+	expect("DELETE", "/artifacts/1", 404, "no artifact 1");
 }
 END_TEST
 

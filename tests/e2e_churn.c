@@ -24,7 +24,7 @@ enum { SECONDS = 30 };
 enum { SECONDS = 1 };
 #endif
 /* FEW: three quarters of them are open at a time, and each has a thread with
- * two blocks, so 300; the default tape has 943 blocks and entries for 1024
+ * two blocks, so 300; the default tape has 879 blocks and entries for 1024
  * threads. MANY: 1350 of them. */
 enum { CLIENTS = 4, FEW = 100, MANY = 450, LIMIT = 2000, BODY = 3000 };
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,64 @@ START_TEST(a_socket_alone_tells_what_it_can)
 }
 END_TEST
 
+/* One connection after the other to the admin server's socket. */
+static void carry(int from, const char *to)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char block[4096];
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", to);
+	for (;;) {
+		int near = accept(from, NULL, NULL);
+		int far = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		ssize_t n = read(near, block, sizeof(block));
+
+		if (n > 0 && !connect(far, (struct sockaddr *)&at, sizeof(at)) &&
+		    write(far, block, (size_t)n) == n)
+			while ((n = read(far, block, sizeof(block))) > 0)
+				if (write(near, block, (size_t)n) != n)
+					break;
+		close(near);
+		close(far);
+	}
+}
+
+/* Who listens is not the service: what /proc knows of him is not told. */
+START_TEST(a_socket_that_another_process_carries)
+{
+	char admin[100], path[100], word[32], byte;
+	int fd, ready[2], rc;
+	pid_t child;
+
+	snprintf(admin, sizeof(admin), "%s", tailbox__admin_path());
+	snprintf(path, sizeof(path), "%s/carried", dir);
+	fd = listen_at(path);
+	ck_assert_int_eq(pipe(ready), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		/* From now on the kernel names the child as the peer. */
+		if (listen(fd, 4) == 0 && write(ready[1], "", 1) == 1)
+			carry(fd, admin);
+		_exit(1);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	rc = doctor(path);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	close(fd), close(ready[0]), close(ready[1]);
+	ck_assert_int_eq(rc, 0);
+	finds("ok", "process", "lives");
+	finds("ok", "recording", "requests begun");
+	finds("ok", "artifacts", "not seen from here");
+	snprintf(word, sizeof(word), "pid %ld", (long)child);
+	ck_assert_ptr_null(strstr(report, word));
+	ck_assert_ptr_null(strstr(report, " /proc "));
+	ck_assert_ptr_null(strstr(report, " limits "));
+	ck_assert_ptr_null(strstr(report, "is mapped"));
+}
+END_TEST
+
 /* --- settings, TCP, a URL ------------------------------------------------ */
 
 #define TOKEN "correct-horse-battery"
@@ -501,6 +560,7 @@ int main(void)
 	tcase_add_test(t, another_version_is_told);
 	tcase_add_test(t, a_deaf_socket_fails);
 	tcase_add_test(t, a_socket_alone_tells_what_it_can);
+	tcase_add_test(t, a_socket_that_another_process_carries);
 	tcase_add_test(t, a_configuration_is_told);
 	tcase_add_test(t, a_history_that_is_not_held_is_told);
 	tcase_add_test(t, tcp_that_did_not_start_is_told);

@@ -58,6 +58,7 @@ tests_libsupport_la_SOURCES += \
 noinst_HEADERS += \
 	tests/analyze_fixture.h \
 	tests/analyzer_options_fixture.h \
+	tests/artifact_fixture.h \
 	tests/assemble_fixture.h \
 	tests/assert_fixture.h \
 	tests/compare_fixture.h \
@@ -74,17 +75,24 @@ noinst_HEADERS += \
 	tests/e2e_scripts.h \
 	tests/e2e_server.h \
 	tests/failures_fixture.h \
+	tests/keep_fixture.h \
 	tests/own_fixture.h \
 	tests/pieces.h \
+	tests/rare_fixture.h \
 	tests/recorder_fixture.h \
 	tests/sample_runs.h \
 	tests/sampling_fixture.h \
-	tests/test_sampler_fixture.h
+	tests/start_fixture.h \
+	tests/test_sampler_fixture.h \
+	tests/timeline_fixture.h
 unit_tests += \
 	tests/test_admin_parse \
 	tests/test_admin_token \
 	tests/test_after \
 	tests/test_artifact \
+	tests/test_artifact_damage \
+	tests/test_artifact_place \
+	tests/test_artifact_versions \
 	tests/test_assemble \
 	tests/test_assemble_end \
 	tests/test_assemble_random \
@@ -98,6 +106,11 @@ unit_tests += \
 	tests/test_controller \
 	tests/test_controller_folder \
 	tests/test_controller_keep \
+	tests/test_controller_keep_disk \
+	tests/test_controller_keep_json \
+	tests/test_controller_keep_names \
+	tests/test_controller_limits \
+	tests/test_controller_threads \
 	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
@@ -110,6 +123,9 @@ unit_tests += \
 	tests/test_mhd_route \
 	tests/test_patterns \
 	tests/test_rare \
+	tests/test_rare_damage \
+	tests/test_rare_run \
+	tests/test_rare_spans \
 	tests/test_reader_writer \
 	tests/test_record \
 	tests/test_run \
@@ -125,6 +141,10 @@ unit_tests += \
 	tests/test_stack \
 	tests/test_slow_log \
 	tests/test_start \
+	tests/test_start_environment \
+	tests/test_start_fork \
+	tests/test_start_options \
+	tests/test_start_process \
 	tests/test_stopped \
 	tests/test_task \
 	tests/test_toml \
@@ -174,6 +194,8 @@ command_tests += \
 	tests/test_symbols \
 	tests/test_tail \
 	tests/test_timeline \
+	tests/test_timeline_choice \
+	tests/test_timeline_rows \
 	tests/test_top \
 	tests/test_verdict
 # End to end, over real sockets.

@@ -111,7 +111,7 @@ prepare_gatewayd() {
 		MESSAGE=hello PRIORITY=6 '' >one
 	$with "$(path systemd-journal-remote)" -o journal/one.journal one \
 		>made 2>&1 || fail "no journal: $(cat made)"
-	port=19531 first=/entries second=/machine ends=143
+	port=19531 first=/entries second=/fields/MESSAGE ends=143
 	set_arguments -D journal
 }
 

@@ -34,6 +34,8 @@ test -x "$tailbox" || skip "the command was not built"
 test -e "$agent" || skip "the agent was not built"
 tailbox=$(cd "$top_builddir" && pwd)/tailbox
 need make timeout
+# Those of a make that this is run by are not for libmicrohttpd's.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES TESTS TEST_LOGS
 
 if test -n "$WORK"; then
 	mkdir -p "$WORK"

@@ -214,6 +214,10 @@ faults() {
 # outside BUILD: what is fetched. Each prints a table.
 outside() {
 	suite "$1" check-outside
+	say "libmicrohttpd's own tests again, built with TLS"
+	step "mhd_suite with TLS" env TLS=1 top_builddir="$top/_build/$1" \
+		"$src/tests/mhd_suite.sh" || :
+	cat "$logs/mhd_suite_with_TLS.log"
 	for log in "$top/_build/$1"/tests/mhd_*.sh.log \
 		"$top/_build/$1/tests/ulfius.sh.log"; do
 		echo "== $(basename "$log" .sh.log)"

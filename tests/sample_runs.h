@@ -451,6 +451,12 @@ static inline char *sample_source(const char *path, size_t *len)
 	return bytes;
 }
 
+/* What a test does at its end that let allocations fail. */
+static inline void sample_allow_all(void)
+{
+	tailbox__alloc_fail_after(-1);
+}
+
 /* main() of a suite: CK_FORK and the rest of check's environment count. */
 static inline int sample_run_suite(Suite *suite)
 {
