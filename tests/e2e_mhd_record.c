@@ -109,6 +109,10 @@ START_TEST(connections_in_turn)
 	static unsigned requests[CONNECTIONS + 1];
 	struct e2e_bytes b;
 
+	/* libmicrohttpd 0.9.75 waits for epoll again when it got 128 events,
+	 * for as long as this: a stop that was among them, behind so many
+	 * connections that end, takes effect only then. */
+	time_limit = E2E_PATIENCE_MS / 1000;
 	serve(_i);
 	for (int i = 0; i < CONNECTIONS; i++)
 		fds[i] = e2e_connect(server_port);
