@@ -249,9 +249,11 @@ enum MHD_Result tailbox__admin_delete(struct tailbox__admin_request *q)
 
 	if (!tailbox__admin_has_windows(q, &sent))
 		return sent;
-	/* That it cannot be read is no reason to keep it: it has a name. */
+	/* That it is damaged is no reason to keep it: it has a name. What was
+	 * never an artifact is somebody else's. */
 	const struct lookup l = look_up(q, &e);
-	if (l.rc != 0 && l.rc > -TAILBOX_EMALFORMED)
+	if (l.rc != 0 && l.rc != -TAILBOX_ETRUNCATED &&
+	    l.rc != -TAILBOX_EDAMAGED && l.rc != -TAILBOX_EVERSION)
 		return say_why_not(q, &l);
 	rc = tailbox__artifact_delete(&e);
 	if (rc != 0 && rc != -ENOENT)

@@ -190,9 +190,11 @@ struct tailbox__slot *tailbox__slot_of(tailbox_request r);
 #define TAILBOX__AHEAD 1024
 static inline void tailbox__prefetch(const struct tailbox__out *o)
 {
-	const char *ahead = o->next + TAILBOX__AHEAD;
+	/* Numbers: a thread without a block has NULL. */
+	const uintptr_t next = (uintptr_t)o->next, ahead = next + TAILBOX__AHEAD;
 
-	__builtin_prefetch(ahead < o->end ? ahead : o->next, 1);
+	__builtin_prefetch(
+	        (const void *)(ahead < (uintptr_t)o->end ? ahead : next), 1);
 }
 
 /* Begin a request in an IDLE slot: STARTING, clock, number, OPEN. Returns the

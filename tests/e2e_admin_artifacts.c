@@ -283,7 +283,7 @@ START_TEST(damaged_artifact_is_an_error)
 	close(fd);
 	expect("GET", "/artifacts/1", 500, "artifact_unreadable");
 	expect("GET", "/healthz", 200, "ok");
-	/* Nothing left of its head: it has a name still. */
+	/* Nearly nothing is left of its head: it has a name still. */
 	ck_assert_int_eq(truncate(path, 10), 0);
 	expect("GET", "/artifacts/1", 500, "artifact_unreadable");
 	expect("POST", "/artifacts/1/pin", 500, "artifact_unreadable");

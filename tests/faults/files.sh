@@ -17,8 +17,8 @@ refused() {
 	done
 }
 
-# in_folder FILE: as the artifact of a window; the service lists, sends and
-# deletes it or says why not.
+# in_folder FILE [foreign]: as the artifact of a window; the service says why it
+# does not list and send it. It deletes it, unless that is somebody else's file.
 in_folder() {
 	bad=victim-20020202T020202Z-7
 	cp "$1" "$row/artifacts/$bad.tailbox"
@@ -26,7 +26,7 @@ in_folder() {
 	ask 200 GET /artifacts
 	! grep -qF "$bad" "$row/body" || fail "it is listed"
 	for call in "GET /artifacts/$bad" "GET /artifacts/$bad.tailbox" \
-		"DELETE /artifacts/$bad"; do
+		${2:+"DELETE /artifacts/$bad"}; do
 		# shellcheck disable=SC2086 # words on purpose
 		ask 500 $call
 		names artifact_unreadable "$bad in $row/artifacts: "
@@ -36,6 +36,10 @@ in_folder() {
 	names victim artifact_unreadable "$bad"
 	test ! -e "$row/none" || fail "a file was made"
 	cmp "$1" "$row/artifacts/$bad.tailbox" || fail "it was changed"
+	if test $# -eq 1; then
+		ask 200 DELETE "/artifacts/$bad"
+		test ! -e "$row/artifacts/$bad.tailbox" || fail "it is there"
+	fi
 	window 1 10
 }
 
@@ -58,7 +62,7 @@ fault_artifact_foreign() {
 	echo "hello, world" >"$row/words"
 	refused "" "$row/elf" "$row/words"
 	tell
-	in_folder "$row/words"
+	in_folder "$row/words" foreign
 }
 
 # flip FILE OFFSET: another byte there.
