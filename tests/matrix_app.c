@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,8 +138,9 @@ static void resume(struct MHD_Connection *c, bool is_first)
 
 /* With a thread for each connection libmicrohttpd 0.9.75 has all of them wait
  * for one signal, and who comes first may take it from the one it is meant for:
- * a resume is missed, bare or not. So it is made again until the handler is
- * called. Under the lock: until then the connection is there. */
+ * a resume is missed, bare or not: for as long as one likes, where that one is
+ * always the first to wake. So it is made again, more often each time, until the
+ * handler is called. Under the lock: until then the connection is there. */
 static void *resume_it(void *cls)
 {
 	struct request *q = cls;
@@ -146,7 +148,10 @@ static void *resume_it(void *cls)
 
 	pthread_mutex_lock(&app.lock);
 	for (int i = 0; !q->is_back; i++) {
-		resume(q->suspended, i == 0);
+		for (int k = 0; k <= i * i && k < 1000; k++) {
+			resume(q->suspended, i == 0);
+			sched_yield();
+		}
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec += (until.tv_nsec + AGAIN_NS) / 1000000000;
 		until.tv_nsec = (until.tv_nsec + AGAIN_NS) % 1000000000;
