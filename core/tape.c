@@ -316,7 +316,6 @@ static int map(struct tailbox__tape *t, struct tailbox__error *err)
 	t->threads = (void *)(p + h->threads_off);
 	t->slots = (void *)(p + h->slots_off);
 	t->rare = h->rare_bytes ? (void *)(p + h->rare_off) : NULL;
-	t->blocks = p + h->blocks_off;
 	t->header = h;
 	return 0;
 }

@@ -58,7 +58,6 @@ struct tailbox__tape {
 	_Atomic(struct tailbox__thread_entry *) threads;
 	_Atomic(struct tailbox__slot *) slots;
 	struct tailbox__rare *rare; /* the follower's; NULL = the tape keeps none */
-	_Atomic(char *) blocks;
 	uint64_t file_bytes;
 };
 

@@ -98,4 +98,13 @@ static inline size_t fixture_count(const struct fixture_records *c)
 	return n;
 }
 
+/* A block of the open tape. */
+static inline struct tailbox__block *fixture_block(uint32_t i)
+{
+	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+
+	return (void *)((char *)h + h->blocks_off +
+	                (size_t)i * h->block_bytes);
+}
+
 #endif

@@ -224,8 +224,7 @@ END_TEST
 START_TEST(one_block_more_and_the_first_is_gone)
 {
 	const struct tailbox__tape *tape = &tailbox__recorder.tape;
-	const struct tailbox__block *second =
-	        (const void *)(tape->blocks + 2 * tape->header->block_bytes);
+	const struct tailbox__block *second = fixture_block(2);
 
 	forget();
 	requests(tape->header->blocks_max * (size_t)per_block() + 1);

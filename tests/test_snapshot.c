@@ -168,8 +168,7 @@ static char *first_record(void)
 	const struct tailbox__tape *t = &tailbox__recorder.tape;
 
 	for (uint32_t i = 0; i < t->header->blocks_max; i++) {
-		struct tailbox__block *b =
-		        (void *)(t->blocks + (size_t)i * t->header->block_bytes);
+		struct tailbox__block *b = fixture_block(i);
 		if (TAILBOX__HEAD_KIND(TAILBOX__GET(b->head)) ==
 		    TAILBOX__BLOCK_REQUESTS)
 			return (char *)(b + 1);

@@ -313,8 +313,7 @@ START_TEST(a_damaged_block_is_left_out_and_counted)
 
 	while (TAILBOX__GET(h->next_ticket) < 3)
 		request_waits("/a", 1, 0);
-	struct tailbox__block *b =
-	        (void *)(tailbox__recorder.tape.blocks + h->block_bytes);
+	struct tailbox__block *b = fixture_block(1);
 	TAILBOX__SET(b->pub, TAILBOX__PUB(1, 0xffff));
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(cli__tail_poll(t, get, &g), 0);

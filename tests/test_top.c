@@ -196,13 +196,10 @@ END_TEST
 
 START_TEST(a_damaged_block_is_told)
 {
-	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
-
 	for (int i = 0; i < 3; i++)
 		request("/a", 10);
 	ck_assert_uint_eq(frame()->loss_count, 0);
-	struct tailbox__block *b =
-	        (void *)(tailbox__recorder.tape.blocks + h->block_bytes);
+	struct tailbox__block *b = fixture_block(1);
 	TAILBOX__SET(b->pub, TAILBOX__PUB(1, 0xffff));
 	const struct cli__top *t = frame();
 	ck_assert_uint_eq(t->loss_count, 1);
