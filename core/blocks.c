@@ -26,18 +26,10 @@ static uint32_t kinds(void)
 	       sizeof(struct tailbox__out);
 }
 
-/* Blocks in use of the tape that the thread is of: one that was stopped in the
- * middle of this, and started again, has its own count. */
-static tailbox__a32 *blocks_active(const struct tailbox__thread *t)
-{
-	return &tailbox__recorder.blocks_active[t->half];
-}
-
 static bool book(const struct tailbox__thread *t)
 {
-	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
-	const uint32_t max = h->blocks_max;
-	tailbox__a32 *const active = blocks_active(t);
+	const uint32_t max = t->crew->header->blocks_max;
+	tailbox__a32 *const active = &t->crew->blocks_active;
 
 	/* No writing to it while there is nothing to be had. */
 	if (TAILBOX__GET(*active) >= max)
@@ -51,7 +43,8 @@ static bool book(const struct tailbox__thread *t)
 
 static void unbook(const struct tailbox__thread *t)
 {
-	atomic_fetch_sub_explicit(blocks_active(t), 1, memory_order_release);
+	atomic_fetch_sub_explicit(&t->crew->blocks_active, 1,
+	                          memory_order_release);
 }
 
 /* False: there was none. The booking stays. */
@@ -73,11 +66,10 @@ static bool retire(struct tailbox__thread *t, unsigned kind)
 
 static bool claim(struct tailbox__thread *t, unsigned kind)
 {
-	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__tape_header *h = t->crew->header;
 	struct tailbox__out *o = &TAILBOX__OUT(t, kind);
 	uint64_t ticket = 1 + atomic_fetch_add_explicit(&h->next_ticket, 1,
 	                                                memory_order_relaxed);
-	/* By the same header: another tape may be opened at this moment. */
 	struct tailbox__block *b =
 	        (void *)((char *)h + h->blocks_off +
 	                 ticket % h->blocks_max * h->block_bytes);
@@ -120,8 +112,8 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	/* From block to block the booking is kept: all processors write to
 	 * that line. */
 	const bool is_booked = retire(t, kind);
-	/* A worker in the middle of something of the tape before (off or closed
-	 * is one more): this one has no room for it. */
+	/* A worker in the middle of something of a tape before (off or closed
+	 * is one more): what it wrote nobody would read. */
 	if (TAILBOX__GET(tailbox__recorder.epoch) - t->epoch > 1) {
 		if (is_booked)
 			unbook(t);
@@ -130,8 +122,7 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	if (!is_booked && !book(t))
 		return NULL;
 	/* A round finds it; the free one may move on before us a few times. */
-	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
-	const uint64_t rounds = (uint64_t)h->blocks_max * 8;
+	const uint64_t rounds = (uint64_t)t->crew->header->blocks_max * 8;
 	for (uint64_t i = 0; i < rounds; i++)
 		if (claim(t, kind))
 			return TAILBOX__OUT(t, kind).next;

@@ -20,10 +20,29 @@ size_t tailbox__clean_text(char *to, size_t room, const char *from,
 uint32_t tailbox__blocks_of(const struct tailbox__thread *t);
 void tailbox__blocks_retire(struct tailbox__thread *t);
 
+/* crews.c. Once in a process; and in a forked child, whose own lock is new. */
+void tailbox__crews_init(void);
+void tailbox__crews_in_child(void);
+/* A crew for a tape that is about to be opened: 0 or -ENOMEM. Unless it is,
+ * it is put back. Both take the lock. */
+int tailbox__crew_take(struct tailbox__crew **crew);
+void tailbox__crew_put(struct tailbox__crew *crew);
+/* The recorder's from now on. With lock. */
+void tailbox__crew_open(struct tailbox__crew *crew,
+                        const struct tailbox__tape *tape);
+/* The recorder's tape is closed; of those closed before, unmap what nobody
+ * uses any more. With lock. */
+void tailbox__crew_close(void);
+/* Take threads that have gone while it was off off the tape. With lock. */
+void tailbox__threads_settle(void);
+/* Open, and not switched off. */
+static inline bool tailbox__is_recording(void)
+{
+	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
+}
+
 /* Tables beside the tape. */
 void tailbox__names_open(void);
-void tailbox__slots_open(void);
-void tailbox__slots_close(void);
 /* Take slots of tailbox__slot_owe() off the tape; recording is on. One thread
  * at a time. */
 void tailbox__slots_settle(void);

@@ -32,6 +32,7 @@ libtailbox_all_la_SOURCES += \
 	core/config_take.c \
 	core/config_text.c \
 	core/cover.c \
+	core/crews.c \
 	core/cut.c \
 	core/daemons.c \
 	core/error.c \

@@ -29,7 +29,10 @@ struct tailbox__out {
 
 #define TAILBOX__OUT(t, kind) ((t)->out[(kind) - 1])
 
-/* Private to a thread; from a table made at start. What every request needs
+/* Threads that a recorder has at most: index of the table's last, plus 1. */
+#define TAILBOX__THREADS_MAX 1024u
+
+/* Private to a thread; one of a crew's. What every request needs
  * comes first, in two cache lines that no other thread's struct shares. */
 struct tailbox__thread {
 	_Alignas(64) struct tailbox__thread_entry *entry; /* on the tape */
@@ -43,7 +46,7 @@ struct tailbox__thread {
 	uint32_t look;            /* reads still due after a hold */
 	uint32_t held_count;      /* in all; the ring holds the last 16 */
 	bool needs_fence; /* no membarrier: begin has a fence of its own */
-	uint8_t half;     /* of the tables and of blocks_active */
+	struct tailbox__crew *crew;
 	_Alignas(64) struct tailbox__out out[3]; /* by block kind less 1 */
 	struct tailbox__held {
 		uint64_t start, end, number;
@@ -54,8 +57,30 @@ struct tailbox__thread {
 	pthread_t self; /* valid while the entry has its tid */
 };
 
+/* crews.c. The threads of one tape, and by what they write on it: nobody who is
+ * in the middle of something when it is closed meets those of the next. */
+struct tailbox__crew {
+	/* Blocks that are being written in, and those that are booked; with
+	 * each block that changes hands, so on a line of its own. */
+	_Alignas(64) tailbox__a32 blocks_active;
+	/* slots.c: stacks of slots by index plus 1; the first with a tag << 32
+	 * against ABA, the other of those given up while off. */
+	_Alignas(64) tailbox__a64 free_slots;
+	tailbox__a32 owed_slots;
+	/* Set at its start. */
+	_Alignas(64) struct tailbox__tape_header *header;
+	uint64_t bytes; /* of the memory behind it */
+	/* With lock. */
+	uint32_t members; /* threads that have neither left nor ended */
+	struct tailbox__crew *next, *next_of_all;
+	struct tailbox__thread threads[TAILBOX__THREADS_MAX];
+	tailbox__a32 links[TAILBOX__SLOTS_MOST]; /* of the stacks */
+};
+
 struct tailbox__recorder {
 	struct tailbox__tape tape;
+	/* Of the tape that is open, or the last that was; NULL = none yet. */
+	_Atomic(struct tailbox__crew *) crew;
 	_Atomic int on;       /* requests are recorded */
 	_Atomic int is_open;  /* there is a tape, on or off */
 	tailbox__a32 epoch;  /* advances at every open and close; odd = open */
@@ -68,10 +93,9 @@ struct tailbox__recorder {
 	                             smaller of hold_min and an eighth of a
 	                             jiffy */
 	bool has_membarrier;
-	/* Blocks that are being written in, and those that are booked; with
-	 * each block that changes hands, so on a line of its own. One for the
-	 * tape, the other for the one before, which may still be in use. */
-	_Alignas(64) tailbox__a32 blocks_active[2];
+	/* Who registers, leaves, opens, closes, switches. */
+	_Alignas(64) pthread_mutex_t lock;
+	bool is_off; /* with lock: switched off, epoch is one too many */
 };
 
 extern struct tailbox__recorder tailbox__recorder
@@ -83,7 +107,7 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err);
 /* keep_file: leave the tape behind. Workers may be in the middle of anything:
- * what they hold of the tape stays valid until the next close. */
+ * what they hold of the tape stays valid for as long as they do (crews.c). */
 void tailbox__recorder_close(bool keep_file);
 /* The kill switch. While off nothing is written to the tape, with one rest:
  * requests that were open when it went off. A callback of the application that
@@ -131,6 +155,13 @@ static inline struct tailbox__thread *tailbox__thread_get(void)
 		return tailbox__self;
 	return tailbox__thread_register();
 }
+/* Whether this thread has been one of the crew of `epoch` since it was that last.
+ * If not, then what it had of it may be gone: after each call of the application,
+ * in which it may have asked something of another tape. */
+static inline bool tailbox__thread_stayed(uint32_t epoch)
+{
+	return __builtin_expect(tailbox__self_epoch == epoch, 1);
+}
 /* Whether this thread is registered with the recorder that is open now, and
  * that is the one of `epoch`: then tailbox__self is its state. */
 static inline bool tailbox__thread_is_of(uint32_t epoch)
@@ -139,8 +170,6 @@ static inline bool tailbox__thread_is_of(uint32_t epoch)
 	       TAILBOX__GET(tailbox__recorder.epoch) == epoch;
 }
 
-/* Threads that a recorder has at most: index of the table's last, plus 1. */
-#define TAILBOX__THREADS_MAX 1024u
 /* Bounds of the stack of the thread that has this entry and tid now; false:
  * it has gone, or they are not to be had. Any thread; takes a lock, enters the
  * kernel and may allocate. */

@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * Free slots wait on a lock-free stack (head with a tag against ABA, links in
- * a private table); each thread keeps up to 16 at hand, so that connections
+ * Free slots wait on a lock-free stack of their crew's; each thread keeps up to 16 at hand, so that connections
  * that come and go on one worker touch nothing shared. A slot that was never
  * used is taken by advancing the high-water mark, which is also how far
  * readers look.
@@ -12,39 +11,32 @@
 
 #define BATCH 8u
 
-/* Index plus 1 of the next free one. Not allocated, as the table of names. */
-static tailbox__a32 links[TAILBOX__SLOTS_MOST];
-static tailbox__a64 head; /* tag << 32 | index plus 1 */
-static tailbox__a32 owed; /* index plus 1; given up while off */
-
-void tailbox__slots_open(void)
+/* Whose stacks are meant: the thread's own crew's, or without one the present
+ * one's. */
+static struct tailbox__crew *crew_of(const struct tailbox__thread *t)
 {
-	atomic_store(&head, 0);
-	atomic_store(&owed, 0);
+	return t != NULL ? t->crew : tailbox__recorder.crew;
 }
 
-void tailbox__slots_close(void)
+static void push(struct tailbox__crew *c, uint32_t index)
 {
-	atomic_store(&head, 0);
-	atomic_store(&owed, 0);
-}
-
-static void push(uint32_t index)
-{
-	uint64_t old = atomic_load_explicit(&head, memory_order_relaxed);
+	uint64_t old = atomic_load_explicit(&c->free_slots,
+	                                    memory_order_relaxed);
 	uint64_t new;
 
 	do {
-		TAILBOX__SET(links[index], (uint32_t)old);
+		TAILBOX__SET(c->links[index], (uint32_t)old);
 		new = ((old >> 32) + 1) << 32 | (index + 1);
 	} while (!atomic_compare_exchange_weak_explicit(
-	        &head, &old, new, memory_order_release, memory_order_relaxed));
+	        &c->free_slots, &old, new, memory_order_release,
+	        memory_order_relaxed));
 }
 
 /* Index plus 1, or 0. */
-static uint32_t pop(void)
+static uint32_t pop(struct tailbox__crew *c)
 {
-	uint64_t old = atomic_load_explicit(&head, memory_order_acquire);
+	uint64_t old = atomic_load_explicit(&c->free_slots,
+	                                    memory_order_acquire);
 	uint64_t new;
 
 	do {
@@ -53,9 +45,10 @@ static uint32_t pop(void)
 		/* The link may be stale when another thread was faster; then
 		 * the tag has changed and the swap fails. */
 		new = ((old >> 32) + 1) << 32 |
-		      TAILBOX__GET(links[(uint32_t)old - 1]);
+		      TAILBOX__GET(c->links[(uint32_t)old - 1]);
 	} while (!atomic_compare_exchange_weak_explicit(
-	        &head, &old, new, memory_order_acquire, memory_order_acquire));
+	        &c->free_slots, &old, new, memory_order_acquire,
+	        memory_order_acquire));
 	return (uint32_t)old;
 }
 
@@ -72,8 +65,8 @@ static uint32_t fresh(struct tailbox__tape_header *h)
 	return (uint32_t)used + 1;
 }
 
-/* A thread in the middle of something reads the header once and finds the rest
- * by it: another tape may be opened at any moment. */
+/* Whoever is in the middle of something has one header and finds the rest by
+ * it: another tape may be opened at any moment. */
 static struct tailbox__slot *slot_at(const struct tailbox__tape_header *h,
                                      uint32_t index)
 {
@@ -82,12 +75,12 @@ static struct tailbox__slot *slot_at(const struct tailbox__tape_header *h,
 	       index;
 }
 
-/* Of the tape that is open, or the last that was; SLOTS_MOST: of one before.
- * By a worker that was in the middle of something when tailbox was stopped and
- * started. */
-static uint32_t index_of(const struct tailbox__slot *s)
+/* SLOTS_MOST: it is of another tape. By a worker that was in the middle of
+ * something when tailbox was stopped and started. */
+static uint32_t index_of(const struct tailbox__crew *c,
+                         const struct tailbox__slot *s)
 {
-	const struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	const struct tailbox__tape_header *h = c->header;
 	const uintptr_t first = (uintptr_t)slot_at(h, 0);
 	const uintptr_t index = ((uintptr_t)s - first) / sizeof(*s);
 
@@ -96,19 +89,17 @@ static uint32_t index_of(const struct tailbox__slot *s)
 
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 {
-	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__tape_header *h = t->crew->header;
 	struct tailbox__slot *s;
 	uint32_t index;
 
-	/* Stopped or switched off just now: what it has at hand may be slots
-	 * of another tape than the one that is open. If not, it was not so when
-	 * the header was read either, so that is this thread's. */
+	/* Stopped or switched off just now. */
 	if (t->epoch != TAILBOX__GET(tailbox__recorder.epoch))
 		return NULL;
 	if (t->free_slot_count > 0) {
 		index = t->free_slots[--t->free_slot_count];
 	} else {
-		index = pop();
+		index = pop(t->crew);
 		if (index == 0)
 			index = fresh(h);
 		if (index == 0) {
@@ -116,8 +107,6 @@ struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 			return NULL;
 		}
 		index--;
-		if (index >= h->slots_max) /* of another tape by now */
-			return NULL;
 	}
 	s = slot_at(h, index);
 	TAILBOX__SET(s->thread, t->index);
@@ -135,56 +124,62 @@ struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
 
 void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s)
 {
-	const uint32_t index = index_of(s);
+	struct tailbox__crew *c = crew_of(t);
+	const uint32_t index = index_of(c, s);
 
 	atomic_store_explicit(&s->state, TAILBOX__SLOT_FREE,
 	                      memory_order_release);
 	if (index == TAILBOX__SLOTS_MOST)
 		return;
 	if (t == NULL) {
-		push(index);
+		push(c, index);
 		return;
 	}
 	if (t->free_slot_count == sizeof(t->free_slots) / sizeof(uint32_t))
 		for (uint32_t i = 0; i < BATCH; i++)
-			push(t->free_slots[--t->free_slot_count]);
+			push(t->crew, t->free_slots[--t->free_slot_count]);
 	t->free_slots[t->free_slot_count++] = index;
 }
 
 void tailbox__slot_owe(struct tailbox__slot *s)
 {
-	const uint32_t index = index_of(s);
-	uint32_t old = atomic_load_explicit(&owed, memory_order_relaxed);
+	struct tailbox__crew *c;
+	uint32_t index, old;
 
-	if (!tailbox__recorder_is_open() || index == TAILBOX__SLOTS_MOST)
+	if (!tailbox__recorder_is_open())
 		return;
+	c = tailbox__recorder.crew;
+	index = index_of(c, s);
+	if (index == TAILBOX__SLOTS_MOST)
+		return;
+	old = atomic_load_explicit(&c->owed_slots, memory_order_relaxed);
 	do {
-		TAILBOX__SET(links[index], old);
+		TAILBOX__SET(c->links[index], old);
 		/* Release: whoever takes the list finds the link. */
 	} while (!atomic_compare_exchange_weak_explicit(
-	        &owed, &old, index + 1, memory_order_release,
+	        &c->owed_slots, &old, index + 1, memory_order_release,
 	        memory_order_relaxed));
 }
 
 void tailbox__slots_settle(void)
 {
+	struct tailbox__crew *c = tailbox__recorder.crew;
 	uint32_t next, at;
 
 	/* Taken whole, so no link of it can be stale. */
-	at = atomic_exchange_explicit(&owed, 0, memory_order_acquire);
+	at = atomic_exchange_explicit(&c->owed_slots, 0, memory_order_acquire);
 	for (; at != 0; at = next) {
-		next = TAILBOX__GET(links[at - 1]);
-		atomic_store_explicit(
-		        &tailbox__recorder.tape.slots[at - 1].state,
-		        TAILBOX__SLOT_FREE, memory_order_release);
-		push(at - 1);
+		next = TAILBOX__GET(c->links[at - 1]);
+		atomic_store_explicit(&slot_at(c->header, at - 1)->state,
+		                      TAILBOX__SLOT_FREE, memory_order_release);
+		push(c, at - 1);
 	}
 }
 
 void tailbox__slots_flush(struct tailbox__thread *t)
 {
 	while (t->free_slot_count > 0)
-		push(t->free_slots[--t->free_slot_count]);
+		push(t->crew, t->free_slots[--t->free_slot_count]);
 }
 
 /* A handle: the low bits of thread and count of the request's number above
@@ -204,7 +199,8 @@ static uintptr_t handle(uint64_t number, uint32_t index)
 
 tailbox_request tailbox__handle_of(const struct tailbox__slot *s)
 {
-	return (tailbox_request)handle(TAILBOX__GET(s->number), index_of(s));
+	return (tailbox_request)handle(TAILBOX__GET(s->number),
+	                               index_of(tailbox__recorder.crew, s));
 }
 
 struct tailbox__slot *tailbox__slot_of(tailbox_request r)

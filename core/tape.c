@@ -370,10 +370,6 @@ static void map_private(struct tailbox__tape *t)
 		munmap(h, t->file_bytes);
 }
 
-/* What is left of the tape before: see struct tailbox__tape. */
-static void *old_map;
-static uint64_t old_bytes;
-
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
                          int remove_file)
 {
@@ -383,10 +379,6 @@ void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
 	if (remove_file)
 		unlink(t->path);
 	map_private(t);
-	if (old_map != NULL)
-		munmap(old_map, old_bytes);
-	old_map = t->header;
-	old_bytes = t->file_bytes;
 	close(t->fd);
 	t->fd = -1;
 }

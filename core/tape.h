@@ -43,13 +43,14 @@ uint64_t tailbox__tape_size(const struct tailbox__tape_wish *w, int dirfd,
  * a second; UINT64_MAX: none does. */
 uint64_t tailbox__tape_for(uint64_t fill, uint64_t ms);
 
-/* The pointers stay when the tape is closed, and so does what they point to
- * until it is closed once more: who was in the middle of a record then goes on
- * in memory that has the tape's shape, is full, and is read by nobody. So they
- * say nothing about whether a tape is open (tailbox__recorder_is_open()). They
- * are atomic because such a thread may read them while the next tape is opened;
- * on x86 that costs nothing. Such a thread copies one first: gcc 12 reads it
- * without the atomic load where it is indexed in place. */
+/* The pointers stay when the tape is closed, and so does what they point to,
+ * until its crew is taken apart (crews.c): who was in the middle of a record
+ * then goes on in memory that has the tape's shape, is full, and is read by
+ * nobody. So they say nothing about whether a tape is open
+ * (tailbox__recorder_is_open()). They are atomic because such a thread may read
+ * them while the next tape is opened; on x86 that costs nothing. Such a thread
+ * copies one first: gcc 12 reads it without the atomic load where it is indexed
+ * in place. */
 struct tailbox__tape {
 	int fd; /* -1 = none is open */
 	char path[256];
@@ -71,8 +72,9 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
  * requests. UINT64_MAX = the default share, 0 = none; what is less than the
  * least is the least. Before start only. */
 void tailbox__tape_set_rare(uint64_t bytes);
-/* Mark the end, put private memory in its place. The file is removed when
- * `remove_file`. Does nothing when none is open. */
+/* Mark the end, put private memory in its place: file_bytes of it at the header,
+ * the caller's to unmap. The file is removed when `remove_file`. Does nothing
+ * when none is open. */
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
                          int remove_file);
 /* In a forked child: private memory over the mapping, descriptor closed. */

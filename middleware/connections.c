@@ -340,7 +340,8 @@ static void tell_user(struct tailbox__mhd *m, struct tailbox__conn *s,
 	tailbox__hold_begin(t, s, TAILBOX__HOLD_CONNECTION, since);
 	TAILBOX__SET(t->entry->hold_route, TAILBOX__NAME_NONE);
 	m->connection(m->connection_cls, c, socket_context, toe);
-	tailbox__hold_end(t, s, since, tailbox__now());
+	if (tailbox__thread_stayed(s->epoch))
+		tailbox__hold_end(t, s, since, tailbox__now());
 }
 
 void tailbox__hook_connection(void *cls, struct MHD_Connection *c,

@@ -13,8 +13,8 @@
  * Once the status is seen it is not asked for again.
  *
  * The thread's state is taken before the call and kept over it: tailbox may be
- * stopped and started meanwhile, and whatever the application then asks of it
- * gives this thread another entry, or none.
+ * stopped and started meanwhile. If the application then asks something of it,
+ * this thread has another entry, or none, and the request goes on unrecorded.
  */
 #include "middleware/hooks.h"
 
@@ -137,6 +137,16 @@ static inline bool is_lost(struct tailbox__conn *s)
 	return UNLIKELY(!tailbox__thread_is_of(s->epoch)) && is_lost_indeed(s);
 }
 
+/* The call has returned; the thread has another tape now, so that the slot may
+ * be gone. */
+static inline bool has_left(struct tailbox__conn *s)
+{
+	if (LIKELY(tailbox__thread_stayed(s->epoch)))
+		return false;
+	tailbox__request_over(s, s->previous_end);
+	return true;
+}
+
 /* The first call. */
 static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
                                               PARAMETERS)
@@ -150,6 +160,8 @@ static NOINLINE enum MHD_Result first_handler(struct tailbox__mhd *m,
 	t = tailbox__self;
 	first_call(t, s, c);
 	result = m->handler(m->handler_cls, ARGUMENTS);
+	if (has_left(s))
+		return result;
 	if (LIKELY(tailbox__status_of(c) == 0 && result == MHD_YES &&
 	           has_no_body(method)) &&
 	    !(m->can_suspend && tailbox__suspended(s, c))) {
@@ -176,6 +188,8 @@ static NOINLINE enum MHD_Result other_handler(struct tailbox__mhd *m,
 	count_call(s);
 	tailbox__phase_enter(t, s, call.upload);
 	call.result = m->handler(m->handler_cls, ARGUMENTS);
+	if (has_left(s))
+		return call.result;
 	if (call.upload != 0) {
 		call.consumed = call.upload - *size;
 		TAILBOX__SUM(s->slot, bytes_in, TAILBOX__KNOWN_BYTES_IN,
@@ -208,6 +222,8 @@ static NOINLINE enum MHD_Result final_handler(struct tailbox__mhd *m,
 	t = tailbox__self;
 	TAILBOX__SET(s->slot->calls, 2);
 	result = m->handler(m->handler_cls, ARGUMENTS);
+	if (has_left(s))
+		return result;
 	status = tailbox__status_of(c);
 	if (LIKELY(status != 0))
 		queued(t, s, status);

@@ -169,7 +169,8 @@ static NOINLINE void *user_uri_log_timed(struct tailbox__thread *t,
 
 	tailbox__hold_begin(t, s, TAILBOX__HOLD_URI_LOG, since);
 	result = s->mhd->uri_log(s->mhd->uri_log_cls, uri, c);
-	tailbox__hold_end(t, s, since, tailbox__now());
+	if (tailbox__thread_stayed(s->epoch))
+		tailbox__hold_end(t, s, since, tailbox__now());
 	return result;
 }
 
@@ -297,7 +298,8 @@ static void user_completed(struct tailbox__thread *t, struct tailbox__conn *s,
 
 	tailbox__hold_begin(t, s, TAILBOX__HOLD_COMPLETED, now);
 	m->completed(m->completed_cls, c, req_cls, toe);
-	tailbox__hold_end(t, s, now, tailbox__now());
+	if (tailbox__thread_stayed(s->epoch))
+		tailbox__hold_end(t, s, now, tailbox__now());
 }
 
 static unsigned termination_of(enum MHD_RequestTerminationCode toe)
@@ -354,7 +356,8 @@ static NOINLINE void other_completed(struct tailbox__mhd *m,
 		user_completed(t, s, c, req_cls, toe, now);
 	s->previous_end = now;
 	TAILBOX__SET(s->step, TAILBOX__STEP_NONE);
-	tailbox__request_close(t, slot, now, termination_of(toe), send);
+	if (tailbox__thread_stayed(s->epoch))
+		tailbox__request_close(t, slot, now, termination_of(toe), send);
 }
 
 /* The same for that one. How long it took is known only after the clock was

@@ -199,12 +199,14 @@ static ssize_t read_timed(void *cls, uint64_t pos, char *buf, size_t max)
 	struct tailbox__thread *t = NULL;
 	struct tailbox__conn *s;
 	uint64_t since, now;
+	uint32_t epoch;
 	ssize_t n;
 
 	if (tailbox__recorder_is_on())
 		t = tailbox__thread_get();
 	if (t == NULL)
 		return r->read(r->cls, pos, buf, max);
+	epoch = t->epoch;
 	s = sender_of(r, t);
 	since = tailbox__now();
 	if (s != NULL)
@@ -213,6 +215,8 @@ static ssize_t read_timed(void *cls, uint64_t pos, char *buf, size_t max)
 		tailbox__hold_begin_of(t, TAILBOX__NAME_NONE, UINT32_MAX,
 		                       TAILBOX__HOLD_READER, since);
 	n = r->read(r->cls, pos, buf, max);
+	if (!tailbox__thread_stayed(epoch))
+		return n;
 	now = tailbox__now();
 	tailbox__hold_end(t, s, since, now);
 	if (s != NULL)

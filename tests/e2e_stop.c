@@ -200,14 +200,27 @@ END_TEST
 
 /* --- a handler that lasts over a stop and a start ----------------------- */
 
-enum { CROWD = 128 }; /* threads that a tape of 1 MiB has room for */
+enum {
+	CROWD = 128, /* threads that a tape of 1 MiB has room for */
+	STARTS = 20  /* more tapes than are kept for who is in the middle */
+};
 
-static atomic_bool is_inside, may_return, may_go;
+static atomic_bool is_inside, may_return, may_go, is_asking;
 static atomic_uint crowd;
 
 static bool is_set(void *cls)
 {
 	return atomic_load((atomic_bool *)cls);
+}
+
+/* Meanwhile the handler's thread may become one of each new tape. */
+static bool may_answer(void *cls)
+{
+	(void)cls;
+	if (atomic_load(&is_asking))
+		tailbox_request_finish(tailbox_request_begin("/own", NULL),
+		                       NULL);
+	return atomic_load(&may_return);
 }
 
 static bool is_registered(void *cls)
@@ -240,7 +253,7 @@ static enum MHD_Result answer_late(void *cls, struct MHD_Connection *c,
 	}
 	TAILBOX_STAGE(tailbox_request_of(c), "late") {
 		atomic_store(&is_inside, true);
-		e2e_wait(is_set, &may_return, "the next start");
+		e2e_wait(may_answer, NULL, "the next start");
 	}
 	r = MHD_create_response_from_buffer(2, (void *)(uintptr_t) "ok",
 	                                    MHD_RESPMEM_PERSISTENT);
@@ -259,9 +272,21 @@ static uint64_t holds(void)
 	return n;
 }
 
+static void start_again(int times)
+{
+	for (int i = 0; i < times; i++) {
+		tailbox_stop();
+		ck_assert_int_eq(tailbox_start("stop", NULL), 0);
+		/* The handler's thread has time to ask. */
+		if (atomic_load(&is_asking))
+			pause_us(1000);
+	}
+}
+
 /* The stage's end takes an entry of the new tape for the handler's thread, or
  * finds none left (_i & 1). Its call was of the old one all the same. It is
- * the first call or the second (_i & 2). */
+ * the first call or the second (_i & 2), and lasts over one start or many
+ * (_i & 4), in which its thread is silent or not (_i & 8). */
 START_TEST(a_handler_returns_after_the_next_start)
 {
 	pthread_t threads[CROWD];
@@ -278,8 +303,9 @@ START_TEST(a_handler_returns_after_the_next_start)
 	fd = e2e_connect(e2e_port(d));
 	e2e_send(fd, "GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
 	e2e_wait(is_set, &is_inside, "the handler");
-	tailbox_stop();
-	ck_assert_int_eq(tailbox_start("stop", NULL), 0);
+	atomic_store(&is_asking, _i & 8);
+	start_again(_i & 4 ? STARTS : 1);
+	atomic_store(&is_asking, false);
 	for (int i = 0; _i & 1 && i < CROWD; i++)
 		e2e_start(&threads[i], one_more, NULL);
 	if (_i & 1)
@@ -309,7 +335,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, daemons_serve_over_stops_and_starts, 0,
 	                    sizeof(modes) / sizeof(modes[0]));
-	tcase_add_loop_test(t, a_handler_returns_after_the_next_start, 0, 4);
+	tcase_add_loop_test(t, a_handler_returns_after_the_next_start, 0, 16);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

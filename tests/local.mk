@@ -114,6 +114,7 @@ unit_tests += \
 	tests/test_copies \
 	tests/test_cost \
 	tests/test_cover \
+	tests/test_crews \
 	tests/test_crowd \
 	tests/test_fill \
 	tests/test_forked \

@@ -143,7 +143,7 @@ END_TEST
 
 START_TEST(a_hold_that_finds_no_block_is_counted)
 {
-	TAILBOX__SET(tailbox__recorder.blocks_active[self->half],
+	TAILBOX__SET(self->crew->blocks_active,
 	             tailbox__recorder.tape.header->blocks_max);
 	hold(TAILBOX__HOLD_HANDLER, MS);
 	hold(TAILBOX__HOLD_HANDLER, MS - 1);
