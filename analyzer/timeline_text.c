@@ -77,27 +77,6 @@ const char *tailbox__show_coarse(char *buf, uint64_t ns, uint64_t step_ns)
 	return three_digits(buf, ms, 1000, "s");
 }
 
-const char *tailbox__show_bytes(char *buf, uint64_t bytes)
-{
-	static const char *const names[] = { "KiB", "MiB", "GiB", "TiB", "PiB",
-	                                     "EiB" };
-	uint64_t unit = 1024;
-	size_t i = 0;
-
-	if (bytes < 1024) {
-		snprintf(buf, TAILBOX__SHOW_ROOM, "%" PRIu64 " B", bytes);
-		return buf;
-	}
-	while (i < 5 && bytes / unit >= 1024) {
-		unit *= 1024;
-		i++;
-	}
-	/* The tenths cut off: 1023.99 is not 1024. */
-	snprintf(buf, TAILBOX__SHOW_ROOM, "%u.%u %s", (unsigned)(bytes / unit),
-	         (unsigned)(bytes % unit / 64 * 10 / (unit / 64)), names[i]);
-	return buf;
-}
-
 /* Years beyond 9999 come from damaged files only. */
 static bool utc_of(uint64_t unix_ms, struct tm *tm)
 {

@@ -4,8 +4,7 @@
  *
  * Texts of a run or a tape come from outside, so nothing of them reaches a
  * terminal that could move its cursor or turn the line around. Columns are
- * counted by characters,
- * two for the wide ones.
+ * counted by characters, two for the wide ones.
  */
 #ifndef TAILBOX_ANALYZER_TIMELINE_TEXT_H
 #define TAILBOX_ANALYZER_TIMELINE_TEXT_H 1
@@ -15,8 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Room for any text that the functions below make. */
-#define TAILBOX__SHOW_ROOM 32
+#include "core/show.h"
 
 /* A duration with the unit that suits it and three digits: "0.81 us",
  * "171 us", "1.40 ms", "1.33 s", "75.2 s", "1204 s"; "0" for 0. Returns buf,
@@ -28,8 +26,6 @@ const char *tailbox__show_us(char *buf, uint64_t us);
 /* A duration known to `step_ns` only: whole steps of a decimal unit, never a
  * finer digit: "24 ms", "1.2 s". */
 const char *tailbox__show_coarse(char *buf, uint64_t ns, uint64_t step_ns);
-/* "812 B", "4.2 KiB", "1.3 MiB", "2.0 GiB": in units that sizes are set in. */
-const char *tailbox__show_bytes(char *buf, uint64_t bytes);
 /* "2025-11-20 03:12:41"; the day left out: "03:12:41"; with milliseconds:
  * "03:12:41.007". "?" for what has no date. */
 const char *tailbox__show_utc(char *buf, uint64_t unix_ms);

@@ -54,7 +54,7 @@ static void add_entry(struct tailbox__text *t,
 		tailbox__text_add(t, "-\t");
 	tailbox__text_add(t, "%s\t%" PRIu64 "\t%s\t%s\t%s%s\t%s\n",
 	                  tailbox__text_time(at, e->started_ms), e->requests,
-	                  tailbox__text_bytes(bytes, e->bytes),
+	                  tailbox__show_bytes(bytes, e->bytes),
 	                  tailbox__text_us(took, ms), e->name,
 	                  e->is_pinned ? "  pinned" : "",
 	                  e->headline[0] != '\0' ? e->headline : "-");

@@ -25,6 +25,7 @@
 #include "controller/controller.h"
 #include "core/json.h"
 #include "core/reader.h"
+#include "core/show.h"
 
 #define TAILBOX__ADMIN_PARAMS_MAX 16u
 /* Requests, artifacts: lists are cut here, and say so. */
@@ -268,10 +269,10 @@ void tailbox__text_table(struct tailbox__text *t,
                          const struct tailbox__text *rows);
 void tailbox__text_fini(struct tailbox__text *t);
 
-/* A number with its unit, for people; NONE is "-". Returned: buf. */
-#define TAILBOX__UNIT_TEXT 32
+/* A number with its unit, for people; NONE is "-". Returned: buf. (Sizes:
+ * core/show.h.) */
+#define TAILBOX__UNIT_TEXT TAILBOX__SHOW_ROOM
 const char *tailbox__text_us(char buf[TAILBOX__UNIT_TEXT], uint64_t us);
-const char *tailbox__text_bytes(char buf[TAILBOX__UNIT_TEXT], uint64_t bytes);
 /* "2025-11-20 03:12:41 UTC" */
 const char *tailbox__text_time(char buf[TAILBOX__UNIT_TEXT], uint64_t ms);
 

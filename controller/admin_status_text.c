@@ -86,12 +86,12 @@ static void add_size(struct tailbox__text *t, const struct tailbox__status *s)
 		                  tailbox__text_us(a, ms * 1000));
 	else if (is_known && s->rec.history_ms < ms && bytes != TAILBOX__NONE)
 		tailbox__text_add(t, "; 60 s would take %s",
-		                  tailbox__text_bytes(b, bytes));
+		                  tailbox__show_bytes(b, bytes));
 	if (wished && bytes == TAILBOX__NONE)
 		tailbox__text_add(t, "the rate is not known yet");
 	else if (wished)
 		tailbox__text_add(t, "%s at the next start",
-		                  tailbox__text_bytes(b, bytes));
+		                  tailbox__show_bytes(b, bytes));
 }
 
 static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
@@ -103,7 +103,7 @@ static void add_tape(struct tailbox__text *t, const struct tailbox__status *s)
 	if (!s->facts->is_recorded)
 		return;
 	tailbox__text_add(t, "tape\t%s, %s", tape->path,
-	                  tailbox__text_bytes(a, tape->file_bytes));
+	                  tailbox__show_bytes(a, tape->file_bytes));
 	add_size(t, s);
 	tailbox__text_add(t, "\nsurvives\t%s\n",
 	                  what != NULL ? what : "not known");
@@ -130,7 +130,7 @@ static void add_kept(struct tailbox__text *t, const struct tailbox__status *s)
 	}
 	tailbox__text_add(t, "kept\t%" PRIu64 " slow or failed requests in %s",
 	                  k.kept - k.overwritten,
-	                  tailbox__text_bytes(a, k.bytes));
+	                  tailbox__show_bytes(a, k.bytes));
 	if (k.slow_ns)
 		tailbox__text_add(t, ", from %s on",
 		                  tailbox__text_us(b, k.slow_ns / 1000));
@@ -281,7 +281,7 @@ static void add_own_cost(struct tailbox__text *t,
 	add_percent(t, c->threads_ppm, "one CPU by threads");
 	if (s->facts->is_recorded)
 		tailbox__text_add(t, "; tape %s",
-		                  tailbox__text_bytes(
+		                  tailbox__show_bytes(
 		                          buf,
 		                          tailbox__recorder.tape.file_bytes));
 	tailbox__text_add(t, "\n");
@@ -351,11 +351,11 @@ static void add_folder(struct tailbox__text *t, const struct tailbox__status *s)
 	if (!s->has_window)
 		return;
 	tailbox__text_add(t, "keeps\t%" PRIu64 " artifacts, %s in all",
-	                  f->max_count, tailbox__text_bytes(max, f->max_size));
+	                  f->max_count, tailbox__show_bytes(max, f->max_size));
 	if (f->deleted != 0)
 		tailbox__text_add(t, "; %" PRIu64 " of the oldest deleted, %s",
 		                  f->deleted,
-		                  tailbox__text_bytes(gone, f->deleted_bytes));
+		                  tailbox__show_bytes(gone, f->deleted_bytes));
 	tailbox__text_add(t, "\n");
 	if (f->crashes.recovered != 0)
 		tailbox__text_add(t, "crashes\t%" PRIu64 " recovered at the "

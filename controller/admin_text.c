@@ -199,18 +199,6 @@ const char *tailbox__text_us(char buf[TAILBOX__UNIT_TEXT], uint64_t us)
 	return scaled(buf, us, time_scale);
 }
 
-const char *tailbox__text_bytes(char buf[TAILBOX__UNIT_TEXT], uint64_t bytes)
-{
-	static const struct scale byte_scale[] = {
-		{ (uint64_t)1 << 30, (uint64_t)1 << 30, "GiB" },
-		{ (uint64_t)1 << 20, (uint64_t)1 << 20, "MiB" },
-		{ (uint64_t)1 << 10, (uint64_t)1 << 10, "KiB" },
-		{ 0, 1, "B" }
-	};
-
-	return scaled(buf, bytes, byte_scale);
-}
-
 const char *tailbox__text_time(char buf[TAILBOX__UNIT_TEXT], uint64_t ms)
 {
 	time_t at = (time_t)(ms / 1000);

@@ -61,6 +61,7 @@ libtailbox_all_la_SOURCES += \
 	core/run_json_ext.c \
 	core/run_json_meta.c \
 	core/run_strings.c \
+	core/show_bytes.c \
 	core/slots.c \
 	core/span.c \
 	core/summaries.c \
@@ -110,6 +111,7 @@ libtailbox_all_la_SOURCES += \
 	core/run_json.h \
 	core/run_json_out.h \
 	core/run_strings.h \
+	core/show.h \
 	core/tape.h \
 	core/task.h \
 	core/tape_feed.h \
