@@ -113,7 +113,7 @@ char *tailbox__reserve_slow(struct tailbox__thread *t, unsigned kind,
 	 * that line. */
 	const bool is_booked = retire(t, kind);
 	/* A worker in the middle of something of a tape before (off or closed
-	 * is one more): what it wrote nobody would read. */
+	 * is one more): what it writes nobody reads. */
 	if (TAILBOX__GET(tailbox__recorder.epoch) - t->epoch > 1) {
 		if (is_booked)
 			unbook(t);

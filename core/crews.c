@@ -10,10 +10,14 @@
  * A crew is the threads of one tape, with all that they write by. A handler may
  * last over any number of stops and starts, and goes on with the crew it began
  * with. So a crew is taken apart, its memory unmapped, only when each of its
- * threads has registered with another tape or has ended. Those that are in the
- * middle of something without being members, or with the tape that is open at
- * the moment, have the last CREWS_KEPT of them: so many stops they may sleep
- * through within one call of ours, which waits for nothing.
+ * threads has registered with another tape or has ended. (A thread that
+ * registers in the last round of its destructors stays a member for good: one
+ * crew more is kept.)
+ *
+ * Some calls use the tape that is open without being a member: a name is looked
+ * up, a request of another thread is tagged. None of them waits for anything,
+ * so one that is put to sleep in the middle is given the last tape that was
+ * closed, and up to KEPT more: so many stops it may sleep through.
  *
  * The structs themselves are used again and never freed.
  */
@@ -26,7 +30,10 @@
 #include "core/alloc.h"
 #include "core/internal.h"
 
-#define CREWS_KEPT 8u
+/* Crews without members that are kept behind the last one, and their bytes:
+ * address space, hardly any memory. */
+#define KEPT 7u
+#define KEPT_BYTES ((uint64_t)32 << 20)
 
 __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec")));
@@ -179,13 +186,13 @@ static bool is_full(void)
 	       TAILBOX__GET(h->threads_used) >= h->threads_max;
 }
 
-/* With lock. */
+/* With lock, while it is recording. */
 static struct tailbox__thread *join(void)
 {
 	struct tailbox__thread *t;
 
 	leave();
-	t = tailbox__is_recording() ? take_entry(tailbox__recorder.crew) : NULL;
+	t = take_entry(tailbox__recorder.crew);
 	if (t == NULL)
 		return NULL;
 	t->crew->members++;
@@ -216,6 +223,8 @@ struct tailbox__thread *tailbox__thread_register(void)
 	if (tailbox__self != NULL &&
 	    tailbox__self_epoch == TAILBOX__GET(tailbox__recorder.epoch))
 		t = tailbox__self; /* it went on just now */
+	else if (!tailbox__is_recording())
+		t = NULL; /* off again */
 	else
 		t = join();
 	pthread_mutex_unlock(&tailbox__recorder.lock);
@@ -225,6 +234,7 @@ struct tailbox__thread *tailbox__thread_register(void)
 bool tailbox__thread_stack(uint32_t index, uint32_t tid, uintptr_t *low,
                            uintptr_t *high)
 {
+	struct tailbox__crew *crew;
 	const struct tailbox__thread *t;
 	pthread_attr_t attr;
 	void *at = NULL;
@@ -234,10 +244,11 @@ bool tailbox__thread_stack(uint32_t index, uint32_t tid, uintptr_t *low,
 	/* With the lock a thread that is there cannot go: thread_gone() has to
 	 * wait, and so the handle stays good. */
 	pthread_mutex_lock(&tailbox__recorder.lock);
-	if (tailbox__is_recording() && index < TAILBOX__THREADS_MAX) {
-		t = &tailbox__recorder.crew->threads[index];
-		if (index < TAILBOX__GET(t->crew->header->threads_used) &&
-		    atomic_load_explicit(&t->entry->tid,
+	crew = tailbox__recorder.crew;
+	if (tailbox__is_recording() &&
+	    index < TAILBOX__GET(crew->header->threads_used)) {
+		t = &crew->threads[index];
+		if (atomic_load_explicit(&t->entry->tid,
 		                         memory_order_acquire) == tid &&
 		    pthread_getattr_np(t->self, &attr) == 0) {
 			is_known = pthread_attr_getstack(&attr, &at, &bytes) ==
@@ -294,11 +305,16 @@ void tailbox__crew_put(struct tailbox__crew *crew)
 void tailbox__crew_open(struct tailbox__crew *crew,
                         const struct tailbox__tape *tape)
 {
-	crew->header = tape->header;
+	static uint64_t opened;
+
+	/* Another one for each tape, in the upper bits too. */
+	TAILBOX__SET(crew->salt, ++opened * 0x9e3779b97f4a7c15ull);
+	TAILBOX__SET(crew->header, (struct tailbox__tape_header *)tape->header);
 	crew->bytes = tape->file_bytes;
 	TAILBOX__SET(crew->blocks_active, 0);
 	TAILBOX__SET(crew->free_slots, 0);
 	TAILBOX__SET(crew->owed_slots, 0);
+	tailbox__names_open(crew);
 	no_free_threads();
 	tailbox__recorder.crew = crew;
 }
@@ -306,19 +322,22 @@ void tailbox__crew_open(struct tailbox__crew *crew,
 void tailbox__crew_close(void)
 {
 	struct tailbox__crew *c = tailbox__recorder.crew, **at;
-	uint32_t without = 0;
+	uint64_t bytes = 0;
+	uint32_t n = 0;
 
 	no_free_threads();
 	c->next = closed;
 	closed = c;
-	for (at = &closed; (c = *at) != NULL;) {
-		if (c->members > 0 || ++without <= CREWS_KEPT) {
+	for (at = &c->next; (c = *at) != NULL;) {
+		if (c->members > 0 ||
+		    (n < KEPT && bytes + c->bytes <= KEPT_BYTES)) {
+			n += c->members == 0;
+			bytes += c->members == 0 ? c->bytes : 0;
 			at = &c->next;
 			continue;
 		}
 		*at = c->next;
-		munmap(c->header, c->bytes);
-		c->header = NULL;
+		munmap(TAILBOX__GET(c->header), c->bytes);
 		c->next = spare;
 		spare = c;
 	}

@@ -41,8 +41,8 @@ static inline bool tailbox__is_recording(void)
 	return TAILBOX__GET(tailbox__recorder.epoch) & 1;
 }
 
-/* Tables beside the tape. */
-void tailbox__names_open(void);
+/* names.c. Those of a crew whose tape is being opened. */
+void tailbox__names_open(struct tailbox__crew *crew);
 /* Take slots of tailbox__slot_owe() off the tape; recording is on. One thread
  * at a time. */
 void tailbox__slots_settle(void);

@@ -7,15 +7,13 @@
  * claimed, its text written, then it is offered to the table by one
  * compare-and-swap. Two threads that intern one text at once may both get a
  * number; readers compare texts, so that costs one entry and nothing else.
+ *
+ * Table and texts are of one crew, the present one when the call began: a
+ * number of the table before would name a text that is being written.
  */
 #include <string.h>
 
 #include "core/internal.h"
-
-/* Number by hash; 0 = empty. At most half of it is in use. Not allocated: it
- * is there whenever a thread asks, and what is not used costs nothing. */
-#define TABLE_ROOM (2 * TAILBOX__NAMES_MOST)
-static tailbox__a32 table[TABLE_ROOM];
 
 /* Bytes of the UTF-8 sequence at s, 0 when it is not valid (overlong forms,
  * surrogates and what lies above U+10FFFF are not). */
@@ -63,61 +61,68 @@ uint64_t tailbox__name_hash(const char *text, size_t len)
 	return tailbox__hash_end(h);
 }
 
-/* By the header that its maker had, or another tape's as a whole. */
-static struct tailbox__name *name_at(struct tailbox__tape_header *h,
-                                     uint64_t number)
+static struct tailbox__name *name_at(struct tailbox__crew *c, uint64_t number)
 {
+	struct tailbox__tape_header *h = TAILBOX__GET(c->header);
+
 	return (struct tailbox__name *)(void *)((char *)h + h->names_off) +
 	       number;
 }
 
-static bool same(uint32_t number, uint64_t hash, const char *text, size_t len)
+static bool same(struct tailbox__crew *c, uint32_t number, uint64_t hash,
+                 const char *text, size_t len)
 {
-	const struct tailbox__name *n =
-	        name_at(tailbox__recorder.tape.header, number);
+	const struct tailbox__name *n = name_at(c, number);
 
 	/* The table gave the number by acquire: the text is there. */
 	return n->hash == hash && TAILBOX__GET(n->ready) == len + 1 &&
 	       memcmp(n->text, text, len) == 0;
 }
 
-uint16_t tailbox__name_find(uint64_t hash, const char *text, size_t len)
+static uint16_t find(struct tailbox__crew *c, uint64_t hash, const char *text,
+                     size_t len)
 {
-	uint32_t at = (uint32_t)hash % TABLE_ROOM;
+	uint32_t at = (uint32_t)hash % TAILBOX__NAMES_ROOM;
 
 	for (;;) {
 		/* Pairs with the release of offer(). */
-		uint32_t number = atomic_load_explicit(&table[at],
+		uint32_t number = atomic_load_explicit(&c->names[at],
 		                                       memory_order_acquire);
 		if (number == 0)
 			return TAILBOX__NAME_NONE;
-		if (same(number, hash, text, len))
+		if (same(c, number, hash, text, len))
 			return (uint16_t)number;
-		at = (at + 1) % TABLE_ROOM;
+		at = (at + 1) % TAILBOX__NAMES_ROOM;
 	}
 }
 
-static uint16_t offer(uint32_t number, uint64_t hash, const char *text,
-                      size_t len)
+uint16_t tailbox__name_find(uint64_t hash, const char *text, size_t len)
 {
-	uint32_t at = (uint32_t)hash % TABLE_ROOM;
+	return find(tailbox__recorder.crew, hash, text, len);
+}
+
+static uint16_t offer(struct tailbox__crew *c, uint32_t number, uint64_t hash,
+                      const char *text, size_t len)
+{
+	uint32_t at = (uint32_t)hash % TAILBOX__NAMES_ROOM;
 
 	/* The table is twice as large as there are numbers: it ends. */
 	for (;;) {
 		uint32_t seen = 0;
 		if (atomic_compare_exchange_strong_explicit(
-		            &table[at], &seen, number, memory_order_acq_rel,
+		            &c->names[at], &seen, number, memory_order_acq_rel,
 		            memory_order_acquire))
 			return (uint16_t)number;
-		if (same(seen, hash, text, len))
+		if (same(c, seen, hash, text, len))
 			return (uint16_t)seen;
-		at = (at + 1) % TABLE_ROOM;
+		at = (at + 1) % TAILBOX__NAMES_ROOM;
 	}
 }
 
-static uint16_t insert(uint64_t hash, const char *text, size_t len)
+static uint16_t insert(struct tailbox__crew *c, uint64_t hash,
+                       const char *text, size_t len)
 {
-	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__tape_header *h = TAILBOX__GET(c->header);
 	struct tailbox__name *n;
 	uint64_t number = TAILBOX__GET(h->names_used);
 
@@ -128,18 +133,19 @@ static uint16_t insert(uint64_t hash, const char *text, size_t len)
 		tailbox__loss(TAILBOX__LOSS_NAMES);
 		return TAILBOX__NAME_OTHER;
 	}
-	n = name_at(h, number);
+	n = name_at(c, number);
 	n->hash = hash;
 	memcpy(n->text, text, len);
 	n->text[len] = '\0';
 	atomic_store_explicit(&n->ready, (uint32_t)len + 1,
 	                      memory_order_release);
-	return offer((uint32_t)number, hash, text, len);
+	return offer(c, (uint32_t)number, hash, text, len);
 }
 
 uint16_t tailbox__name(const char *text, size_t len)
 {
 	char clean[TAILBOX_NAME_MAX];
+	struct tailbox__crew *c;
 	uint64_t hash;
 	uint16_t number;
 
@@ -149,8 +155,9 @@ uint16_t tailbox__name(const char *text, size_t len)
 	if (len == 0)
 		return TAILBOX__NAME_NONE;
 	hash = tailbox__name_hash(clean, len);
-	number = tailbox__name_find(hash, clean, len);
-	return number ? number : insert(hash, clean, len);
+	c = tailbox__recorder.crew;
+	number = find(c, hash, clean, len);
+	return number ? number : insert(c, hash, clean, len);
 }
 
 uint16_t tailbox__name_cstr(const char *text)
@@ -159,18 +166,18 @@ uint16_t tailbox__name_cstr(const char *text)
 	            : TAILBOX__NAME_NONE;
 }
 
-void tailbox__names_open(void)
+void tailbox__names_open(struct tailbox__crew *c)
 {
 	static const char *const fixed[TAILBOX__NAME_FIXED] = {
 		"", "{other}", "{unmatched}", "http", "mhd.ingress", "ok",
 		"error", "timeout", "cancelled", "rejected"
 	};
-	struct tailbox__tape_header *h = tailbox__recorder.tape.header;
+	struct tailbox__tape_header *h = TAILBOX__GET(c->header);
 
-	for (uint32_t i = 0; i < TABLE_ROOM; i++)
-		TAILBOX__SET(table[i], 0);
+	for (uint32_t i = 0; i < TAILBOX__NAMES_ROOM; i++)
+		TAILBOX__SET(c->names[i], 0);
 	atomic_store(&h->names_used, 1);
 	for (uint32_t i = 1; i < TAILBOX__NAME_FIXED; i++)
-		insert(tailbox__name_hash(fixed[i], strlen(fixed[i])),
+		insert(c, tailbox__name_hash(fixed[i], strlen(fixed[i])),
 		       fixed[i], strlen(fixed[i]));
 }

@@ -5,8 +5,8 @@
  * The kill switch advances `epoch` to an even number, as a close does, so that
  * every thread finds itself without an entry (core/crews.c); and it puts the
  * number back, so that threads and connections go on with the entry and the
- * slot that were theirs. Nothing changes hands meanwhile: who has gone is put on
- * a list, and is taken off the tape when recording goes on.
+ * slot that were theirs. Nothing changes hands meanwhile: who has gone is put
+ * on a list, and is taken off the tape when recording goes on.
  */
 #include "core/recorder.h"
 
@@ -133,7 +133,6 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 		tailbox__crew_put(crew);
 		return rc;
 	}
-	tailbox__names_open();
 	pthread_mutex_lock(&r->lock);
 	tailbox__crew_open(crew, &r->tape);
 	pthread_mutex_unlock(&r->lock);
@@ -166,8 +165,8 @@ void tailbox__recorder_close(bool keep_file)
 
 	if (!tailbox__recorder_is_open())
 		return;
-	atomic_store(&r->on, 0);
 	pthread_mutex_lock(&r->lock);
+	atomic_store(&r->on, 0);
 	atomic_store(&r->is_open, 0);
 	if (!r->is_off)
 		atomic_fetch_add(&r->epoch, 1);

@@ -29,6 +29,7 @@ struct tailbox__out {
 
 #define TAILBOX__OUT(t, kind) ((t)->out[(kind) - 1])
 
+#define TAILBOX__NAMES_ROOM (2 * TAILBOX__NAMES_MOST)
 /* Threads that a recorder has at most: index of the table's last, plus 1. */
 #define TAILBOX__THREADS_MAX 1024u
 
@@ -67,13 +68,17 @@ struct tailbox__crew {
 	 * against ABA, the other of those given up while off. */
 	_Alignas(64) tailbox__a64 free_slots;
 	tailbox__a32 owed_slots;
-	/* Set at its start. */
-	_Alignas(64) struct tailbox__tape_header *header;
-	uint64_t bytes; /* of the memory behind it */
+	/* Set when its tape is opened. (Atomic: whoever is asleep with it may
+	 * wake up when it is another tape's; see crews.c.) */
+	_Alignas(64) _Atomic(struct tailbox__tape_header *) header;
+	tailbox__a64 salt; /* of the handles of its requests */
+	uint64_t bytes; /* of the memory behind the header */
 	/* With lock. */
 	uint32_t members; /* threads that have neither left nor ended */
 	struct tailbox__crew *next, *next_of_all;
 	struct tailbox__thread threads[TAILBOX__THREADS_MAX];
+	/* names.c: numbers by hash, 0 = none. At most half of it is in use. */
+	tailbox__a32 names[TAILBOX__NAMES_ROOM];
 	tailbox__a32 links[TAILBOX__SLOTS_MOST]; /* of the stacks */
 };
 
@@ -107,7 +112,8 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err);
 /* keep_file: leave the tape behind. Workers may be in the middle of anything:
- * what they hold of the tape stays valid for as long as they do (crews.c). */
+ * what they hold of the tape stays valid for as long as they do, if they are
+ * registered with it; else over some closes (crews.c). */
 void tailbox__recorder_close(bool keep_file);
 /* The kill switch. While off nothing is written to the tape, with one rest:
  * requests that were open when it went off. A callback of the application that
@@ -141,8 +147,7 @@ static inline bool tailbox__recorder_is_open(void)
 extern __thread struct tailbox__thread *tailbox__self
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
 /* The epoch in which tailbox__self was registered, 0 while it is NULL; a
- * recorder that is open has another. Not read from *self: after a new start
- * that entry may be another thread's. */
+ * recorder that is open has another. The same as in *self, in one load less. */
 extern __thread uint32_t tailbox__self_epoch
         __attribute__((tls_model("initial-exec"), visibility("hidden")));
 struct tailbox__thread *tailbox__thread_register(void);
@@ -155,9 +160,10 @@ static inline struct tailbox__thread *tailbox__thread_get(void)
 		return tailbox__self;
 	return tailbox__thread_register();
 }
-/* Whether this thread has been one of the crew of `epoch` since it was that last.
- * If not, then what it had of it may be gone: after each call of the application,
- * in which it may have asked something of another tape. */
+/* Whether this thread, which was registered in `epoch`, is so still. If not,
+ * its state of then, and a slot of then, may be gone. To be asked after each
+ * call of the application: in it the thread may have registered with another
+ * tape. */
 static inline bool tailbox__thread_stayed(uint32_t epoch)
 {
 	return __builtin_expect(tailbox__self_epoch == epoch, 1);
@@ -203,6 +209,9 @@ uint64_t tailbox__name_hash(const char *text, size_t len);
 
 /* A free slot (its state becomes IDLE) or NULL (counted). */
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t);
+/* Where it is in the table of the thread's tape, whose slot it is. */
+uint32_t tailbox__slot_index(const struct tailbox__thread *t,
+                             const struct tailbox__slot *s);
 void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s);
 /* The same while recording is off: taken off the tape when it is on again. */
 void tailbox__slot_owe(struct tailbox__slot *s);

@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * Free slots wait on a lock-free stack of their crew's; each thread keeps up to 16 at hand, so that connections
- * that come and go on one worker touch nothing shared. A slot that was never
- * used is taken by advancing the high-water mark, which is also how far
- * readers look.
+ * Free slots wait on a lock-free stack of their crew's; each thread keeps up
+ * to 16 at hand, so that connections that come and go on one worker touch
+ * nothing shared. A slot that was never used is taken by advancing the
+ * high-water mark, which is also how far readers look.
  */
 #include "core/internal.h"
 
@@ -80,11 +80,17 @@ static struct tailbox__slot *slot_at(const struct tailbox__tape_header *h,
 static uint32_t index_of(const struct tailbox__crew *c,
                          const struct tailbox__slot *s)
 {
-	const struct tailbox__tape_header *h = c->header;
+	const struct tailbox__tape_header *h = TAILBOX__GET(c->header);
 	const uintptr_t first = (uintptr_t)slot_at(h, 0);
 	const uintptr_t index = ((uintptr_t)s - first) / sizeof(*s);
 
 	return index < h->slots_max ? (uint32_t)index : TAILBOX__SLOTS_MOST;
+}
+
+uint32_t tailbox__slot_index(const struct tailbox__thread *t,
+                             const struct tailbox__slot *s)
+{
+	return index_of(t->crew, s);
 }
 
 struct tailbox__slot *tailbox__slot_take(struct tailbox__thread *t)
@@ -164,13 +170,14 @@ void tailbox__slot_owe(struct tailbox__slot *s)
 void tailbox__slots_settle(void)
 {
 	struct tailbox__crew *c = tailbox__recorder.crew;
+	const struct tailbox__tape_header *h = TAILBOX__GET(c->header);
 	uint32_t next, at;
 
 	/* Taken whole, so no link of it can be stale. */
 	at = atomic_exchange_explicit(&c->owed_slots, 0, memory_order_acquire);
 	for (; at != 0; at = next) {
 		next = TAILBOX__GET(c->links[at - 1]);
-		atomic_store_explicit(&slot_at(c->header, at - 1)->state,
+		atomic_store_explicit(&slot_at(h, at - 1)->state,
 		                      TAILBOX__SLOT_FREE, memory_order_release);
 		push(c, at - 1);
 	}
@@ -182,41 +189,48 @@ void tailbox__slots_flush(struct tailbox__thread *t)
 		push(t->crew, t->free_slots[--t->free_slot_count]);
 }
 
-/* A handle: the low bits of thread and count of the request's number above
- * the slot's index plus 1. It is compared with the number the slot has now,
- * so a handle that outlived its request matches nothing (but for one request
- * in 2^34 of one thread in one slot). */
+/* A handle: the low bits of thread and count of the request's number, mixed
+ * with what only this tape has, above the slot's index plus 1. It is compared
+ * with the number the slot has now, so a handle that outlived its request
+ * matches nothing (but for one request in 2^34 of one thread in one slot), and
+ * neither does one of another tape, where the numbers begin again. */
 #define INDEX_BITS 20
 #define COUNT_BITS 34
 
-static uintptr_t handle(uint64_t number, uint32_t index)
+static uintptr_t handle(const struct tailbox__crew *c, uint64_t number,
+                        uint32_t index)
 {
 	uint64_t h = (number >> 40 & 0x3ff) << COUNT_BITS |
 	             (number & (((uint64_t)1 << COUNT_BITS) - 1));
 
+	h ^= TAILBOX__GET(c->salt) >> INDEX_BITS;
 	return (uintptr_t)(h << INDEX_BITS | (index + 1));
 }
 
 tailbox_request tailbox__handle_of(const struct tailbox__slot *s)
 {
-	return (tailbox_request)handle(TAILBOX__GET(s->number),
-	                               index_of(tailbox__recorder.crew, s));
+	const struct tailbox__crew *c = tailbox__recorder.crew;
+
+	return (tailbox_request)handle(c, TAILBOX__GET(s->number),
+	                               index_of(c, s));
 }
 
 struct tailbox__slot *tailbox__slot_of(tailbox_request r)
 {
 	uint32_t index = (uint32_t)((uintptr_t)r & ((1u << INDEX_BITS) - 1));
-	struct tailbox__tape_header *h;
+	const struct tailbox__crew *c;
+	const struct tailbox__tape_header *h;
 	struct tailbox__slot *s;
 
 	if (index == 0 || !tailbox__recorder_is_open())
 		return NULL;
-	h = tailbox__recorder.tape.header;
+	c = tailbox__recorder.crew;
+	h = TAILBOX__GET(c->header);
 	if (index > h->slots_max)
 		return NULL;
 	s = slot_at(h, index - 1);
 	if (TAILBOX__GET(s->state) != TAILBOX__SLOT_OPEN ||
-	    (uintptr_t)r != handle(TAILBOX__GET(s->number), index - 1))
+	    (uintptr_t)r != handle(c, TAILBOX__GET(s->number), index - 1))
 		return NULL;
 	return s;
 }

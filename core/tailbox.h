@@ -113,10 +113,9 @@ TAILBOX_API int tailbox_start(const char *service,
  * artifact, stops our threads, marks the tape closed. Does nothing when not
  * started. Best called after the daemons have stopped: of requests that are
  * under way nothing more is recorded. But daemons may go on serving, and any
- * function of ours may be called, during and after it; also by atexit(). The
- * memory that callbacks may be using then is kept until the next stop; one that
- * lasts from before a stop until after the next one (in the same process) is
- * the one thing that is not allowed.
+ * function of ours may be called, during and after it; also by atexit(). A
+ * callback that is running goes on with the memory it has, over any number of
+ * stops and starts.
  * Threads: one thread at a time; blocks until the artifact is on disk.
  * Since 0.1. */
 TAILBOX_API void tailbox_stop(void);

@@ -320,36 +320,51 @@ static int map(struct tailbox__tape *t, struct tailbox__error *err)
 	return 0;
 }
 
+/* All of it at once, the descriptor last: a child that is forked meanwhile by
+ * another thread has the tape as a whole or none. */
+static void publish(struct tailbox__tape *t, const struct tailbox__tape *made)
+{
+	memcpy(t->path, made->path, sizeof(t->path));
+	t->names = made->names;
+	t->threads = made->threads;
+	t->slots = made->slots;
+	t->rare = made->rare;
+	t->file_bytes = made->file_bytes;
+	t->header = made->header;
+	atomic_signal_fence(memory_order_seq_cst);
+	t->fd = made->fd;
+}
+
 int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
                        const char *service, const char *version,
                        uint64_t wanted, struct tailbox__error *err)
 {
 	const struct tailbox__tape_wish size = { .bytes = wanted };
+	struct tailbox__tape made = { .fd = -1 };
 	char name[128];
 	int rc;
 
-	t->fd = -1;
 	snprintf(name, sizeof(name), "%s.%ld.tape", service, (long)getpid());
-	if (snprintf(t->path, sizeof(t->path), "%s/%s", dir, name) >=
-	    (int)sizeof(t->path))
+	if (snprintf(made.path, sizeof(made.path), "%s/%s", dir, name) >=
+	    (int)sizeof(made.path))
 		return tailbox__fail(err, -ENAMETOOLONG,
 		                     "run folder's path is too long");
-	rc = create(t, dirfd, name, err);
-	if (rc != 0 && t->fd < 0)
+	rc = create(&made, dirfd, name, err);
+	if (rc != 0 && made.fd < 0)
 		return rc;
 	if (rc == 0)
-		rc = allocate(t, tailbox__tape_size(&size, dirfd, 0), err);
+		rc = allocate(&made, tailbox__tape_size(&size, dirfd, 0), err);
 	if (rc == 0)
-		rc = map(t, err);
+		rc = map(&made, err);
 	if (rc != 0) {
 		unlinkat(dirfd, name, 0);
-		close(t->fd);
-		t->fd = -1;
+		close(made.fd);
 		return rc;
 	}
-	identify(t->header, service, version);
-	atomic_store_explicit(&t->header->magic, TAILBOX__TAPE_MAGIC,
+	identify(made.header, service, version);
+	atomic_store_explicit(&made.header->magic, TAILBOX__TAPE_MAGIC,
 	                      memory_order_release);
+	publish(t, &made);
 	return 0;
 }
 

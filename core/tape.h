@@ -72,9 +72,9 @@ int tailbox__tape_open(struct tailbox__tape *t, int dirfd, const char *dir,
  * requests. UINT64_MAX = the default share, 0 = none; what is less than the
  * least is the least. Before start only. */
 void tailbox__tape_set_rare(uint64_t bytes);
-/* Mark the end, put private memory in its place: file_bytes of it at the header,
- * the caller's to unmap. The file is removed when `remove_file`. Does nothing
- * when none is open. */
+/* Mark the end, put private memory in its place: file_bytes of it at the
+ * header, the caller's to unmap. The file is removed when `remove_file`. Does
+ * nothing when none is open. */
 void tailbox__tape_close(struct tailbox__tape *t, enum tailbox__end_state how,
                          int remove_file);
 /* In a forked child: private memory over the mapping, descriptor closed. */

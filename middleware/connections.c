@@ -158,8 +158,7 @@ bool tailbox__conn_take_slot(struct tailbox__thread *t,
 		return false;
 	s->epoch = t->epoch;
 	s->last_generation = s->misses = 0; /* names are of this epoch */
-	const struct tailbox__slot *first = tailbox__recorder.tape.slots;
-	s->slot_index = (uint32_t)(slot - first);
+	s->slot_index = tailbox__slot_index(t, slot);
 	TAILBOX__SET(slot->connection,
 	             1 + atomic_fetch_add_explicit(&last_number, 1,
 	                                           memory_order_relaxed));

@@ -37,7 +37,8 @@ struct tailbox__conn {
 	/* Line 0, every hook. At `connection`, NULL when free, threads which
 	 * do not own the connection may look, and at `step`. */
 	_Alignas(64) _Atomic(struct MHD_Connection *) connection;
-	struct tailbox__slot *slot; /* NULL = none could be had */
+	struct tailbox__slot *slot; /* NULL = none could be had. May be gone,
+	                               but to a thread that is of `epoch` */
 	uint64_t mark;       /* tick of the last edge: line, start or end of a
 	                        hold, queued */
 	uint64_t previous_end; /* tick; of the request before */

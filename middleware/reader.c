@@ -278,13 +278,19 @@ static bool is_served_here(const struct tailbox__conn *s)
 static struct tailbox__conn *queued_on(struct MHD_Connection *c)
 {
 	struct tailbox__conn *s = tailbox__looked.last;
+	const struct tailbox__thread *t;
 
 	if (!tailbox__conn_is(s, c))
 		s = *tailbox__recent_of(c);
 	if (tailbox__conn_is(s, c) && is_served_here(s))
 		return s;
+	/* One of the crew that the slot is of, so that it is there. */
+	t = tailbox__thread_get();
 	s = tailbox__suspend_find(c);
-	return s != NULL && tailbox__conn_records(s) ? s : NULL;
+	return s != NULL && t != NULL && tailbox__conn_records(s) &&
+	                       s->epoch == t->epoch
+	               ? s
+	               : NULL;
 }
 
 enum MHD_Result tailbox_mhd_queue_response(struct MHD_Connection *c,

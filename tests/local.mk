@@ -153,7 +153,9 @@ unit_tests += \
 	tests/test_trigger_watch \
 	tests/test_validate
 # It stops a thread where it has taken a lock.
-tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
+tests_test_crews_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
+tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=mmap
 # These include analyzer/ or use libcurl.
 command_tests += \
 	tests/test_agent \
@@ -232,6 +234,7 @@ e2e_tests += \
 	tests/e2e_snapshot \
 	tests/e2e_stack \
 	tests/e2e_stop \
+	tests/e2e_stop_callbacks \
 	tests/e2e_switch \
 	tests/e2e_trigger \
 	tests/e2e_window

@@ -12,18 +12,37 @@
 
 #define TAPE TAILBOX__TAPE_MIN
 
+/* Linked with --wrap: a thread that is told to stops before it takes the lock
+ * of the recorder. */
+static _Thread_local bool stops_before_lock;
+static sem_t is_before, may_take;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *m);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
+{
+	if (stops_before_lock && m == &tailbox__recorder.lock) {
+		stops_before_lock = false;
+		sem_post(&is_before);
+		sem_wait(&may_take);
+	}
+	return __real_pthread_mutex_lock(m);
+}
+
 static void setup(void)
 {
 	fixture_open(TAPE);
+	sem_init(&is_before, 0, 0);
+	sem_init(&may_take, 0, 0);
 }
 
 /* The next tape, of the same folder. */
-static void open_again(void)
+static void open_again(uint64_t bytes)
 {
 	struct tailbox__error err = TAILBOX__ERROR_INIT;
 
 	ck_assert_int_eq(tailbox__recorder_open(fixture_dirfd, fixture_dir,
-	                                        "test", "1.0", TAPE, &err), 0);
+	                                        "test", "1.0", bytes, &err), 0);
 }
 
 static void ask(void)
@@ -37,7 +56,7 @@ static void start_again(int times)
 	for (int i = 0; i < times; i++) {
 		ask();
 		tailbox__recorder_close(false);
-		open_again();
+		open_again(TAPE);
 	}
 }
 
@@ -61,6 +80,23 @@ START_TEST(memory_is_flat_over_starts)
 	before = mapped();
 	start_again(200);
 	ck_assert_uint_le(mapped(), before + TAPE / 2);
+}
+END_TEST
+
+/* Of large tapes fewer are kept: two of 16 MiB, beside the last. */
+START_TEST(address_space_is_bounded)
+{
+	const uint64_t large = TAILBOX__TAPE_DEFAULT;
+	uint64_t before;
+
+	start_again(20);
+	before = mapped();
+	for (int i = 0; i < 20; i++) {
+		tailbox__recorder_close(false);
+		open_again(large);
+		ck_assert_uint_eq(tailbox__recorder.tape.file_bytes, large);
+	}
+	ck_assert_uint_le(mapped(), before + 5 * large);
 }
 END_TEST
 
@@ -194,6 +230,140 @@ START_TEST(threads_ask_over_starts)
 }
 END_TEST
 
+/* --- between a look and the lock ---------------------------------------- */
+
+struct other {
+	pthread_t thread;
+	sem_t done, may_go;
+	struct tailbox__thread *t, *then;
+	bool has_stayed;
+};
+
+static void *holds_an_entry(void *arg)
+{
+	struct other *o = arg;
+
+	o->t = tailbox__thread_get();
+	sem_post(&o->done);
+	sem_wait(&o->may_go);
+	return NULL;
+}
+
+/* It saw "off", is held up before the lock, finds "off" again with it. */
+static void *asks_while_it_is_switched(void *arg)
+{
+	struct other *o = arg;
+	uint32_t epoch;
+
+	o->t = tailbox__thread_get();
+	epoch = o->t->epoch;
+	sem_post(&o->done);
+	sem_wait(&o->may_go);
+	stops_before_lock = true;
+	ck_assert_ptr_null(tailbox__thread_register());
+	sem_post(&o->done);
+	sem_wait(&o->may_go);
+	o->then = tailbox__thread_get();
+	o->has_stayed = tailbox__thread_stayed(epoch);
+	return NULL;
+}
+
+static void start_other(struct other *o, void *(*fn)(void *))
+{
+	sem_init(&o->done, 0, 0);
+	sem_init(&o->may_go, 0, 0);
+	ck_assert_int_eq(pthread_create(&o->thread, NULL, fn, o), 0);
+	sem_wait(&o->done);
+}
+
+static void end_other(struct other *o)
+{
+	sem_post(&o->may_go);
+	pthread_join(o->thread, NULL);
+	sem_destroy(&o->done);
+	sem_destroy(&o->may_go);
+}
+
+START_TEST(off_is_no_reason_to_leave)
+{
+	struct other asks, holds;
+
+	start_other(&asks, asks_while_it_is_switched);
+	tailbox__recorder_set(false);
+	tailbox__recorder_set(true);
+	sem_post(&asks.may_go);
+	sem_wait(&is_before);
+	tailbox__recorder_set(false);
+	sem_post(&may_take);
+	sem_wait(&asks.done);
+	tailbox__recorder_set(true);
+	start_other(&holds, holds_an_entry);
+	end_other(&asks);
+	ck_assert(asks.has_stayed);
+	ck_assert_ptr_eq(asks.then, asks.t);
+	ck_assert_ptr_ne(asks.then, holds.t);
+	end_other(&holds);
+	ck_assert_uint_eq(tailbox__recorder.crew->members, 0);
+}
+END_TEST
+
+static void *closes(void *arg)
+{
+	stops_before_lock = true;
+	tailbox__recorder_close(false);
+	return arg;
+}
+
+START_TEST(nothing_is_recorded_after_a_close)
+{
+	pthread_t thread;
+
+	tailbox__recorder_set(false);
+	ck_assert_int_eq(pthread_create(&thread, NULL, closes, NULL), 0);
+	sem_wait(&is_before);
+	tailbox__recorder_set(true);
+	sem_post(&may_take);
+	pthread_join(thread, NULL);
+	ck_assert(!tailbox_is_recording());
+	ck_assert(!tailbox__recorder_is_open());
+}
+END_TEST
+
+/* --- what is of one tape only ------------------------------------------- */
+
+START_TEST(a_handle_is_of_its_tape)
+{
+	tailbox_request old = tailbox_request_begin("/a", NULL), now;
+
+	for (int i = 0; i < 100; i++) {
+		tailbox__recorder_close(false);
+		ck_assert_uint_eq(tailbox_request_number(old), 0);
+		open_again(TAPE);
+		now = tailbox_request_begin("/b", NULL);
+		ck_assert_ptr_nonnull(now);
+		ck_assert_ptr_ne(now, old);
+		tailbox_request_finish(old, NULL);
+		tailbox__recorder_set(false);
+		tailbox__recorder_set(true);
+		ck_assert_uint_ne(tailbox_request_number(now), 0);
+		old = now;
+	}
+}
+END_TEST
+
+START_TEST(stack_of_an_entry_that_nobody_has)
+{
+	uintptr_t low, high;
+
+	for (uint32_t i = 0; i < TAILBOX__THREADS_MAX + 2; i++)
+		ck_assert(!tailbox__thread_stack(i, 1, &low, &high));
+	tailbox__thread_get();
+	ck_assert(!tailbox__thread_stack(0, 1, &low, &high));
+	ck_assert(tailbox__thread_stack(0, (uint32_t)gettid(), &low, &high));
+	ck_assert((uintptr_t)&low > low && (uintptr_t)&low < high);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("crews");
@@ -208,6 +378,11 @@ int main(void)
 	                    0, 2);
 	tcase_add_test(t, sleepers_hold_their_own_tape_only);
 	tcase_add_test(t, threads_ask_over_starts);
+	tcase_add_test(t, address_space_is_bounded);
+	tcase_add_test(t, off_is_no_reason_to_leave);
+	tcase_add_test(t, nothing_is_recorded_after_a_close);
+	tcase_add_test(t, a_handle_is_of_its_tape);
+	tcase_add_test(t, stack_of_an_entry_that_nobody_has);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -1,4 +1,5 @@
-/* tests/test_forked.c - fork() while another thread holds a lock of ours.
+/* tests/test_forked.c - fork() while another thread holds a lock of ours, or is
+ * about to start us.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +41,26 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
 	return rc;
 }
 
+/* The same, while it maps its tape. */
+static _Thread_local bool stops_in_start;
+
+void *__real_mmap(void *at, size_t bytes, int prot, int flags, int fd,
+                  off_t from);
+void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd,
+                  off_t from);
+void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd,
+                  off_t from)
+{
+	void *p = __real_mmap(at, bytes, prot, flags, fd, from);
+
+	if (stops_in_start && (flags & MAP_SHARED) && fd >= 0) {
+		stops_in_start = false;
+		sem_post(&is_held);
+		sem_wait(&may_go);
+	}
+	return p;
+}
+
 static char base[64];
 static struct MHD_Daemon *daemons[2];
 
@@ -62,7 +84,7 @@ static struct MHD_Daemon *daemon_without_threads(void)
 	return d;
 }
 
-static void setup(void)
+static void make_folder(void)
 {
 	snprintf(base, sizeof(base), "/tmp/tailbox-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(base));
@@ -71,6 +93,11 @@ static void setup(void)
 	unsetenv("TAILBOX_CONFIG");
 	ck_assert_int_eq(sem_init(&is_held, 0, 0), 0);
 	ck_assert_int_eq(sem_init(&may_go, 0, 0), 0);
+}
+
+static void setup(void)
+{
+	make_folder();
 	ck_assert_int_eq(tailbox_start("shop", NULL), 0);
 }
 
@@ -158,6 +185,43 @@ START_TEST(a_child_does_not_wait_for_who_is_not_there)
 }
 END_TEST
 
+/* --- in the middle of a start ------------------------------------------ */
+
+static void *starts(void *arg)
+{
+	const struct tailbox_options *larger = arg;
+
+	stops_in_start = true;
+	ck_assert_int_eq(tailbox_start("shop", larger), 0);
+	return NULL;
+}
+
+/* The first start of a process, or one with a larger tape than before. */
+START_TEST(a_child_of_a_start_is_well)
+{
+	struct tailbox_options larger = { .size = sizeof(larger) };
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	if (_i)
+		ck_assert_int_eq(tailbox_start("shop", NULL), 0);
+	tailbox_stop();
+	larger.tape_bytes = 32 << 20;
+	ck_assert_int_eq(pthread_create(&thread, NULL, starts, &larger), 0);
+	ck_assert_int_eq(sem_wait(&is_held), 0);
+	pid = fork();
+	if (pid == 0) {
+		tailbox_request_finish(tailbox_request_begin("/", NULL), NULL);
+		_exit(tailbox_is_recording());
+	}
+	sem_post(&may_go);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("forked");
@@ -169,6 +233,10 @@ int main(void)
 	tcase_set_timeout(t, 3 * PATIENCE_S);
 	tcase_add_loop_test(t, a_child_does_not_wait_for_who_is_not_there, 0,
 	                    sizeof(rows) / sizeof(rows[0]));
+	suite_add_tcase(s, t);
+	t = tcase_create("start");
+	tcase_add_checked_fixture(t, make_folder, teardown);
+	tcase_add_loop_test(t, a_child_of_a_start_is_well, 0, 2);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
