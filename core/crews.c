@@ -15,9 +15,9 @@
  * crew more is kept.)
  *
  * Some calls use the tape that is open without being a member: a name is looked
- * up, a request of another thread is tagged. None of them waits for anything,
- * so one that is put to sleep in the middle is given the last tape that was
- * closed, and up to KEPT more: so many stops it may sleep through.
+ * up, a request of another thread is tagged. They take no lock and do not enter
+ * the kernel, so only the scheduler can hold them up in the middle: for that
+ * the last tape that was closed stays, one more and as a rule up to KEPT more.
  *
  * The structs themselves are used again and never freed.
  */
@@ -30,8 +30,8 @@
 #include "core/alloc.h"
 #include "core/internal.h"
 
-/* Crews without members that are kept behind the last one, and their bytes:
- * address space, hardly any memory. */
+/* Crews without members that are kept behind the last one, and their bytes if
+ * they are more than one: address space, hardly any memory. */
 #define KEPT 7u
 #define KEPT_BYTES ((uint64_t)32 << 20)
 
@@ -329,7 +329,7 @@ void tailbox__crew_close(void)
 	c->next = closed;
 	closed = c;
 	for (at = &c->next; (c = *at) != NULL;) {
-		if (c->members > 0 ||
+		if (c->members > 0 || n == 0 ||
 		    (n < KEPT && bytes + c->bytes <= KEPT_BYTES)) {
 			n += c->members == 0;
 			bytes += c->members == 0 ? c->bytes : 0;

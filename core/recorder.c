@@ -111,6 +111,20 @@ static void settle(struct tailbox__recorder *r)
 	                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
+/* With lock. */
+static void set_hold_min(uint64_t min_us)
+{
+	struct tailbox__recorder *r = &tailbox__recorder;
+	const uint64_t min = tailbox__us_to_ticks(min_us);
+	const uint64_t eighth =
+	        tailbox__us_to_ticks(tailbox__clock.jiffy_us) / 8;
+
+	TAILBOX__SET(r->hold_min, min ? min : UINT64_MAX);
+	TAILBOX__SET(r->hold_notice, min && min < eighth ? min : eighth);
+	if (tailbox__recorder_is_open() && !r->is_off)
+		tell_hold_min();
+}
+
 int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
                            const char *version, uint64_t tape_bytes,
                            struct tailbox__error *err)
@@ -135,28 +149,20 @@ int tailbox__recorder_open(int dirfd, const char *dir, const char *service,
 	}
 	pthread_mutex_lock(&r->lock);
 	tailbox__crew_open(crew, &r->tape);
-	pthread_mutex_unlock(&r->lock);
 	/* Release: who sees it finds the tape's pointers. */
 	atomic_store_explicit(&r->is_open, 1, memory_order_release);
-	tailbox__recorder_set_hold_min(TAILBOX__HOLD_MIN_US);
+	set_hold_min(TAILBOX__HOLD_MIN_US);
 	atomic_fetch_add(&r->epoch, 1);
 	atomic_store(&r->on, 1);
+	pthread_mutex_unlock(&r->lock);
 	return 0;
 }
 
 void tailbox__recorder_set_hold_min(uint64_t min_us)
 {
-	struct tailbox__recorder *r = &tailbox__recorder;
-	const uint64_t min = tailbox__us_to_ticks(min_us);
-	const uint64_t eighth =
-	        tailbox__us_to_ticks(tailbox__clock.jiffy_us) / 8;
-
-	pthread_mutex_lock(&r->lock);
-	TAILBOX__SET(r->hold_min, min ? min : UINT64_MAX);
-	TAILBOX__SET(r->hold_notice, min && min < eighth ? min : eighth);
-	if (tailbox__recorder_is_open() && !r->is_off)
-		tell_hold_min();
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_lock(&tailbox__recorder.lock);
+	set_hold_min(min_us);
+	pthread_mutex_unlock(&tailbox__recorder.lock);
 }
 
 void tailbox__recorder_close(bool keep_file)

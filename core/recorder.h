@@ -186,7 +186,7 @@ bool tailbox__thread_stack(uint32_t index, uint32_t tid, uintptr_t *low,
 
 /* Intern; TAILBOX__NAME_OTHER when the table is full (counted). len is cut to
  * TAILBOX_NAME_MAX at a character boundary, invalid UTF-8 becomes '?'. len 0
- * gives TAILBOX__NAME_NONE. Lock-free; the text is copied once per process. */
+ * gives TAILBOX__NAME_NONE. Lock-free; the text is copied once per tape. */
 uint16_t tailbox__name(const char *text, size_t len);
 uint16_t tailbox__name_cstr(const char *text);
 /* Find without interning: 0 when it is not there. hash from
@@ -217,9 +217,13 @@ void tailbox__slot_give(struct tailbox__thread *t, struct tailbox__slot *s);
 void tailbox__slot_owe(struct tailbox__slot *s);
 
 /* The handle of the request that the slot holds now, and back: NULL when the
- * handle is stale. */
+ * handle is stale. Who takes a lock after that, as tailbox__thread_get() may,
+ * asks for the slot in its thread's own tape, which stays: without a thread
+ * that is the same. */
 tailbox_request tailbox__handle_of(const struct tailbox__slot *s);
 struct tailbox__slot *tailbox__slot_of(tailbox_request r);
+struct tailbox__slot *tailbox__slot_in(const struct tailbox__thread *t,
+                                       tailbox_request r);
 
 /* Where another processor wrote the block's lines the last time, each is as far
  * as that processor is: 30 ns or 170, with the same machine from minute to

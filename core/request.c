@@ -250,13 +250,16 @@ static uint16_t outcome_name(const char *outcome)
 
 void tailbox_request_finish(tailbox_request r, const char *outcome)
 {
-	struct tailbox__slot *s = tailbox__slot_of(r);
 	struct tailbox__thread *t;
+	struct tailbox__slot *s;
 	uint64_t now;
 
-	if (s == NULL || !(TAILBOX__GET(s->flags) & TAILBOX__REQ_CORE))
+	if (r == NULL)
 		return;
 	t = tailbox__thread_get();
+	s = tailbox__slot_in(t, r);
+	if (s == NULL || !(TAILBOX__GET(s->flags) & TAILBOX__REQ_CORE))
+		return;
 	if (TAILBOX__GET(s->outcome) == 0)
 		TAILBOX__SET(s->outcome, outcome_name(outcome));
 	if (t == NULL) {

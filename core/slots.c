@@ -192,8 +192,9 @@ void tailbox__slots_flush(struct tailbox__thread *t)
 /* A handle: the low bits of thread and count of the request's number, mixed
  * with what only this tape has, above the slot's index plus 1. It is compared
  * with the number the slot has now, so a handle that outlived its request
- * matches nothing (but for one request in 2^34 of one thread in one slot), and
- * neither does one of another tape, where the numbers begin again. */
+ * matches nothing, but for one request in 2^34 of one thread in one slot, nor
+ * does one of another tape, where the numbers begin again. (Where a pointer
+ * has 32 bits, one in 2^12.) */
 #define INDEX_BITS 20
 #define COUNT_BITS 34
 
@@ -215,24 +216,34 @@ tailbox_request tailbox__handle_of(const struct tailbox__slot *s)
 	                               index_of(c, s));
 }
 
-struct tailbox__slot *tailbox__slot_of(tailbox_request r)
+static struct tailbox__slot *find(const struct tailbox__crew *c,
+                                  tailbox_request r)
 {
-	uint32_t index = (uint32_t)((uintptr_t)r & ((1u << INDEX_BITS) - 1));
-	const struct tailbox__crew *c;
-	const struct tailbox__tape_header *h;
+	const uint32_t index =
+	        (uint32_t)((uintptr_t)r & ((1u << INDEX_BITS) - 1));
+	const struct tailbox__tape_header *h = TAILBOX__GET(c->header);
 	struct tailbox__slot *s;
 
-	if (index == 0 || !tailbox__recorder_is_open())
-		return NULL;
-	c = tailbox__recorder.crew;
-	h = TAILBOX__GET(c->header);
-	if (index > h->slots_max)
+	if (index == 0 || index > h->slots_max)
 		return NULL;
 	s = slot_at(h, index - 1);
 	if (TAILBOX__GET(s->state) != TAILBOX__SLOT_OPEN ||
 	    (uintptr_t)r != handle(c, TAILBOX__GET(s->number), index - 1))
 		return NULL;
 	return s;
+}
+
+struct tailbox__slot *tailbox__slot_of(tailbox_request r)
+{
+	return r != NULL && tailbox__recorder_is_open()
+	               ? find(tailbox__recorder.crew, r)
+	               : NULL;
+}
+
+struct tailbox__slot *tailbox__slot_in(const struct tailbox__thread *t,
+                                       tailbox_request r)
+{
+	return t != NULL && r != NULL ? find(t->crew, r) : tailbox__slot_of(r);
 }
 
 uint32_t tailbox__open_before(uint64_t tick)

@@ -97,14 +97,14 @@ static void finish(struct tailbox_span *s, unsigned flags)
 	if (!(s->state_ & ACTIVE))
 		return;
 	now = tailbox__now();
-	slot = tailbox__slot_of(s->request_);
+	t = tailbox__thread_get();
+	slot = tailbox__slot_in(t, s->request_);
 	if (slot != NULL) {
 		TAILBOX__SET(slot->where, s->outer_);
 		TAILBOX__SET(slot->where_since, s->outer_since_);
 		TAILBOX__SET(slot->where_kind, (uint32_t)s->state_ >> 4);
 	}
 	s->state_ = 0;
-	t = tailbox__thread_get();
 	if (t == NULL) {
 		tailbox__lost_to_table();
 		return;
@@ -138,13 +138,16 @@ void tailbox_span_abandon(struct tailbox_span *s)
 
 static void move(tailbox_request r, const char *name, unsigned type)
 {
-	struct tailbox__slot *slot = tailbox__slot_of(r);
 	struct tailbox__rec_span rec;
 	struct tailbox__thread *t;
+	struct tailbox__slot *slot;
 
-	if (slot == NULL)
+	if (r == NULL)
 		return;
 	t = tailbox__thread_get();
+	slot = tailbox__slot_in(t, r);
+	if (slot == NULL)
+		return;
 	if (t == NULL) {
 		tailbox__lost_to_table();
 		return;

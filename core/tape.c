@@ -321,7 +321,8 @@ static int map(struct tailbox__tape *t, struct tailbox__error *err)
 }
 
 /* All of it at once, the descriptor last: a child that is forked meanwhile by
- * another thread has the tape as a whole or none. */
+ * another thread knows of the tape as a whole or of none. (Of one that it does
+ * not know it keeps the descriptor and the mapping, and touches neither.) */
 static void publish(struct tailbox__tape *t, const struct tailbox__tape *made)
 {
 	memcpy(t->path, made->path, sizeof(t->path));

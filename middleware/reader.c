@@ -284,13 +284,12 @@ static struct tailbox__conn *queued_on(struct MHD_Connection *c)
 		s = *tailbox__recent_of(c);
 	if (tailbox__conn_is(s, c) && is_served_here(s))
 		return s;
+	s = tailbox__suspend_find(c);
+	if (s == NULL || !tailbox__conn_records(s))
+		return NULL;
 	/* One of the crew that the slot is of, so that it is there. */
 	t = tailbox__thread_get();
-	s = tailbox__suspend_find(c);
-	return s != NULL && t != NULL && tailbox__conn_records(s) &&
-	                       s->epoch == t->epoch
-	               ? s
-	               : NULL;
+	return t != NULL && s->epoch == t->epoch ? s : NULL;
 }
 
 enum MHD_Result tailbox_mhd_queue_response(struct MHD_Connection *c,

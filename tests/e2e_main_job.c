@@ -329,7 +329,7 @@ static long entries(const char *path)
 			n++;
 	if (d != NULL)
 		closedir(d);
-	/* Three of each thread of two, a few of the machine's. */
+	/* Three for each of up to three threads, a few for the machine. */
 	ck_assert_int_le(sampled, 3 * 3 + 10);
 	return n;
 }

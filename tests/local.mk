@@ -153,6 +153,7 @@ unit_tests += \
 	tests/test_trigger_watch \
 	tests/test_validate
 # It stops a thread where it has taken a lock.
+tests_e2e_stop_callbacks_LDFLAGS = -Wl,--wrap=munmap
 tests_test_crews_LDFLAGS = -Wl,--wrap=pthread_mutex_lock
 tests_test_forked_LDFLAGS = -Wl,--wrap=pthread_mutex_lock \
 	-Wl,--wrap=mmap
