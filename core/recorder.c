@@ -13,13 +13,9 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/alloc.h"
 #include "core/daemons.h"
 #include "core/internal.h"
 
